@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+/**
+ * The `perdura` command. Plain JavaScript that Node 20 can run: it finds a Node 24 and the program.
+ *
+ * In a clone the program is src/cli/main.ts, run as it is; in the published package dist/cli/main.js.
+ * From there on `process.execPath` is a Node 24 and `process.argv[1]` is this file, so the program starts
+ * itself again, as the supervisor does, with `spawn(process.execPath, [process.argv[1], …])`.
+ */
+import { existsSync } from 'node:fs'
+import module from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+import { handOver, nodeIsNewEnough, nodeTooOld, packagedNode } from './node24.mjs'
+
+const self = fileURLToPath(import.meta.url)
+const root = dirname(dirname(self))
+
+if (nodeIsNewEnough) {
+  process.argv[1] = self
+  hushExperimentalWarnings()
+  collapseSignalEchoes()
+  module.enableCompileCache()
+  const source = join(root, 'src', 'cli', 'main.ts')
+  const program = existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js')
+  await import(pathToFileURL(program).href)
+} else {
+  const node = packagedNode(root)
+  if (node === undefined) {
+    console.error(nodeTooOld())
+    process.exit(1)
+  }
+  await handOver(node.path, [self, ...process.argv.slice(2)])
+}
+
+/** Node 24.0 to 24.2 warn on every start about type stripping and SQLite, which later releases call stable. */
+function hushExperimentalWarnings() {
+  const emitWarning = process.emitWarning
+  process.emitWarning = (warning, ...rest) => {
+    if (rest[0] === 'ExperimentalWarning' && /SQLite|Type Stripping/i.test(String(warning))) return
+    Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+}
+
+/**
+ * One Ctrl-C, or one `systemctl stop`, often arrives twice: once from the terminal or the control group, and
+ * once more from npm or npx, which pass on what they get. A second signal means "now, without draining", so
+ * what comes within half a second of the first is taken for its echo.
+ */
+function collapseSignalEchoes() {
+  const echoMs = 500
+  const seenMs = new Map()
+  const emit = process.emit
+  process.emit = (event, ...rest) => {
+    if (event === 'SIGINT' || event === 'SIGTERM' || event === 'SIGHUP') {
+      const nowMs = performance.now()
+      const lastMs = seenMs.get(event)
+      if (lastMs !== undefined && nowMs - lastMs < echoMs) return true
+      seenMs.set(event, nowMs)
+    }
+    return Reflect.apply(emit, process, [event, ...rest])
+  }
+}

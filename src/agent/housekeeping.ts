@@ -1,0 +1,128 @@
+import { toError } from '../errors.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { Log } from '../platform/log.ts'
+import type { Store, Tx } from '../store/store.ts'
+
+export interface RetentionLimits {
+  /** Finished turns, with their steps, effects and settled messages. Default 10,000 and 30 days. */
+  readonly turnsMax: number
+  readonly turnsMaxAgeMs: number
+  /** Identifiers by which repeats are recognised. Default 1,000,000 and 30 days: a repeat that comes later is new. */
+  readonly seenMax: number
+  readonly seenMaxAgeMs: number
+  /** Dead letters: the oldest go first. Default 1,000. */
+  readonly deadLettersMax: number
+}
+
+const day = 86_400_000
+
+export const defaultRetention: RetentionLimits = {
+  turnsMax: 10_000,
+  turnsMaxAgeMs: 30 * day,
+  seenMax: 1_000_000,
+  seenMaxAgeMs: 30 * day,
+  deadLettersMax: 1_000,
+}
+
+/** Rows that one transaction removes at most, so that turns wait for milliseconds only. */
+const batchRows = 200
+
+export interface HousekeepingOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: RetentionLimits
+}
+
+const firstAfterMs = 60_000
+const everyMs = 600_000
+
+/** Keeps what is finished within its bounds: in small transactions, every ten minutes. */
+export class Housekeeping {
+  readonly #options: HousekeepingOptions
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options
+  }
+
+  start(delayMs = firstAfterMs): void {
+    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.#run())
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  async #run(): Promise<void> {
+    const { store, clock, log, limits } = this.#options
+    try {
+      for (const sweep of [sweepTurns, sweepOutbox, sweepSeen]) {
+        while (!this.#closed && (await store.write((tx) => sweep(tx, limits, clock.now()))) >= batchRows);
+      }
+    } catch (thrown) {
+      log.warn('housekeeping:sweep:failed', { error: toError(thrown) })
+    }
+    if (!this.#closed) this.start(everyMs)
+  }
+}
+
+/** Removes finished turns beyond the bounds, oldest first. Returns how many. */
+export function sweepTurns(tx: Tx, limits: RetentionLimits, now: number): number {
+  const floor = (status: string, keep: number): number =>
+    tx.get<{ position: number }>(
+      'SELECT position FROM inbox WHERE status = ? ORDER BY finished_at DESC, position DESC LIMIT 1 OFFSET ?',
+      status,
+      keep,
+    )?.position ?? 0
+  const old = tx.all<{ position: number }>(
+    `SELECT position FROM inbox WHERE (status = 'done' AND (finished_at < ? OR position <= ?))
+       OR (status = 'dead' AND position <= ?) ORDER BY position LIMIT ?`,
+    now - limits.turnsMaxAgeMs,
+    floor('done', limits.turnsMax),
+    floor('dead', limits.deadLettersMax),
+    batchRows,
+  )
+  for (const { position } of old) {
+    tx.run('DELETE FROM inbox WHERE position = ?', position)
+    tx.run('DELETE FROM steps WHERE turn = ?', position)
+    tx.run('DELETE FROM effects WHERE turn = ?', position)
+    tx.run('DELETE FROM dead_letters WHERE position = ?', position)
+  }
+  return old.length
+}
+
+function sweepOutbox(tx: Tx, limits: RetentionLimits, now: number): number {
+  const newest = tx.get<{ sequence: number | null }>('SELECT max(sequence) AS sequence FROM outbox')?.sequence ?? 0
+  return tx.run(
+    `DELETE FROM outbox WHERE sequence IN (SELECT sequence FROM outbox
+       WHERE status <> 'pending' AND (settled_at < ? OR sequence <= ?) LIMIT ?)`,
+    now - limits.turnsMaxAgeMs,
+    newest - limits.turnsMax,
+    batchRows,
+  ).changes
+}
+
+function sweepSeen(tx: Tx, limits: RetentionLimits, now: number): number {
+  const newest = tx.get<{ position: number | null }>('SELECT max(position) AS position FROM inbox_seen')?.position ?? 0
+  const old = tx.all<{ source: string; id: string }>(
+    `SELECT source, id FROM inbox_seen WHERE seen_at < ? OR position <= ?
+       ORDER BY seen_at LIMIT ?`,
+    now - limits.seenMaxAgeMs,
+    newest - limits.seenMax,
+    batchRows,
+  )
+  // What is still open must be recognised whatever its age.
+  const gone = old.filter(
+    ({ source, id }) =>
+      tx.get(
+        "SELECT 1 FROM inbox WHERE status IN ('pending', 'running', 'parked') AND source = ? AND id = ?",
+        source,
+        id,
+      ) === undefined,
+  )
+  for (const { source, id } of gone) tx.run('DELETE FROM inbox_seen WHERE source = ? AND id = ?', source, id)
+  return gone.length
+}

@@ -1,0 +1,296 @@
+import { PerduraError, toError } from '../errors.ts'
+import type { Json } from '../json.ts'
+import type { Timer } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import { bury, type DeadLetterEvidence } from '../queue/dead-letters.ts'
+import { openEntries, readEntry, type InboxEntry, type InboxTable } from '../queue/inbox.ts'
+import type { Tx } from '../store/store.ts'
+import { Lanes } from './lanes.ts'
+import { ordinalKey } from './steps.ts'
+import { StopSignal, TurnRun, type RunEnd, type TurnHost } from './turn-run.ts'
+
+export interface TurnLoopOptions {
+  readonly host: TurnHost
+  readonly inbox: InboxTable
+  readonly random: Random
+  readonly onStarted: (turn: number, attempt: number) => void
+  readonly onDone: (turn: number, durationMs: number) => void
+  readonly onFailed: (turn: number, error: Error, retryInMs: number | null) => void
+  readonly onParked: (turn: number, effect: string) => void
+  readonly onDead: (turn: number, reason: string) => void
+}
+
+/** Runs again on a conflict this many times beside others; then alone, where nothing can conflict. */
+const conflictsMax = 5
+
+/**
+ * Takes entries from the inbox and has the mind handle them, each as one turn.
+ *
+ * In order within a conversation, side by side across conversations. An entry is `pending`, then `running` (counted on
+ * disk before the mind is called), then one of: `done`; `pending` again, after a failure; `parked`, when an effect's
+ * outcome is unknown; `dead`, after too many failures or deaths of the process.
+ *
+ * Exclusive turns run with nothing beside them: the start turn, turns that were running when the process died (so that
+ * the one that kills it is found, and the others are not blamed), and turns that met too many conflicts.
+ */
+export class TurnLoop {
+  readonly #options: TurnLoopOptions
+  readonly #lanes = new Lanes()
+  readonly #running = new Map<number, TurnRun>()
+  /** Positions that run alone, before everything else, in this order. */
+  readonly #exclusive: number[] = []
+  readonly #wantAlone: (() => void)[] = []
+  #active = 0
+  #exclusiveRunning = false
+  #wakeTimer: Timer | undefined
+  #stopping = false
+  #drained: (() => void) | undefined
+
+  constructor(options: TurnLoopOptions) {
+    this.#options = options
+  }
+
+  /** Entries that are not finished. */
+  get openCount(): number {
+    return this.#lanes.openCount
+  }
+
+  /** Takes over what is in the inbox and begins. */
+  start(): void {
+    const entries = openEntries(this.#options.host.store.reader)
+    for (const entry of entries) this.#lanes.add({ ...entry, parked: entry.status === 'parked' })
+    const first = entries.filter(({ kind, status }) => kind === 'start' && status === 'pending')
+    const suspects = entries.filter(({ kind, suspect, status }) => kind !== 'start' && suspect && status === 'pending')
+    this.#exclusive.push(...[...first, ...suspects].map(({ position }) => position))
+    this.#pump()
+  }
+
+  /** An entry has been committed to the inbox. */
+  add(position: number, conversation: string): void {
+    this.#lanes.add({ position, conversation, availableAt: 0, parked: false })
+    this.#pump()
+  }
+
+  /** What was parked may go on. */
+  unpark(position: number): void {
+    this.#lanes.unpark(position)
+    this.#pump()
+  }
+
+  /** Starts nothing more; waits for what runs, for `deadlineMs`, then interrupts it. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true
+    this.#wakeTimer?.cancel()
+    if (this.#active === 0) return
+    for (const grant of this.#wantAlone.splice(0)) grant()
+    const drained = new Promise<void>((resolve) => (this.#drained = resolve))
+    const timer = this.#options.host.clock.setTimer(deadlineMs, () => {
+      for (const run of this.#running.values()) run.abort(new StopSignal())
+    })
+    await drained
+    timer.cancel()
+  }
+
+  #pump(): void {
+    if (this.#stopping || this.#exclusiveRunning) return
+    if (this.#wantAlone.length > 0) {
+      if (this.#active === this.#wantAlone.length) {
+        this.#exclusiveRunning = true
+        this.#wantAlone.shift()?.()
+      }
+      return
+    }
+    while (this.#exclusive.length > 0) {
+      if (this.#active > 0) return
+      const position = this.#exclusive.shift() as number
+      if (!this.#lanes.claim(position)) continue
+      this.#exclusiveRunning = true
+      void this.#runTurn(position, true)
+      return
+    }
+    const { clock, definition } = this.#options.host
+    const wakeAt = this.#lanes.wake(clock.now())
+    while (this.#active < definition.limits.turnsMax) {
+      const position = this.#lanes.take()
+      if (position === undefined) break
+      void this.#runTurn(position, false)
+    }
+    this.#wakeTimer?.cancel()
+    // At least every minute, since the wall clock may jump.
+    if (wakeAt !== undefined) {
+      this.#wakeTimer = clock.setTimer(Math.min(Math.max(1, wakeAt - clock.now()), 60_000), () => this.#pump())
+    }
+  }
+
+  async #runTurn(position: number, alone: boolean): Promise<void> {
+    this.#active += 1
+    let exclusive = alone
+    const becomeAlone = async (): Promise<void> => {
+      if (exclusive) return
+      exclusive = true
+      const granted = new Promise<void>((resolve) => this.#wantAlone.push(resolve))
+      this.#pump()
+      await granted
+    }
+    try {
+      await this.#attempt(position, alone, becomeAlone)
+    } catch (thrown) {
+      // The store is closing or broken: the entry stays as it is on disk, and the next start deals with it.
+      this.#options.host.log.error('turn:attempt:abandoned', { turn: position, error: toError(thrown) })
+    }
+    this.#running.delete(position)
+    this.#active -= 1
+    if (exclusive) this.#exclusiveRunning = false
+    if (this.#active === 0) this.#drained?.()
+    this.#pump()
+  }
+
+  async #attempt(position: number, alone: boolean, becomeAlone: () => Promise<void>): Promise<void> {
+    const { host, inbox, onStarted } = this.#options
+    const { store, clock } = host
+    const startedMs = clock.monotonicMs()
+    await store.write((tx) => inbox.begin(tx, position, { alone, now: clock.now() }))
+    const entry = readEntry(store.reader, position)
+    if (entry === undefined) throw new Error(`entry ${position} has left the inbox`)
+    onStarted(position, entry.attempts)
+    for (let conflicts = 0; ; conflicts++) {
+      if (conflicts > conflictsMax) await becomeAlone()
+      const run = new TurnRun(host, entry, entry.attempts)
+      this.#running.set(position, run)
+      const end = await run.execute()
+      if (end.kind !== 'finished') return this.#settle(entry, end)
+      try {
+        await store.write((tx) => {
+          run.commit(tx)
+          inbox.finish(tx, position, clock.now())
+        })
+      } catch (thrown) {
+        const error = toError(thrown)
+        if (error instanceof PerduraError && error.code === 'ERR_STATE_CONFLICT') {
+          if (this.#stopping) return this.#settle(entry, { kind: 'stopped' })
+          continue
+        }
+        return this.#settle(entry, { kind: 'failed', error })
+      }
+      this.#lanes.finish(position)
+      this.#options.onDone(position, Math.round(clock.monotonicMs() - startedMs))
+      return
+    }
+  }
+
+  async #settle(entry: InboxEntry, end: Exclude<RunEnd, { kind: 'finished' }>): Promise<void> {
+    switch (end.kind) {
+      case 'parked':
+        return this.#park(entry, end.effect)
+      case 'stopped':
+        return this.#postpone(entry, { failed: false, availableAt: 0, error: null })
+      case 'failed':
+        return this.#fail(entry, end.error)
+    }
+  }
+
+  async #fail(entry: InboxEntry, error: Error): Promise<void> {
+    const { host, random, onFailed, onDead } = this.#options
+    const { limits } = host.definition
+    const { position } = entry
+    const failures = entry.failures + 1
+    if (failures < limits.failuresMax) {
+      const delayMs = Math.min(limits.retryDelayMaxMs, limits.retryDelayMs * 2 ** entry.failures)
+      // Half of it is jitter: conversations that failed together do not come back together.
+      const retryInMs = Math.round(delayMs / 2 + (random.fraction() * delayMs) / 2)
+      await this.#postpone(entry, {
+        failed: true,
+        availableAt: host.clock.now() + retryInMs,
+        error: describe(error),
+      })
+      onFailed(position, error, retryInMs)
+      return
+    }
+    onFailed(position, error, null)
+    const open = [...host.effects.load(host.store.reader, position).values()].find(({ status }) => status === 'started')
+    // Set aside it would hide an effect of which nobody knows whether it happened.
+    if (open !== undefined) return this.#park(entry, ordinalKey(open.name, open.occurrence))
+    await host.store.write((tx) => {
+      const evidence = gatherEvidence(tx, { ...entry, failures }, describe(error))
+      bury(tx, position, 'failed', evidence, host.clock.now())
+    })
+    this.#lanes.finish(position)
+    onDead(position, error.message)
+  }
+
+  async #postpone(entry: InboxEntry, retry: Parameters<InboxTable['postpone']>[2]): Promise<void> {
+    const { host, inbox } = this.#options
+    await host.store.write((tx) => inbox.postpone(tx, entry.position, retry))
+    this.#lanes.postpone(entry.position, retry.availableAt)
+  }
+
+  async #park({ position }: InboxEntry, effect: string): Promise<void> {
+    const { host, inbox, onParked } = this.#options
+    const note = { code: 'ERR_EFFECT_UNKNOWN', message: `nobody knows whether effect "${effect}" happened`, effect }
+    await host.store.write((tx) => {
+      inbox.park(tx, position, note)
+      for (const row of host.effects.load(tx, position).values()) {
+        if (row.status !== 'started') continue
+        const ordinal = { turn: position, name: row.name, occurrence: row.occurrence }
+        const error = row.error ?? 'it did not come to an end in time'
+        host.effects.settle(tx, ordinal, { status: 'unknown', error }, host.clock.now())
+      }
+    })
+    this.#lanes.park(position)
+    onParked(position, effect)
+  }
+}
+
+/**
+ * What was running when the process before ended, dealt with in the first transaction of this one: one that had run
+ * alone is blamed for the death, and set aside after `crashesMax` of them; others only come under suspicion, and run
+ * alone next time. Returns what was set aside.
+ */
+export function recoverInterrupted(
+  tx: Tx,
+  inbox: InboxTable,
+  options: { readonly crashesMax: number; readonly now: number },
+): { readonly interrupted: number; readonly dead: readonly number[] } {
+  const entries = inbox.interrupted(tx)
+  const dead: number[] = []
+  for (const entry of entries) {
+    const crashes = entry.crashes + (entry.alone ? 1 : 0)
+    if (crashes < options.crashesMax) {
+      inbox.markSuspect(tx, entry.position, entry.alone)
+      continue
+    }
+    const error = { code: 'ERR_TURN_CRASHED', message: `the process died ${crashes} times while only this turn ran` }
+    bury(tx, entry.position, 'crashed', gatherEvidence(tx, { ...entry, crashes }, error), options.now)
+    dead.push(entry.position)
+  }
+  return { interrupted: entries.length, dead }
+}
+
+function gatherEvidence(tx: Tx, entry: InboxEntry, error: Json): DeadLetterEvidence {
+  const steps = tx.all<{ name: string; occurrence: number }>(
+    'SELECT name, occurrence FROM steps WHERE turn = ? ORDER BY recorded_at',
+    entry.position,
+  )
+  const effects = tx.all<{ name: string; occurrence: number; key: string; status: string }>(
+    'SELECT name, occurrence, key, status FROM effects WHERE turn = ? ORDER BY intended_at',
+    entry.position,
+  )
+  return {
+    error,
+    attempts: entry.attempts,
+    failures: entry.failures,
+    crashes: entry.crashes,
+    steps: steps.map(({ name, occurrence }) => ordinalKey(name, occurrence)),
+    effects: effects.map(({ name, occurrence, key, status }) => ({ name: ordinalKey(name, occurrence), key, status })),
+  }
+}
+
+/** An error as evidence: name, code, message and stack, bounded. */
+function describe(error: Error): Json {
+  return {
+    name: error.name,
+    code: (error as { code?: string }).code ?? null,
+    message: error.message.slice(0, 2_000),
+    stack: (error.stack ?? '').slice(0, 8_000),
+  }
+}

@@ -1,0 +1,169 @@
+import type { CommandSpec, OptionSpec } from '../command.ts'
+
+const limit = { type: 'text', value: '<n>', help: 'most entries to print (default: 20)' } as const satisfies OptionSpec
+
+const port = {
+  type: 'text',
+  value: '<port>',
+  help: 'port of the HTTP ingress on loopback; 0 takes any (default: 8760, or any where that is taken)',
+} as const satisfies OptionSpec
+
+const name = {
+  type: 'text',
+  value: '<Name>',
+  help: 'run under this name instead of the one that the definition has',
+} as const satisfies OptionSpec
+
+/** Every verb, in the order in which the help shows them. docs/reference/cli.md is tested against this table. */
+export const commands: readonly CommandSpec[] = [
+  {
+    name: 'new',
+    summary: 'write a working example of an agent to start from',
+    arguments: '<Name>',
+    takes: [1, 1],
+    options: { dir: { type: 'text', value: '<folder>', help: 'folder to write it to (default: the current one)' } },
+    examples: ['perdura new Ada'],
+    load: () => import('./new.ts'),
+  },
+  {
+    name: 'up',
+    summary: 'keep an agent running in the foreground, with a live view',
+    arguments: '[agent|file]',
+    takes: [0, 1],
+    options: { port, name },
+    examples: ['perdura up', 'perdura up ./ada.ts'],
+    load: () => import('./up.ts'),
+  },
+  {
+    name: 'run',
+    summary: 'run an agent in this process, without a supervisor',
+    arguments: '<agent|file>',
+    takes: [1, 1],
+    options: { port, name },
+    examples: ['perdura run ./ada.ts --port 9000'],
+    load: () => import('./run.ts'),
+  },
+  {
+    name: 'send',
+    summary: 'give an agent a message; on disk when this returns',
+    arguments: '<agent> <text>',
+    takes: [2, 1_000],
+    options: {
+      wait: { type: 'boolean', short: 'w', help: 'wait until it has been handled, and print the replies' },
+      id: { type: 'text', value: '<id>', help: 'the same id again is the same message (default: a new UUID)' },
+      from: { type: 'text', value: '<name>', help: 'who it is from, and where replies go (default: you)' },
+      conversation: { type: 'text', value: '<name>', help: 'what it belongs to (default: the sender)' },
+    },
+    examples: ['perdura send Ada "remember that the key is under the mat" --wait', 'echo hello | perdura send Ada -'],
+    load: () => import('./send.ts'),
+  },
+  {
+    name: 'chat',
+    summary: 'talk with an agent; shows what it has to say as it comes',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./chat.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'show how one agent stands, or all',
+    arguments: '[agent]',
+    takes: [0, 1],
+    options: {},
+    load: () => import('./status.ts'),
+  },
+  {
+    name: 'why',
+    summary: 'explain why an agent is not doing something',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./why.ts'),
+  },
+  {
+    name: 'logs',
+    summary: 'print the log of an agent',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {
+      lines: { type: 'text', short: 'n', value: '<n>', help: 'how many of the last lines (default: 50)' },
+      follow: { type: 'boolean', short: 'f', help: 'go on with what is written from now on' },
+      level: { type: 'text', value: '<level>', help: 'only debug, info, warn or error and above (default: debug)' },
+    },
+    load: () => import('./logs.ts'),
+  },
+  {
+    name: 'state show',
+    summary: 'print the state of an agent',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./state-show.ts'),
+  },
+  {
+    name: 'queue list',
+    summary: 'list what waits in the inbox and the outbox, and the dead letters',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: { limit },
+    load: () => import('./queue-list.ts'),
+  },
+  {
+    name: 'turn list',
+    summary: 'list turns, the newest first',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {
+      status: { type: 'text', value: '<status>', help: 'only pending, running, parked, done or dead ones' },
+      conversation: { type: 'text', value: '<name>', help: 'only those of one conversation' },
+      limit,
+    },
+    load: () => import('./turn-list.ts'),
+  },
+  {
+    name: 'turn show',
+    summary: 'show everything that is on record about a turn',
+    arguments: '<agent> <turn>',
+    takes: [2, 2],
+    options: {},
+    load: () => import('./turn-show.ts'),
+  },
+  {
+    name: 'turn resolve',
+    summary: 'decide what became of an effect whose outcome nobody knows',
+    arguments: '<agent> <turn> <effect>',
+    takes: [3, 3],
+    options: {
+      done: { type: 'boolean', help: 'it happened: the turn goes on with its result' },
+      'not-done': { type: 'boolean', help: 'it did not happen: it is done now' },
+      result: { type: 'text', value: '<json>', help: 'what it returned, with --done (default: null)' },
+    },
+    examples: ['perdura turn resolve Ada 12 charge --done --result \'{"amount":10}\''],
+    load: () => import('./turn-resolve.ts'),
+  },
+  {
+    name: 'turn retry',
+    summary: 'put a dead letter back into the inbox',
+    arguments: '<agent> <turn>',
+    takes: [2, 2],
+    options: {},
+    load: () => import('./turn-retry.ts'),
+  },
+  {
+    name: 'stop',
+    summary: 'stop a running agent, and whatever keeps it running',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./stop.ts'),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    arguments: '',
+    takes: [0, 0],
+    options: {},
+    load: () => import('./version.ts'),
+  },
+]

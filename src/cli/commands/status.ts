@@ -1,0 +1,116 @@
+import { formatDuration } from '../../duration.ts'
+import { listAgents, agentPaths } from '../../runtime/home.ts'
+import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
+import type { Call } from '../call.ts'
+import { readAgent, requireAgent, viewProcess, type ProcessView } from '../look.ts'
+
+interface AgentStatus {
+  readonly agent: string
+  readonly process: ProcessView
+  readonly lag: number
+  readonly stored: StoredStatus
+}
+
+export function run(call: Call): number {
+  const [name] = call.arguments
+  if (name === undefined) return showAll(call)
+  requireAgent(call, name)
+  const status = read(call, name)
+  showOne(call, status)
+  call.output.document(documentOf(status))
+  return status.process.state === 'running' ? 0 : 3
+}
+
+function read(call: Call, name: string): AgentStatus {
+  const paths = agentPaths(call.home, name)
+  return readAgent(call, paths, (store) => ({
+    agent: name,
+    process: viewProcess(call, paths),
+    lag: store.lag,
+    stored: storedStatus(store.reader),
+  }))
+}
+
+/** All agents of the home; one whose database cannot be read is listed with the reason. */
+function showAll(call: Call): number {
+  const documents: unknown[] = []
+  const rows: string[][] = []
+  for (const name of listAgents(call.disk, call.home)) {
+    try {
+      const status = read(call, name)
+      const { inbox, outbox } = status.stored
+      documents.push(documentOf(status))
+      rows.push([
+        name,
+        stateWord(call, status.process),
+        String(inbox.pending + inbox.running),
+        String(inbox.parked),
+        String(inbox.dead),
+        String(outbox.pending),
+        String(inbox.done),
+      ])
+    } catch (error) {
+      const message = (error as Error).message
+      documents.push({ agent: name, error: message })
+      rows.push([name, 'unreadable', '', '', '', '', '', message])
+    }
+  }
+  if (rows.length === 0) call.output.note(`no agents in ${call.home}; start one with: ${call.program} up`)
+  else call.output.table(['agent', 'process', 'open', 'parked', 'dead', 'outgoing', 'done', ''], rows)
+  call.output.document({ home: call.home, agents: documents })
+  return 0
+}
+
+function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void {
+  const { output } = call
+  const now = Date.now()
+  const { inbox, outbox, timers } = stored
+  const age = (since: number | null): string => (since === null ? '' : `, the oldest for ${formatDuration(Math.max(0, now - since))}`)
+  const line = (title: string, text: string): void => output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
+  output.line(`${output.paint('bold', agent)}  ${stateWord(call, process)}`)
+  if (process.state === 'running' && process.record !== undefined) {
+    const { pid, startedAt, ingressPort } = process.record
+    const keeper = process.supervised ? ', supervised' : ''
+    line('process', `${pid}, up ${formatDuration(Math.max(0, now - startedAt))}${keeper}`)
+    if (ingressPort !== null) line('ingress', `http://127.0.0.1:${ingressPort}/agents/${agent}/inbox`)
+  }
+  const open = inbox.pending + inbox.running + inbox.parked
+  line('inbox', `${inbox.pending} waiting, ${inbox.running} running, ${inbox.parked} parked${open > 0 ? age(inbox.oldestOpenAt) : ''}`)
+  line('turns', `${inbox.done} done, ${inbox.dead} set aside`)
+  line('outbox', `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused${age(outbox.oldestPendingAt)}`)
+  const next = timers.nextDueAt === null ? '' : `, next ${timers.nextDueAt <= now ? 'is due' : `in ${formatDuration(timers.nextDueAt - now)}`}`
+  line('timers', `${timers.count}${next}`)
+  line('memory', `${stored.notes} notes, ${stored.stateKeys} keys of state`)
+  line('journal', `${stored.position.sequence} changes${lag > 0 ? `, ${lag} of them not in the database yet` : ''}`)
+}
+
+function stateWord(call: Call, process: ProcessView): string {
+  if (process.state === 'running') return call.output.paint('green', 'running')
+  if (process.supervised) return call.output.paint('yellow', 'restarting')
+  return process.state === 'killed' ? call.output.paint('red', 'killed') : 'stopped'
+}
+
+function documentOf({ agent, process, lag, stored }: AgentStatus): object {
+  const { record } = process
+  return {
+    agent,
+    id: stored.id,
+    running: process.state === 'running',
+    process: {
+      state: process.state,
+      supervised: process.supervised,
+      pid: record?.pid ?? null,
+      instance: record?.instance ?? null,
+      startedAt: record?.startedAt ?? null,
+      ingressPort: process.state === 'running' ? (record?.ingressPort ?? null) : null,
+    },
+    createdAt: stored.createdAt,
+    position: stored.position,
+    lag,
+    inbox: stored.inbox,
+    outbox: stored.outbox,
+    timers: stored.timers,
+    notes: stored.notes,
+    stateKeys: stored.stateKeys,
+  }
+}

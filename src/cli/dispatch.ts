@@ -1,0 +1,78 @@
+import { PerduraError } from '../errors.ts'
+import { parseCommandLine, type Parsed } from './args.ts'
+import { commands } from './commands/index.ts'
+import { Output, wantsColour } from './output.ts'
+
+/** Runs one command line in this process. Resolves to its exit code; what it has to say, errors too, is said. */
+export async function dispatch(argv: readonly string[]): Promise<number> {
+  const environment = process.env
+  const { stdout, stderr } = process
+  let output = new Output({
+    json: argv.includes('--json'),
+    quiet: false,
+    colour: wantsColour(stderr, environment, argv.includes('--no-color')),
+    stdout,
+    stderr,
+  })
+  let brokenPipe = (): void => {
+    process.exit(0)
+  }
+  survivesBrokenPipes(() => brokenPipe())
+  try {
+    const parsed = await parse(argv)
+    output = new Output({
+      json: parsed.values['json'] === true,
+      quiet: parsed.values['quiet'] === true,
+      colour: wantsColour(stdout, environment, parsed.values['no-color'] === true),
+      stdout,
+      stderr,
+    })
+    if (parsed.kind === 'help') {
+      const { helpText } = await import('./help.ts')
+      const text = helpText(parsed.topic, commands)
+      output.line(text)
+      output.document({ help: text })
+      return 0
+    }
+    const { Call } = await import('./call.ts')
+    const command = parsed.kind === 'version' ? versionCommand() : parsed.command
+    const call = new Call({
+      arguments: parsed.kind === 'version' ? [] : parsed.arguments,
+      values: parsed.values,
+      output,
+      environment,
+    })
+    brokenPipe = () => (call.onBrokenPipe === undefined ? process.exit(0) : call.onBrokenPipe())
+    const { run } = await command.load()
+    return (await run(call)) ?? 0
+  } catch (error) {
+    output.failure(error)
+    return error instanceof PerduraError ? error.exitCode : 1
+  }
+}
+
+async function parse(argv: readonly string[]): Promise<Parsed> {
+  try {
+    return parseCommandLine(argv, commands)
+  } catch (error) {
+    // A verb that does not exist is the one mistake that needs the list of them all to help with.
+    const verb = /^there is no verb "([^"]*)"$/.exec((error as Error).message)?.[1]
+    if (verb === undefined) throw error
+    const { unknownVerb } = await import('./help.ts')
+    throw unknownVerb(verb, commands)
+  }
+}
+
+function versionCommand(): (typeof commands)[number] {
+  return commands.find((command) => command.name === 'version') as (typeof commands)[number]
+}
+
+/** `perdura … | head`: a reader that went away is no error. */
+function survivesBrokenPipes(onBroken: () => void): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+      if (stream === process.stdout) onBroken()
+    })
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Every code that Perdura reports. A code is never reused for something else, and each has its entry in
+ * docs/reference/errors.md. `status` answers over HTTP, `exit` ends the command line, and `retryable` says whether
+ * the same request may succeed later without anybody's doing.
+ */
+const table = {
+  // What the caller wrote.
+  ERR_USAGE: { status: 400, exit: 2, retryable: false },
+  ERR_DURATION: { status: 400, exit: 2, retryable: false },
+  ERR_AGENT_NAME: { status: 400, exit: 2, retryable: false },
+  ERR_DEFINITION: { status: 400, exit: 78, retryable: false },
+  ERR_DEFINITION_LOAD: { status: 400, exit: 78, retryable: false },
+  ERR_NO_SUCH_AGENT: { status: 404, exit: 4, retryable: false },
+  ERR_NO_SUCH_TURN: { status: 404, exit: 1, retryable: false },
+  ERR_NOT_RUNNING: { status: 503, exit: 3, retryable: true },
+  ERR_TIMEOUT: { status: 504, exit: 1, retryable: true },
+  ERR_FILE_EXISTS: { status: 409, exit: 1, retryable: false },
+  ERR_NODE_TOO_OLD: { status: 500, exit: 78, retryable: false },
+  // The home and the store.
+  ERR_HOME_UNWRITABLE: { status: 500, exit: 78, retryable: false },
+  ERR_HOME_IN_USE: { status: 409, exit: 78, retryable: true },
+  ERR_PORT_IN_USE: { status: 409, exit: 78, retryable: true },
+  ERR_STORE_NEWER: { status: 500, exit: 78, retryable: false },
+  ERR_STORE_SCHEMA: { status: 500, exit: 78, retryable: false },
+  ERR_STORE_CORRUPT: { status: 500, exit: 78, retryable: false },
+  ERR_STORE_GAP: { status: 500, exit: 78, retryable: false },
+  ERR_JOURNAL_CORRUPT: { status: 500, exit: 78, retryable: false },
+  ERR_STORE_CLOSED: { status: 503, exit: 1, retryable: true },
+  ERR_STORE_BUSY: { status: 503, exit: 1, retryable: true },
+  ERR_STORE_WRITE: { status: 503, exit: 1, retryable: true },
+  ERR_STORE_BROKEN: { status: 500, exit: 70, retryable: true },
+  // State.
+  ERR_STATE_INVALID: { status: 500, exit: 78, retryable: false },
+  ERR_STATE_NEWER: { status: 500, exit: 78, retryable: false },
+  ERR_STATE_CONFLICT: { status: 409, exit: 1, retryable: true },
+  // What comes in.
+  ERR_INBOX_FULL: { status: 429, exit: 1, retryable: true },
+  ERR_PAYLOAD_TOO_LARGE: { status: 413, exit: 1, retryable: false },
+  ERR_PAYLOAD_INVALID: { status: 400, exit: 1, retryable: false },
+  ERR_IDEMPOTENCY_KEY_MISSING: { status: 400, exit: 1, retryable: false },
+  ERR_IDEMPOTENCY_KEY_INVALID: { status: 400, exit: 1, retryable: false },
+  ERR_IDEMPOTENCY_KEY_REUSED: { status: 422, exit: 1, retryable: false },
+  ERR_NO_SUCH_ROUTE: { status: 404, exit: 1, retryable: false },
+  ERR_METHOD: { status: 405, exit: 1, retryable: false },
+  ERR_BROWSER_REFUSED: { status: 403, exit: 1, retryable: false },
+  ERR_TOKEN: { status: 401, exit: 1, retryable: false },
+  ERR_HTTP_UNREACHABLE: { status: 502, exit: 1, retryable: true },
+  ERR_INTERNAL: { status: 500, exit: 1, retryable: false },
+  // What goes out.
+  ERR_OUTBOX_FULL: { status: 429, exit: 1, retryable: true },
+  ERR_HOPS: { status: 400, exit: 1, retryable: false },
+  ERR_RECIPIENT: { status: 400, exit: 1, retryable: false },
+  // Turns.
+  ERR_TURN_ENDED: { status: 409, exit: 1, retryable: false },
+  ERR_TURN_TIMEOUT: { status: 504, exit: 1, retryable: true },
+  ERR_TURN_PARKED: { status: 409, exit: 1, retryable: false },
+  ERR_TURN_CRASHED: { status: 500, exit: 1, retryable: false },
+  ERR_TURN_CONTENT: { status: 400, exit: 1, retryable: false },
+  ERR_TIMERS_FULL: { status: 429, exit: 1, retryable: true },
+  ERR_MEMORY_FULL: { status: 429, exit: 1, retryable: false },
+  ERR_EFFECT_REFUSED: { status: 400, exit: 1, retryable: false },
+  ERR_EFFECT_UNKNOWN: { status: 409, exit: 1, retryable: false },
+} as const satisfies Record<string, { status: number; exit: number; retryable: boolean }>
+
+export type ErrorCode = keyof typeof table
+
+export const errorCodes = Object.keys(table) as ErrorCode[]
+
+export interface ErrorOptions {
+  readonly cause?: unknown
+  /** Facts to act on, without secrets: they are logged and sent to callers. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null>>
+}
+
+/** A fault that had to be expected. Its message says what the operator can do next. */
+export class PerduraError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, string | number | boolean | null>>
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'PerduraError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get status(): number {
+    return table[this.code].status
+  }
+
+  get exitCode(): number {
+    return table[this.code].exit
+  }
+
+  get retryable(): boolean {
+    return table[this.code].retryable
+  }
+}
+
+/** The value as an Error, whatever was thrown. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}

@@ -1,0 +1,40 @@
+import type { Json } from '../json.ts'
+
+export interface ChildCommand {
+  readonly file: string
+  readonly arguments: readonly string[]
+  /** Added to the parent's environment. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** What a child tells its parent. */
+export interface ChildSink {
+  /** A message over the channel between the two; whatever the child sent, unchecked. */
+  onMessage(message: unknown): void
+  /** A line that it wrote, bounded to 8 KiB. */
+  onLine(stream: 'stdout' | 'stderr', line: string): void
+  /** Called exactly once, also when it could not be started; nothing follows. */
+  onExit(exit: ChildExit): void
+}
+
+export interface ChildExit {
+  readonly code: number | null
+  /** The signal that ended it. */
+  readonly signal: string | null
+  /** Why it could not be started. */
+  readonly error?: Error
+}
+
+/** A child that was started: signals go to this very process, never to a number that another one may have by then. */
+export interface Child {
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined
+  /** False when it is gone already. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): boolean
+  send(message: Json): void
+}
+
+export interface Spawner {
+  /** Starts a child with a message channel and no standard input. It notices when its parent is gone. */
+  spawn(command: ChildCommand, sink: ChildSink): Child
+}

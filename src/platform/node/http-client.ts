@@ -1,0 +1,91 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { PerduraError } from '../../errors.ts'
+import { unreachable } from '../http-error.ts'
+import type { Http, HttpAddress, HttpRequest, HttpResponse } from '../http.ts'
+import { loadHttp } from './lazy-http.ts'
+
+export interface NodeHttpOptions {
+  /** Body of an answer, in bytes, that is taken in at most. Default 64 MiB. */
+  readonly responseBytesMax?: number
+}
+
+export function createNodeHttp(options: NodeHttpOptions = {}): Http {
+  const { responseBytesMax = 64 * 1024 * 1024 } = options
+  return {
+    request: (address, request, { timeoutMs, signal }) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted === true) {
+          reject(unreachable(address, 'aborted', signal.reason))
+          return
+        }
+        const outgoing = open(address, request)
+        const state = { connected: false }
+        const finish = (settle: () => void): void => {
+          clearTimeout(timeout)
+          signal?.removeEventListener('abort', onAbort)
+          settle()
+          outgoing.destroy()
+        }
+        const fail = (error: Error): void => finish(() => reject(error))
+        const onAbort = (): void => fail(unreachable(address, 'aborted', signal?.reason))
+        const timeout = setTimeout(() => fail(unreachable(address, 'timeout')), timeoutMs)
+        signal?.addEventListener('abort', onAbort)
+
+        outgoing.on('socket', (socket) => socket.once('connect', () => (state.connected = true)))
+        // Stays on after the end: a reset that comes late is nobody's error.
+        outgoing.on('error', (error) => fail(unreachable(address, reasonOf(error, state.connected), error)))
+        outgoing.on('response', (incoming) => {
+          collect(incoming, responseBytesMax).then(
+            (response) => finish(() => resolve(response)),
+            (error: unknown) =>
+              fail(error instanceof PerduraError ? error : unreachable(address, 'reset', error)),
+          )
+        })
+        outgoing.end(request.body)
+      }),
+  }
+}
+
+function open(address: HttpAddress, request: HttpRequest): ClientRequest {
+  const { method, path, headers, body } = request
+  const bodyless = body.length === 0 && (method === 'GET' || method === 'HEAD')
+  return loadHttp().request({
+    ...('socketPath' in address
+      ? { socketPath: address.socketPath }
+      : { host: address.host, port: address.port }),
+    method,
+    path,
+    headers: bodyless ? headers : { ...headers, 'content-length': String(body.length) },
+    // A connection of its own: a kept one may be closed by the server just as it is used again, and then nobody
+    // knows whether the request was handled.
+    agent: false,
+  })
+}
+
+function reasonOf(error: NodeJS.ErrnoException, connected: boolean): 'refused' | 'reset' | 'failed' {
+  if (!connected) return 'refused'
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'reset' : 'failed'
+}
+
+async function collect(incoming: IncomingMessage, bytesMax: number): Promise<HttpResponse> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length
+    if (sizeBytes > bytesMax) {
+      const socket = incoming.socket.remoteAddress ?? 'the server'
+      throw new PerduraError('ERR_PAYLOAD_TOO_LARGE', `the answer of ${socket} is over ${bytesMax} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return { status: incoming.statusCode ?? 0, headers: flatten(incoming), body: Buffer.concat(chunks) }
+}
+
+/** Names in lower case, as Node has them; what came several times is joined as RFC 9110 5.3 has it. */
+export function flatten(incoming: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return headers
+}

@@ -1,0 +1,189 @@
+import fs from 'node:fs'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import { PerduraError, toError } from '../../errors.ts'
+import { describeAddress, errorResponse, portInUse } from '../http-error.ts'
+import type { HttpAddress, HttpListener, HttpRequest, HttpResponse, HttpServer } from '../http.ts'
+import { flatten } from './http-client.ts'
+import { answerMalformed, answerTooLarge, readBody } from './http-intake.ts'
+import { loadHttp } from './lazy-http.ts'
+import { checkSocketPath, removeStaleSocket } from './unix-socket.ts'
+
+export interface NodeHttpListenerOptions {
+  /** From the first byte of a request to its last; what takes longer is cut with 408. Default 10,000. */
+  readonly requestTimeoutMs?: number
+  /** Further connections are closed at once. Default 1,000. */
+  readonly connectionsMax?: number
+}
+
+type ServeOptions = Parameters<HttpListener['listen']>[1]
+type Handle = Parameters<HttpListener['listen']>[2]
+
+const headerBytesMax = 16 * 1024
+const keepAliveMs = 5_000
+
+export function createNodeHttpListener(options: NodeHttpListenerOptions = {}): HttpListener {
+  const { requestTimeoutMs = 10_000, connectionsMax = 1_000 } = options
+  return {
+    async listen(address, listenOptions, handle) {
+      const server = loadHttp().createServer({
+        headersTimeout: requestTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs / 4),
+        keepAliveTimeout: keepAliveMs,
+        maxHeaderSize: headerBytesMax,
+      })
+      server.maxConnections = connectionsMax
+      const service = new Service(server, listenOptions, handle)
+      const found = await bind(server, address)
+      server.on('error', (error) => listenOptions.onError?.(error))
+      return { address: found, close: (graceMs) => service.close(graceMs) } satisfies HttpServer
+    },
+  }
+}
+
+/** One server's life: it takes in requests until `close`, and ends when the last of them is answered or cut. */
+class Service {
+  readonly #server: Server
+  readonly #options: ServeOptions
+  readonly #handle: Handle
+  /** Connections, each with the answer that is being given on it. */
+  readonly #connections = new Map<Socket, ServerResponse | undefined>()
+  #closed: Promise<void> | undefined
+
+  constructor(server: Server, options: ServeOptions, handle: Handle) {
+    this.#server = server
+    this.#options = options
+    this.#handle = handle
+    server.on('connection', (socket) => {
+      this.#connections.set(socket, undefined)
+      socket.once('close', () => this.#connections.delete(socket))
+    })
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const answer = this.#connections.get(socket as Socket)
+      if (answer?.headersSent === true) socket.destroy()
+      else answerMalformed(error, socket)
+    })
+    server.on('request', (incoming, outgoing) => void this.#serve(incoming, outgoing))
+    server.on('checkContinue', (incoming, outgoing) => void this.#serve(incoming, outgoing, true))
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      const cut = setTimeout(() => {
+        for (const socket of this.#connections.keys()) socket.destroy()
+      }, graceMs)
+      this.#server.close(() => {
+        clearTimeout(cut)
+        resolve()
+      })
+      // A connection on which nothing is being asked has nothing to finish.
+      for (const [socket, answer] of this.#connections) if (answer === undefined) socket.destroySoon()
+    })
+    return this.#closed
+  }
+
+  async #serve(incoming: IncomingMessage, outgoing: ServerResponse, waits = false): Promise<void> {
+    const { socket } = incoming
+    this.#connections.set(socket, outgoing)
+    outgoing.once('close', () => {
+      if (this.#connections.get(socket) === outgoing) this.#connections.set(socket, undefined)
+    })
+    const { bodyBytesMax } = this.#options
+    try {
+      if (Number(incoming.headers['content-length'] ?? 0) > bodyBytesMax) {
+        answerTooLarge(incoming, outgoing, bodyBytesMax, !waits)
+        return
+      }
+      if (waits) outgoing.writeContinue()
+      const body = await readBody(incoming, bodyBytesMax)
+      if (body === 'gone') return
+      if (body === 'too large') answerTooLarge(incoming, outgoing, bodyBytesMax, true)
+      else this.#send(outgoing, await this.#answer(incoming, body))
+    } catch (error) {
+      // What the handler returned cannot be sent, for example for a header with a line break in it.
+      this.#options.onError?.(toError(error))
+      if (outgoing.headersSent) socket.destroy()
+      else this.#send(outgoing, errorResponse(error))
+    }
+  }
+
+  async #answer(incoming: IncomingMessage, body: Buffer): Promise<HttpResponse> {
+    try {
+      const { method = 'GET', url = '' } = incoming
+      if (!url.startsWith('/')) throw new PerduraError('ERR_USAGE', 'the path of a request starts with "/"')
+      const request: HttpRequest = { method, path: url, headers: flatten(incoming), body }
+      return await this.#handle(request)
+    } catch (error) {
+      if (!(error instanceof PerduraError)) this.#options.onError?.(toError(error))
+      return errorResponse(error)
+    }
+  }
+
+  #send(outgoing: ServerResponse, { status, headers, body }: HttpResponse): void {
+    if (outgoing.destroyed) return
+    const empty = status === 204 || status === 304
+    outgoing.writeHead(status, {
+      ...headers,
+      ...(!empty && { 'content-length': String(body.length) }),
+      ...(this.#closed !== undefined && { connection: 'close' }),
+    })
+    outgoing.end(empty ? undefined : body)
+  }
+}
+
+async function bind(server: Server, address: HttpAddress): Promise<HttpAddress> {
+  if ('socketPath' in address) {
+    checkSocketPath(address.socketPath)
+    try {
+      await listen(server, { path: address.socketPath })
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE' || !(await removeStaleSocket(address.socketPath)))
+        throw refusal(address, error)
+      await listen(server, { path: address.socketPath }).catch((again: unknown) => {
+        throw refusal(address, again)
+      })
+    }
+    // Before anything is accepted; until here the folder (0700) keeps others out.
+    fs.chmodSync(address.socketPath, 0o600)
+    return address
+  }
+  await listen(server, { host: address.host, port: address.port, exclusive: true }).catch(
+    (error: unknown) => {
+      throw refusal(address, error)
+    },
+  )
+  return { host: address.host, port: (server.address() as AddressInfo).port }
+}
+
+function listen(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => {
+      server.off('listening', onListening)
+      reject(error)
+    }
+    const onListening = (): void => {
+      server.off('error', onError)
+      resolve()
+    }
+    server.once('error', onError)
+    server.once('listening', onListening)
+    server.listen(options)
+  })
+}
+
+function refusal(address: HttpAddress, error: unknown): PerduraError {
+  const code = codeOf(error)
+  if (code === 'EADDRINUSE') return portInUse(address, error)
+  const advice =
+    'socketPath' in address
+      ? 'check that its folder exists and that you may write there'
+      : 'choose a port above 1023 and an address of this machine'
+  return new PerduraError('ERR_USAGE', `cannot listen on ${describeAddress(address)} (${code}); ${advice}`, {
+    cause: error,
+  })
+}
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code)
+}

@@ -1,0 +1,31 @@
+import type { Log, LogLevel } from '../log.ts'
+import { createLog } from '../logger.ts'
+import { openLogFile, type LogFileOptions } from './log-file.ts'
+import { standardError } from './standard-error.ts'
+
+export interface NodeLogOptions {
+  readonly file?: LogFileOptions
+  /** Whether lines also go to standard error. Default: only where there is no file. */
+  readonly standardError?: boolean
+  /** Lines below it are left out. Default `info`. */
+  readonly level?: LogLevel
+  /** Secrets that are to be taken out besides what looks like one. */
+  readonly secrets?: readonly string[]
+}
+
+export interface NodeLog extends Log {
+  /** Closes the file; later lines are lost to it. */
+  close(): void
+}
+
+export function createNodeLog(options: NodeLogOptions = {}): NodeLog {
+  const file = options.file === undefined ? undefined : openLogFile(options.file)
+  const sinks = file === undefined ? [] : [file]
+  const log = createLog({
+    clock: { now: () => Date.now() },
+    sinks: (options.standardError ?? file === undefined) ? [...sinks, standardError] : sinks,
+    ...(options.level !== undefined && { level: options.level }),
+    ...(options.secrets !== undefined && { secrets: options.secrets }),
+  })
+  return { ...log, close: () => file?.close() }
+}

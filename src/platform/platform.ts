@@ -1,0 +1,17 @@
+import type { Clock } from './clock.ts'
+import type { Disk } from './disk.ts'
+import type { Http, HttpListener } from './http.ts'
+import type { Process } from './process.ts'
+import type { Random } from './random.ts'
+import type { Transport } from './transport.ts'
+
+/** Everything outside that Perdura touches; the real ones are in `platform/node`, the simulated ones in `testing`. */
+export interface Platform {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly process: Process
+  readonly http: Http
+  readonly listener: HttpListener
+  readonly transport: Transport
+}

@@ -1,0 +1,44 @@
+import { PerduraError } from '../errors.ts'
+import type { Json } from '../json.ts'
+import type { Tx } from '../store/store.ts'
+
+/** Why an entry was set aside: enough to understand it and to try again. */
+export interface DeadLetterEvidence {
+  readonly error: Json
+  readonly attempts: number
+  readonly failures: number
+  readonly crashes: number
+  /** Steps that had been recorded, and what the ledger says of the effects. */
+  readonly steps: readonly string[]
+  readonly effects: readonly { readonly name: string; readonly key: string; readonly status: string }[]
+}
+
+/** Sets an entry aside with its evidence; the conversation goes on behind it. */
+export function bury(tx: Tx, position: number, reason: string, evidence: DeadLetterEvidence, now: number): void {
+  tx.run(
+    "UPDATE inbox SET status = 'dead', suspect = 0, finished_at = ?, error = ? WHERE position = ?",
+    now,
+    JSON.stringify(evidence.error),
+    position,
+  )
+  tx.run(
+    'INSERT OR REPLACE INTO dead_letters (position, reason, evidence, created_at) VALUES (?, ?, ?, ?)',
+    position,
+    reason,
+    JSON.stringify(evidence),
+    now,
+  )
+}
+
+/** Puts a dead letter back at its place, its counts at zero. What it had recorded stays recorded. */
+export function exhume(tx: Tx, position: number): void {
+  const { changes } = tx.run(
+    `UPDATE inbox SET status = 'pending', available_at = 0, failures = 0, crashes = 0, suspect = 0, finished_at = NULL
+     WHERE position = ? AND status = 'dead'`,
+    position,
+  )
+  if (changes === 0) {
+    throw new PerduraError('ERR_NO_SUCH_TURN', `turn ${position} is not a dead letter: see perdura queue list`)
+  }
+  tx.run('DELETE FROM dead_letters WHERE position = ?', position)
+}

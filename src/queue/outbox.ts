@@ -1,0 +1,124 @@
+import type { Json } from '../json.ts'
+import { nextCount } from '../store/counters.ts'
+import type { Reader, Tx } from '../store/store.ts'
+
+/** The person at the terminal: a mailbox that `chat`, `send --wait` and `up` read, not an agent. */
+export const terminal = 'you'
+
+export interface NewOutgoing {
+  /** Derived from the entry that the turn handles, so that a turn done again sends the same message. */
+  readonly id: string
+  readonly turn: number
+  readonly to: string
+  readonly conversation: string
+  readonly content: Json
+  readonly hops: number
+  readonly inReplyTo: string | undefined
+}
+
+export interface Outgoing extends NewOutgoing {
+  readonly sequence: number
+  readonly attempts: number
+  readonly createdAt: number
+}
+
+/** What became of an attempt to deliver. `retry` keeps the message and its place; the others settle it. */
+export type Verdict =
+  | { readonly verdict: 'delivered' }
+  | { readonly verdict: 'refused'; readonly error: string }
+  | { readonly verdict: 'retry'; readonly error: string }
+
+interface OutboxRow {
+  readonly sequence: number
+  readonly id: string
+  readonly turn: number
+  readonly recipient: string
+  readonly conversation: string
+  readonly content: string
+  readonly hops: number
+  readonly in_reply_to: string | null
+  readonly attempts: number
+  readonly created_at: number
+}
+
+export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): number {
+  const sequence = nextCount(tx, 'outbox.sequence')
+  const content = JSON.stringify(message.content)
+  tx.run(
+    `INSERT INTO outbox (sequence, id, turn, recipient, conversation, content, size_bytes, hops, in_reply_to, status,
+       attempts, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?)`,
+    sequence,
+    message.id,
+    message.turn,
+    message.to,
+    message.conversation,
+    content,
+    Buffer.byteLength(content),
+    message.hops,
+    message.inReplyTo ?? null,
+    now,
+  )
+  return sequence
+}
+
+/** Pending messages to agents, in order. */
+export function pendingOutgoing(reader: Reader): { readonly sequence: number; readonly to: string }[] {
+  return reader
+    .all<OutboxRow>("SELECT sequence, recipient FROM outbox WHERE status = 'pending' AND recipient <> ? ORDER BY sequence", terminal)
+    .map((row) => ({ sequence: row.sequence, to: row.recipient }))
+}
+
+export function readOutgoing(reader: Reader, sequence: number): Outgoing | undefined {
+  const row = reader.get<OutboxRow>("SELECT * FROM outbox WHERE sequence = ? AND status = 'pending'", sequence)
+  if (row === undefined) return undefined
+  return {
+    sequence: row.sequence,
+    id: row.id,
+    turn: row.turn,
+    to: row.recipient,
+    conversation: row.conversation,
+    content: JSON.parse(row.content) as Json,
+    hops: row.hops,
+    inReplyTo: row.in_reply_to ?? undefined,
+    attempts: row.attempts,
+    createdAt: row.created_at,
+  }
+}
+
+export function settleOutgoing(
+  tx: Tx,
+  sequence: number,
+  outcome: { readonly status: 'delivered' | 'refused' | 'expired'; readonly error?: string },
+  now: number,
+): void {
+  tx.run(
+    "UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1 WHERE sequence = ? AND status = 'pending'",
+    outcome.status,
+    outcome.error ?? null,
+    now,
+    sequence,
+  )
+}
+
+/** What the person at the terminal has seen, up to and including `sequence`. */
+export function settleTerminal(tx: Tx, sequence: number, now: number): void {
+  tx.run(
+    "UPDATE outbox SET status = 'delivered', settled_at = ? WHERE recipient = ? AND sequence <= ? AND status = 'pending'",
+    now,
+    terminal,
+    sequence,
+  )
+}
+
+/** Keeps the terminal's mailbox within `keep` messages: the oldest unread ones expire, visibly. Returns how many did. */
+export function expireTerminal(tx: Tx, keep: number, now: number): number {
+  return tx.run(
+    `UPDATE outbox SET status = 'expired', settled_at = ?, error = 'unread beyond the bound of the mailbox'
+     WHERE sequence IN (SELECT sequence FROM outbox WHERE recipient = ? AND status = 'pending'
+       ORDER BY sequence DESC LIMIT -1 OFFSET ?)`,
+    now,
+    terminal,
+    keep,
+  ).changes
+}

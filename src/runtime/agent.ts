@@ -1,0 +1,76 @@
+import type { Json } from '../json.ts'
+import type { Reader } from '../store/store.ts'
+
+/** Something for the agent to handle once. */
+export interface IngestInput {
+  /** What its source calls it: 1 to 255 printable ASCII characters. The same `from` and `id` again is a duplicate. */
+  readonly id: string
+  readonly payload: Json
+  /** Who it is from; replies go there. Default `you`, the person at the terminal. */
+  readonly from?: string
+  /** Entries of one conversation are handled in order. Default: `from`. */
+  readonly conversation?: string
+  readonly inReplyTo?: string
+  readonly hops?: number
+}
+
+/** What an acknowledgement says: the entry is on disk. */
+export interface Accepted {
+  readonly position: number
+  readonly duplicate: boolean
+}
+
+/** What a person decides about an effect whose outcome nobody knows. */
+export type EffectDecision = { readonly outcome: 'done'; readonly result: Json } | { readonly outcome: 'not-done' }
+
+/** What a running agent tells whoever watches it: events named `noun:verb:phase` with one object each. */
+export interface AgentEvents {
+  'agent:start:ready': { readonly recoveryMs: number; readonly recovered: RecoverySummary }
+  'inbox:entry:accepted': { readonly position: number; readonly from: string; readonly text: string }
+  'inbox:entry:duplicate': { readonly position: number; readonly from: string }
+  'turn:attempt:started': { readonly turn: number; readonly attempt: number }
+  'turn:attempt:failed': { readonly turn: number; readonly error: string; readonly retryInMs: number | null }
+  'turn:done': { readonly turn: number; readonly durationMs: number }
+  'turn:parked': { readonly turn: number; readonly effect: string }
+  'turn:dead': { readonly turn: number; readonly reason: string }
+  'outbox:message:committed': { readonly sequence: number; readonly to: string; readonly text: string }
+  'outbox:message:delivered': { readonly sequence: number; readonly to: string }
+  'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
+  'agent:stop:done': { readonly durationMs: number }
+}
+
+/** What opening the store found. */
+export interface RecoverySummary {
+  /** How the process before ended. */
+  readonly previous: 'none' | 'clean' | 'killed'
+  /** Journal records that the database did not have yet. */
+  readonly replayedRecords: number
+  /** Bytes of a torn record that was never acknowledged, cut off. */
+  readonly tornBytes: number
+  /** Where the database came from: itself, a cut and the journal (it was missing or corrupt), or newly made. */
+  readonly database: 'kept' | 'rebuilt' | 'created'
+  /** Turns that were running when the process before ended. */
+  readonly interruptedTurns: number
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly name: string
+  readonly id: string
+  /** The agent's folder. */
+  readonly folder: string
+  readonly recovered: RecoverySummary
+  /** Read-only view of the agent's database, committed content only. */
+  readonly reader: Reader
+  /** Resolves when the entry is on disk, and only then. */
+  ingest(input: IngestInput): Promise<Accepted>
+  /** Decides a parked effect; the turn goes on. Rejects with ERR_NO_SUCH_TURN where nothing is parked. */
+  resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void>
+  /** Puts a dead letter back into the inbox, its counters at zero. */
+  retryTurn(turn: number): Promise<void>
+  /** Marks messages to the person at the terminal up to and including `sequence` as delivered. */
+  acknowledgeTerminal(sequence: number): Promise<void>
+  on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void
+  /** Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>
+}

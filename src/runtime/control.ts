@@ -1,0 +1,206 @@
+import { PerduraError, toError } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import type { HttpRequest, HttpResponse } from '../platform/http.ts'
+import type { Log } from '../platform/log.ts'
+import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
+import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
+
+export type RouteOptions =
+  | {
+      /** What programs on this machine may do: on a TCP port of loopback. */
+      readonly kind: 'ingress'
+      readonly log: Log
+      /** Required as bearer token, where given. */
+      readonly token?: string | undefined
+    }
+  | {
+      /** What the owner may do: on a Unix socket in the agent's private folder. */
+      readonly kind: 'control'
+      readonly log: Log
+      /** Facts about this process, for `GET /v1/process`. */
+      readonly describeProcess: () => JsonObject
+      /** Begins to stop the process; called once the answer is on its way. */
+      readonly stop: () => void
+    }
+
+export type Handler = (request: HttpRequest) => Promise<HttpResponse>
+
+/** Seconds after which the same request may be made again, where it failed for want of room or of a running agent. */
+const retryAfterSeconds = 1
+
+/** The HTTP interface of one agent, as a function from request to answer; docs/reference/http.md describes it. */
+export function createRoutes(agent: Agent, options: RouteOptions): Handler {
+  const routes = options.kind === 'ingress' ? ingressRoutes(agent) : [...ingressRoutes(agent), ...controlRoutes(agent, options)]
+  return async (request) => {
+    try {
+      refuseBrowsers(request, { checkHost: options.kind === 'ingress' })
+      const [path = '', query = ''] = request.path.split('?', 2)
+      const matches = routes.filter((route) => route.path.test(path))
+      if (matches.length === 0) throw new PerduraError('ERR_NO_SUCH_ROUTE', `nothing is served under ${excerpt(path)}`)
+      const route = matches.find((candidate) => candidate.method === request.method)
+      if (route === undefined) {
+        const allowed = matches.map((candidate) => candidate.method).join(', ')
+        const refusal = new PerduraError('ERR_METHOD', `${excerpt(path)} takes ${allowed}`)
+        return failure(refusal, { allow: allowed })
+      }
+      if (options.kind === 'ingress' && options.token !== undefined && !route.open) checkToken(request, options.token)
+      const names = (route.path.exec(path) ?? []).slice(1).map(decodeSegment)
+      return await route.answer({ request, names, query: new URLSearchParams(query) })
+    } catch (thrown) {
+      if (thrown instanceof PerduraError) return failure(thrown)
+      // What went wrong inside is for the log: the caller learns only that it was not the caller's fault.
+      options.log.error('http:request:failed', { method: request.method, error: toError(thrown) })
+      return failure(new PerduraError('ERR_INTERNAL', 'the agent failed to answer; its log says why'))
+    }
+  }
+}
+
+interface Call {
+  readonly request: HttpRequest
+  /** The variable parts of the path, decoded. */
+  readonly names: readonly string[]
+  readonly query: URLSearchParams
+}
+
+interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly path: RegExp
+  /** Needs no token. */
+  readonly open?: boolean
+  answer(call: Call): Promise<HttpResponse> | HttpResponse
+}
+
+function ingressRoutes(agent: Agent): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: /^\/healthz$/,
+      open: true,
+      answer: () => json(200, { status: 'ok', agent: agent.name }),
+    },
+    {
+      method: 'POST',
+      path: /^\/agents\/([^/]+)\/inbox$/,
+      answer: async ({ request, names: [name = ''], query }) => {
+        if (name !== agent.name) {
+          throw new PerduraError('ERR_NO_SUCH_AGENT', `this is ${agent.name}; there is no agent "${excerpt(name)}" here`)
+        }
+        const input: IngestInput = {
+          id: idempotencyKey(request),
+          payload: readPayload(request),
+          ...(query.get('from') ? { from: query.get('from') ?? '' } : {}),
+          ...(query.get('conversation') ? { conversation: query.get('conversation') ?? '' } : {}),
+        }
+        return acknowledgement(await agent.ingest(input))
+      },
+    },
+  ]
+}
+
+function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'control' }): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: /^\/v1\/messages$/,
+      answer: async ({ request }) => acknowledgement(await agent.ingest(messageOf(new Fields(readJsonBody(request))))),
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/turns\/(\d{1,15})\/effects\/([^/]+)\/resolve$/,
+      answer: async ({ request, names: [turn = '', effect = ''] }) => {
+        await agent.resolveEffect(Number(turn), effect, decisionOf(new Fields(readJsonBody(request))))
+        return json(200, { turn: Number(turn), effect, resolved: true })
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/turns\/(\d{1,15})\/retry$/,
+      answer: async ({ names: [turn = ''] }) => {
+        await agent.retryTurn(Number(turn))
+        return json(200, { turn: Number(turn), retried: true })
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/terminal\/ack$/,
+      answer: async ({ request }) => {
+        const sequence = new Fields(readJsonBody(request)).count('sequence')
+        await agent.acknowledgeTerminal(sequence)
+        return json(200, { sequence, acknowledged: true })
+      },
+    },
+    { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
+    {
+      method: 'POST',
+      path: /^\/v1\/stop$/,
+      answer: () => {
+        options.stop()
+        return json(202, { stopping: true })
+      },
+    },
+  ]
+}
+
+function messageOf(fields: Fields): IngestInput {
+  const from = fields.optionalText('from')
+  const conversation = fields.optionalText('conversation')
+  const inReplyTo = fields.optionalText('in_reply_to')
+  const hops = fields.optionalCount('hops')
+  return {
+    id: fields.text('id'),
+    payload: fields.value('payload'),
+    ...(from === undefined ? {} : { from }),
+    ...(conversation === undefined ? {} : { conversation }),
+    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    ...(hops === undefined ? {} : { hops }),
+  }
+}
+
+function decisionOf(fields: Fields): EffectDecision {
+  const outcome = fields.text('outcome')
+  if (outcome === 'not-done') return { outcome }
+  if (outcome === 'done') return { outcome, result: fields.optionalValue('result') ?? null }
+  throw new PerduraError('ERR_PAYLOAD_INVALID', '"outcome" must be "done" or "not-done"')
+}
+
+/** Sent only after the entry is on disk: a caller who read it may forget the message. */
+function acknowledgement(accepted: Accepted): HttpResponse {
+  return json(accepted.duplicate ? 200 : 202, {
+    accepted: true,
+    position: accepted.position,
+    duplicate: accepted.duplicate,
+  })
+}
+
+function failure(error: PerduraError, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  const waits = error.status === 429 || error.status === 503
+  return json(
+    error.status,
+    { success: false, error: error.message, code: error.code, details: error.details },
+    {
+      ...headers,
+      ...(waits && error.retryable ? { 'retry-after': String(retryAfterSeconds) } : {}),
+      ...(error.code === 'ERR_TOKEN' ? { 'www-authenticate': 'Bearer' } : {}),
+    },
+  )
+}
+
+function json(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
+    body: Buffer.from(JSON.stringify(body)),
+  }
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch (cause) {
+    throw new PerduraError('ERR_NO_SUCH_ROUTE', 'the path is not percent-encoded UTF-8', { cause })
+  }
+}
+
+function excerpt(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text
+}

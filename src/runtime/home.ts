@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { isAgentName } from '../agent/define-agent.ts'
+import { PerduraError } from '../errors.ts'
+import type { Disk } from '../platform/disk.ts'
+import { terminal } from '../queue/outbox.ts'
+
+export interface HomeSources {
+  /** What was asked for explicitly (`--home`, an option); wins over everything. */
+  readonly home?: string | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The user's own folder. */
+  readonly userFolder: string
+  /** What relative paths start from. */
+  readonly workingFolder: string
+}
+
+/** Everything that Perdura keeps lies below one folder: `$PERDURA_HOME`, `$XDG_STATE_HOME/perdura`, or the default. */
+export function resolveHome(sources: HomeSources): string {
+  const own = sources.home ?? sources.environment['PERDURA_HOME']
+  if (own !== undefined && own !== '') return resolve(sources.workingFolder, own)
+  // The XDG base directory specification has relative paths ignored.
+  const state = sources.environment['XDG_STATE_HOME']
+  if (state !== undefined && state.startsWith('/')) return join(state, 'perdura')
+  return join(sources.userFolder, '.local', 'state', 'perdura')
+}
+
+/** Where the parts of one agent are. */
+export interface AgentPaths {
+  readonly folder: string
+  readonly database: string
+  readonly journal: string
+  /** Names the running agent process; see `process-record.ts`. */
+  readonly processRecord: string
+  /** Names the process that keeps the agent running. */
+  readonly supervisorRecord: string
+  readonly log: string
+  /** What the agent was last started from; see `launch-record.ts`. */
+  readonly launchRecord: string
+  readonly controlSocket: string
+  /** The folder made for the socket alone, where the agent's own path is too long for one. */
+  readonly socketFolder: string | undefined
+}
+
+// `sun_path` holds 108 bytes on Linux and 104 on macOS, the final zero included.
+const socketPathBytesMax = 100
+
+export function agentPaths(home: string, name: string): AgentPaths {
+  const folder = join(home, 'agents', name)
+  const inside = join(folder, 'control.sock')
+  const long = Buffer.byteLength(inside) > socketPathBytesMax
+  // The same short path for whoever asks, without asking the environment, which differs between shells.
+  const socketFolder = long ? `/tmp/perdura-${createHash('sha256').update(folder).digest('hex').slice(0, 24)}` : undefined
+  return {
+    folder,
+    database: join(folder, 'state.db'),
+    journal: join(folder, 'journal'),
+    processRecord: join(folder, 'agent.pid'),
+    supervisorRecord: join(folder, 'supervisor.pid'),
+    log: join(folder, 'agent.log'),
+    launchRecord: join(folder, 'agent.json'),
+    controlSocket: socketFolder === undefined ? inside : join(socketFolder, 'control.sock'),
+    socketFolder,
+  }
+}
+
+/** Throws ERR_AGENT_NAME unless `name` can be an agent's name, and thus its folder's. */
+export function checkAgentName(name: string): void {
+  if (!isAgentName(name)) {
+    throw new PerduraError(
+      'ERR_AGENT_NAME',
+      `${JSON.stringify(name)} cannot be an agent's name: use 1 to 64 letters, digits, "-" or "_", starting with a letter or digit`,
+    )
+  }
+  if (name.toLowerCase() === terminal) {
+    throw new PerduraError('ERR_AGENT_NAME', `"${name}" is what the person at the terminal is called: choose another name`)
+  }
+}
+
+/** Names of the agents that have a folder. */
+export function listAgents(disk: Disk, home: string): string[] {
+  return disk.list(join(home, 'agents')).filter(isAgentName)
+}
+
+export function agentExists(disk: Disk, home: string, name: string): boolean {
+  return isAgentName(name) && listAgents(disk, home).includes(name)
+}
+
+/**
+ * Makes the agent's folder where it is missing. Names that differ only in case are refused, because a folder moved
+ * to a file system that ignores case would make one agent of two.
+ */
+export function prepareAgentFolder(disk: Disk, home: string, name: string): AgentPaths {
+  checkAgentName(name)
+  const paths = agentPaths(home, name)
+  const alike = listAgents(disk, home).find((other) => other !== name && other.toLowerCase() === name.toLowerCase())
+  if (alike !== undefined) {
+    throw new PerduraError('ERR_AGENT_NAME', `there is an agent "${alike}" already: names may not differ only in case`)
+  }
+  try {
+    disk.makeFolder(paths.folder)
+    disk.makeFolder(paths.journal)
+  } catch (cause) {
+    throw unwritable(paths.folder, cause)
+  }
+  return paths
+}
+
+/** What the operating system's refusal to write below the home is called. */
+export function unwritable(path: string, cause: unknown): PerduraError {
+  const reason = (cause as { code?: unknown }).code
+  return new PerduraError(
+    'ERR_HOME_UNWRITABLE',
+    `cannot write ${path}${typeof reason === 'string' ? ` (${reason})` : ''}: give this user the right to, or choose another folder with --home or PERDURA_HOME`,
+    { cause, details: { path } },
+  )
+}

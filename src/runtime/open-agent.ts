@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { isAgentDefinition } from '../agent/define-agent.ts'
+import type { AgentDefinition } from '../agent/definition.ts'
+import { PerduraError } from '../errors.ts'
+import type { Log } from '../platform/log.ts'
+import { userEnvironment } from '../platform/node/environment.ts'
+import { createNodeLog } from '../platform/node/log.ts'
+import { createNodePlatform } from '../platform/node/platform.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Outgoing, Verdict } from '../queue/outbox.ts'
+import { createDatabaseFiles } from '../store/sqlite/files.ts'
+import { openNoteIndex } from '../store/sqlite/note-index.ts'
+import type { Agent } from './agent.ts'
+import { assembleAgent, type AgentLimits } from './assemble.ts'
+import { prepareAgentFolder, resolveHome } from './home.ts'
+import { LocalDelivery } from './local-delivery.ts'
+
+export interface OpenAgentOptions {
+  /** Where Perdura keeps everything. Default: `$PERDURA_HOME`, `$XDG_STATE_HOME/perdura`, `~/.local/state/perdura`. */
+  readonly home?: string
+  /** Default: JSON lines in the agent's `agent.log`. */
+  readonly log?: Log
+  readonly platform?: Platform
+  readonly limits?: Partial<AgentLimits>
+  /** Where messages to other agents go. Default: to agents of the same home. */
+  readonly deliver?: (message: Outgoing) => Promise<Verdict>
+}
+
+/**
+ * Opens an agent in this process: takes its lock (ERR_HOME_IN_USE), recovers, and begins to handle what is in its
+ * inbox. Should a commit fail half-way, the process is ended (exit code 70), since nobody can know what is on disk:
+ * start it again and it recovers.
+ */
+export async function openAgent<State extends object>(
+  definition: AgentDefinition<State>,
+  options: OpenAgentOptions = {},
+): Promise<Agent> {
+  if (!isAgentDefinition(definition)) {
+    throw new PerduraError('ERR_DEFINITION', 'openAgent takes what defineAgent returns')
+  }
+  const platform = options.platform ?? createNodePlatform()
+  const home = resolveHome({ home: options.home, ...userEnvironment() })
+  const { folder, log: logFile } = prepareAgentFolder(platform.disk, home, definition.name)
+  const ownLog = options.log === undefined ? createNodeLog({ file: { path: logFile } }) : undefined
+  const log = options.log ?? (ownLog as Log)
+  const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
+  const agent = await assembleAgent({
+    // Inside, the type of the state is of no interest.
+    definition: definition as unknown as AgentDefinition,
+    folder,
+    files: createDatabaseFiles(folder),
+    platform,
+    log,
+    openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
+    deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  })
+  agent.on('agent:stop:done', () => ownLog?.close())
+  return agent
+}

@@ -1,0 +1,63 @@
+import { isJsonObject, type Json, type JsonObject } from '../json.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { ProcessTable } from '../platform/process-table.ts'
+
+/**
+ * Who runs an agent: written when it is ready, replaced whole, removed when it stops cleanly. It is a hint for whoever
+ * looks; what keeps two processes from one agent is the lock beside the database.
+ */
+export interface ProcessRecord {
+  readonly pid: number
+  /** What the process table knew the process by; a number alone may belong to another one by now. */
+  readonly identity: string
+  /** Drawn at the start of the process. */
+  readonly instance: string
+  readonly startedAt: number
+  readonly controlSocket: string
+  /** Port of the ingress on loopback; null while it has none. */
+  readonly ingressPort: number | null
+  /** The process that restarts it; null when it runs by itself. */
+  readonly supervisorPid: number | null
+}
+
+export function readProcessRecord(disk: Disk, path: string): ProcessRecord | undefined {
+  const value = readJson(disk, path)
+  if (value === undefined) return undefined
+  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid } = value
+  if (typeof pid !== 'number' || typeof identity !== 'string') return undefined
+  return {
+    pid,
+    identity,
+    instance: typeof instance === 'string' ? instance : '',
+    startedAt: typeof startedAt === 'number' ? startedAt : 0,
+    controlSocket: typeof controlSocket === 'string' ? controlSocket : '',
+    ingressPort: typeof ingressPort === 'number' ? ingressPort : null,
+    supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
+  }
+}
+
+export function writeProcessRecord(disk: Disk, path: string, record: ProcessRecord): void {
+  disk.replaceFile(path, Buffer.from(`${JSON.stringify(record)}\n`))
+}
+
+/** Removes the record unless another process has put its own in place. */
+export function removeProcessRecord(disk: Disk, path: string, instance: string): void {
+  if (readProcessRecord(disk, path)?.instance === instance) disk.remove(path)
+}
+
+/** Whether the very process that wrote the record still runs. */
+export function isAlive(table: ProcessTable, record: ProcessRecord | undefined): record is ProcessRecord {
+  return record !== undefined && table.identify(record.pid) === record.identity
+}
+
+/** A small JSON object from a file; undefined when it is missing or is not one. */
+export function readJson(disk: Disk, path: string): JsonObject | undefined {
+  const bytes = disk.readFile(path)
+  if (bytes === undefined) return undefined
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Json
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,148 @@
+import { PerduraError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import type { HttpAddress, HttpServer } from '../platform/http.ts'
+import type { Log } from '../platform/log.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { ProcessTable } from '../platform/process-table.ts'
+import type { Agent } from './agent.ts'
+import { createRoutes } from './control.ts'
+import { countEvents, type Counters } from './counters.ts'
+import { prepareAgentFolder, unwritable } from './home.ts'
+import { readProcessRecord, removeProcessRecord, writeProcessRecord, type ProcessRecord } from './process-record.ts'
+
+/** Where the ingress listens unless told otherwise. */
+export const defaultIngressPort = 8_760
+
+/** Bytes of one payload that are taken in over HTTP. */
+export const payloadBytesMax = 1_048_576
+
+// What stands around a payload in a message on the control socket: identifiers, all of them bounded.
+const envelopeBytesMax = 65_536
+
+export interface ServeOptions {
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'process' | 'listener'>
+  readonly processes: ProcessTable
+  readonly agent: Agent
+  readonly home: string
+  readonly log: Log
+  /** Port of the ingress; 0 takes any. Without it the default one, or any where that is taken. */
+  readonly port?: number | undefined
+  /** Required of whoever uses the ingress. */
+  readonly token?: string | undefined
+  readonly supervisorPid: number | null
+  /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
+  readonly makePrivateFolder: (path: string) => void
+  readonly memory: () => JsonObject
+  /** Begins to stop the process. */
+  readonly stop: () => void
+}
+
+/** An agent that can be reached. */
+export interface Served {
+  readonly record: ProcessRecord
+  readonly ingressUrl: string
+  /** What this process has done, kept up to date. */
+  readonly counters: Counters
+  /** Stops taking requests from programs; the owner can still look and is answered. */
+  closeIngress(graceMs: number): Promise<void>
+  /** Closes what is left and removes the traces of this process. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Opens the doors of a running agent: ingress on loopback, control socket in its folder; and says who serves it. */
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { platform, agent, log } = options
+  const { disk, clock } = platform
+  const paths = prepareAgentFolder(disk, options.home, agent.name)
+  const instance = platform.random.uuid()
+  const startedMs = clock.monotonicMs()
+  const startedAt = clock.now()
+  const counters = countEvents(agent)
+
+  if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
+  // Whoever holds the agent's lock is the only one to have a socket here: what lies there was left by a killed process.
+  if (disk.exists(paths.controlSocket)) disk.remove(paths.controlSocket)
+
+  const before = readProcessRecord(disk, paths.processRecord)
+  const ingress = await listenIngress(options, before?.ingressPort ?? defaultIngressPort)
+  const port = 'port' in ingress.address ? ingress.address.port : 0
+  const record: ProcessRecord = {
+    pid: platform.process.pid,
+    identity: options.processes.identify(platform.process.pid) ?? '',
+    instance,
+    startedAt,
+    controlSocket: paths.controlSocket,
+    ingressPort: port,
+    supervisorPid: options.supervisorPid,
+  }
+  const describeProcess = (): JsonObject => ({
+    pid: record.pid,
+    instance,
+    started_at: startedAt,
+    uptime_ms: Math.round(clock.monotonicMs() - startedMs),
+    ingress_port: port,
+    supervisor_pid: options.supervisorPid,
+    memory: options.memory(),
+    counters: { ...counters },
+    recovered: {
+      previous: agent.recovered.previous,
+      replayed_records: agent.recovered.replayedRecords,
+      torn_bytes: agent.recovered.tornBytes,
+      database: agent.recovered.database,
+      interrupted_turns: agent.recovered.interruptedTurns,
+    },
+  })
+
+  let control: HttpServer
+  try {
+    control = await platform.listener.listen(
+      { socketPath: paths.controlSocket },
+      { bodyBytesMax: payloadBytesMax + envelopeBytesMax },
+      createRoutes(agent, { kind: 'control', log, describeProcess, stop: options.stop }),
+    )
+    try {
+      writeProcessRecord(disk, paths.processRecord, record)
+    } catch (cause) {
+      await control.close(0)
+      throw unwritable(paths.processRecord, cause)
+    }
+  } catch (error) {
+    await ingress.close(0)
+    throw error
+  }
+
+  let ingressClosed: Promise<void> | undefined
+  const closeIngress = (graceMs: number): Promise<void> => (ingressClosed ??= ingress.close(graceMs))
+  return {
+    record,
+    ingressUrl: `http://127.0.0.1:${port}/agents/${agent.name}/inbox`,
+    counters,
+    closeIngress,
+    async close(graceMs) {
+      await closeIngress(graceMs)
+      await control.close(graceMs)
+      removeProcessRecord(disk, paths.processRecord, instance)
+    },
+  }
+}
+
+/** Where no port was asked for: the one that a killed process had, the default one, any. */
+async function listenIngress(options: ServeOptions, preferred: number): Promise<HttpServer> {
+  const { platform, agent, log, token } = options
+  const routes = createRoutes(agent, { kind: 'ingress', log, token })
+  const listen = (port: number): Promise<HttpServer> => {
+    const address: HttpAddress = { host: '127.0.0.1', port }
+    return platform.listener.listen(address, { bodyBytesMax: payloadBytesMax }, routes)
+  }
+  if (options.port !== undefined) return await listen(options.port)
+  for (const port of new Set([preferred, defaultIngressPort])) {
+    try {
+      return await listen(port)
+    } catch (error) {
+      if (!(error instanceof PerduraError && error.code === 'ERR_PORT_IN_USE')) throw error
+      // Several agents on one machine are normal; whoever needs a fixed port asks for one.
+      log.info('ingress:port:taken', { port })
+    }
+  }
+  return await listen(0)
+}

@@ -1,0 +1,271 @@
+import { formatDuration } from '../duration.ts'
+import { terminal } from '../queue/outbox.ts'
+import type { Reader } from '../store/store.ts'
+import { nextTimers, pendingMessages, storedStatus, terminalMessages, type TimerView } from './queries.ts'
+import { effectsOf, listTurns, type EffectView, type OutgoingView, type TurnSummary } from './turn-queries.ts'
+
+/** What the database says about work that is not done. */
+export interface StoredFacts {
+  /** Oldest first; at most `examinedMax` of them. */
+  readonly open: readonly TurnSummary[]
+  readonly openCount: number
+  /** Effects of parked turns, by turn. */
+  readonly effects: ReadonlyMap<number, readonly EffectView[]>
+  readonly dead: readonly TurnSummary[]
+  readonly deadCount: number
+  /** To other agents; oldest first. */
+  readonly outgoing: readonly OutgoingView[]
+  readonly unread: readonly OutgoingView[]
+  readonly timers: readonly TimerView[]
+  readonly doneCount: number
+}
+
+/** What is known about the process, apart from the database. */
+export interface ProcessFacts {
+  /** `killed`: it left its record behind, and is gone. */
+  readonly state: 'running' | 'stopped' | 'killed'
+  readonly pid?: number
+  /** Whether it answered just now; undefined where it was not asked. */
+  readonly answers?: boolean
+  /** Whether a supervisor will start it again. */
+  readonly supervised?: boolean
+}
+
+export type RecipientState = 'running' | 'stopped' | 'missing'
+
+export interface WhyFacts {
+  readonly agent: string
+  readonly now: number
+  readonly process: ProcessFacts
+  /** Journal records that the database does not have. */
+  readonly lag: number
+  readonly stored: StoredFacts
+  readonly recipients: ReadonlyMap<string, RecipientState>
+}
+
+export interface Explanation {
+  readonly reason:
+    | 'not-running'
+    | 'killed'
+    | 'not-answering'
+    | 'lagging'
+    | 'parked'
+    | 'waits-to-retry'
+    | 'waits-behind'
+    | 'interrupted'
+    | 'running'
+    | 'ready'
+    | 'not-shown'
+    | 'recipient'
+    | 'dead-letter'
+    | 'unread'
+    | 'timer'
+    | 'idle'
+  readonly text: string
+  readonly turn?: number
+  /** What the reader can do about it. */
+  readonly command?: string
+}
+
+const examinedMax = 200
+const shownMax = 10
+
+export function storedFacts(reader: Reader): StoredFacts {
+  const status = storedStatus(reader)
+  const open = listTurns(reader, { statuses: ['pending', 'running', 'parked'], order: 'oldest', limit: examinedMax })
+  return {
+    open,
+    openCount: status.inbox.pending + status.inbox.running + status.inbox.parked,
+    effects: new Map(
+      open.filter((turn) => turn.status === 'parked').map((turn) => [turn.turn, effectsOf(reader, turn.turn)]),
+    ),
+    dead: listTurns(reader, { statuses: ['dead'], limit: shownMax }),
+    deadCount: status.inbox.dead,
+    outgoing: pendingMessages(reader, examinedMax).filter((message) => message.to !== terminal),
+    unread: terminalMessages(reader, 0, examinedMax),
+    timers: nextTimers(reader, 1),
+    doneCount: status.inbox.done,
+  }
+}
+
+/** Why the agent is not doing something, most pressing first. Never empty. */
+export function explain(facts: WhyFacts): Explanation[] {
+  const { agent, stored } = facts
+  const found = [...explainProcess(facts), ...explainTurns(facts), ...explainOutgoing(facts)]
+  for (const turn of stored.dead) {
+    const reason = turn.error === null ? '' : `: ${turn.error}`
+    found.push({
+      reason: 'dead-letter',
+      turn: turn.turn,
+      text: `turn ${turn.turn} ("${excerpt(turn.text)}") was set aside after ${attempts(turn)}${reason}`,
+      command: `perdura turn retry ${agent} ${turn.turn}`,
+    })
+  }
+  if (stored.deadCount > stored.dead.length) {
+    const more = stored.deadCount - stored.dead.length
+    found.push({
+      reason: 'dead-letter',
+      text: `${more} more turns were set aside`,
+      command: `perdura turn list ${agent} --status dead --limit ${stored.deadCount}`,
+    })
+  }
+  if (stored.unread.length > 0) {
+    const count = stored.unread.length
+    found.push({
+      reason: 'unread',
+      text: `${plural(count, 'message')} for you ${count === 1 ? 'has' : 'have'} not been read`,
+      command: `perdura chat ${agent}`,
+    })
+  }
+  const [timer] = stored.timers
+  if (timer !== undefined) {
+    const inMs = timer.dueAt - facts.now
+    found.push({
+      reason: 'timer',
+      text: `the next timer is due ${inMs > 0 ? `in ${formatDuration(inMs)}` : `since ${formatDuration(-inMs)}`}`,
+    })
+  }
+  if (stored.openCount === 0 && stored.outgoing.length === 0 && facts.process.state === 'running') {
+    found.push({
+      reason: 'idle',
+      text: `there is nothing to do: ${plural(stored.doneCount, 'turn')} done, the inbox and the outbox are empty`,
+    })
+  }
+  return found
+}
+
+function explainProcess(facts: WhyFacts): Explanation[] {
+  const { agent, process } = facts
+  const found: Explanation[] = []
+  if (process.state === 'killed' && process.supervised === true) {
+    found.push({ reason: 'killed', text: `${agent} has no process at this moment: its supervisor is starting it` })
+  } else if (process.state === 'killed') {
+    found.push({
+      reason: 'killed',
+      text: `${agent} is not running: its process${process.pid === undefined ? '' : ` ${process.pid}`} was killed. Nothing that it took in is lost`,
+      command: `perdura up ${agent}`,
+    })
+  } else if (process.state === 'stopped') {
+    found.push({ reason: 'not-running', text: `${agent} is not running`, command: `perdura up ${agent}` })
+  } else if (process.answers === false) {
+    found.push({
+      reason: 'not-answering',
+      text: `process ${process.pid ?? ''} runs but does not answer: a handler may be in an endless loop`,
+      command: `perdura logs ${agent} -n 20`,
+    })
+  }
+  if (facts.lag > 0 && process.state !== 'running') {
+    found.push({
+      reason: 'lagging',
+      text: `the database lags the journal by ${plural(facts.lag, 'record')}: nothing is lost, the next start applies ${facts.lag === 1 ? 'it' : 'them'}`,
+    })
+  }
+  return found
+}
+
+function explainTurns(facts: WhyFacts): Explanation[] {
+  const found: Explanation[] = []
+  const { agent, stored } = facts
+  // The first open turn of a conversation holds up those behind it.
+  const heads = new Map<string, TurnSummary>()
+  const behind = new Map<number, number>()
+  for (const turn of stored.open) {
+    const head = heads.get(turn.conversation)
+    if (head === undefined) heads.set(turn.conversation, turn)
+    else behind.set(head.turn, (behind.get(head.turn) ?? 0) + 1)
+  }
+  const sorted = [...heads.values()].sort((a, b) => urgency[a.status] - urgency[b.status] || a.turn - b.turn)
+  for (const turn of sorted.slice(0, shownMax)) {
+    found.push(...explainHead(facts, turn, stored.effects.get(turn.turn) ?? []))
+    const count = behind.get(turn.turn) ?? 0
+    if (count > 0) {
+      found.push({
+        reason: 'waits-behind',
+        turn: turn.turn,
+        text: `${plural(count, 'more turn')} of conversation "${turn.conversation}" ${count === 1 ? 'waits' : 'wait'} behind turn ${turn.turn}: one conversation is handled in order`,
+      })
+    }
+  }
+  const shown = sorted.slice(0, shownMax).reduce((sum, turn) => sum + 1 + (behind.get(turn.turn) ?? 0), 0)
+  if (stored.openCount > shown) {
+    found.push({
+      reason: 'not-shown',
+      text: `${plural(stored.openCount - shown, 'more turn')} not finished, of other conversations`,
+      command: `perdura queue list ${agent}`,
+    })
+  }
+  return found
+}
+
+const urgency = { parked: 0, pending: 1, running: 2, dead: 3, done: 4 } as const
+
+function explainHead(facts: WhyFacts, turn: TurnSummary, effects: readonly EffectView[]): Explanation[] {
+  const { agent, now } = facts
+  const what = `turn ${turn.turn} ("${excerpt(turn.text)}")`
+  if (turn.status === 'parked') {
+    const unknown = effects.filter((effect) => effect.status === 'unknown')
+    return unknown.map((effect) => ({
+      reason: 'parked' as const,
+      turn: turn.turn,
+      text: `${what} waits for you: nobody knows whether effect "${effect.name}" (key ${effect.key}) happened; look there, then decide`,
+      command: `perdura turn resolve ${agent} ${turn.turn} ${effect.name} --done|--not-done`,
+    }))
+  }
+  if (turn.status === 'running') {
+    const since = formatDuration(Math.max(0, now - (turn.startedAt ?? now)))
+    if (facts.process.state === 'running') {
+      return [{ reason: 'running', turn: turn.turn, text: `${what} has been running for ${since}, attempt ${turn.attempts}` }]
+    }
+    return [{ reason: 'interrupted', turn: turn.turn, text: `${what} was interrupted; it goes on at the next start` }]
+  }
+  if (turn.failures > 0 && turn.availableAt > now) {
+    const cause = turn.error === null ? '' : `: ${turn.error}`
+    return [
+      {
+        reason: 'waits-to-retry',
+        turn: turn.turn,
+        text: `${what} failed ${turn.failures === 1 ? 'once' : `${turn.failures} times`}${cause}; it is tried again in ${formatDuration(turn.availableAt - now)}`,
+      },
+    ]
+  }
+  return [{ reason: 'ready', turn: turn.turn, text: `${what} is next in its conversation and has not begun` }]
+}
+
+function explainOutgoing(facts: WhyFacts): Explanation[] {
+  const found: Explanation[] = []
+  const byRecipient = Map.groupBy(facts.stored.outgoing, (message) => message.to)
+  for (const [recipient, messages] of [...byRecipient].slice(0, shownMax)) {
+    const count = plural(messages.length, 'message')
+    const state = facts.recipients.get(recipient) ?? 'missing'
+    const error = messages.findLast((message) => message.error !== null)?.error
+    if (state === 'stopped') {
+      found.push({
+        reason: 'recipient',
+        text: `${count} for ${recipient} ${messages.length === 1 ? 'waits' : 'wait'}: ${recipient} is not running`,
+        command: `perdura up ${recipient}`,
+      })
+    } else if (state === 'missing') {
+      found.push({ reason: 'recipient', text: `${count} for ${recipient}: there is no such agent here` })
+    } else {
+      found.push({
+        reason: 'recipient',
+        text: `${count} for ${recipient} not delivered yet${error === undefined || error === null ? '' : `: ${error}`}`,
+      })
+    }
+  }
+  return found
+}
+
+function attempts(turn: TurnSummary): string {
+  if (turn.crashes > 0) return `the process died ${turn.crashes === 1 ? 'once' : `${turn.crashes} times`} in it`
+  return plural(Math.max(1, turn.failures), 'failed attempt')
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function excerpt(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+}

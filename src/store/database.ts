@@ -1,0 +1,47 @@
+import type { SqlValue } from './store.ts'
+
+/** The part of a SQLite connection that the store uses; `DatabaseSync` of `node:sqlite` has it. */
+export interface Database {
+  readonly isTransaction: boolean
+  exec(sql: string): void
+  prepare(sql: string): Statement
+  createSession(): ChangeSession
+  /** False where a row could not be applied. Rows of a table that is missing are dropped without a word. */
+  applyChangeset(changes: Uint8Array): boolean
+  close(): void
+}
+
+export interface Statement {
+  run(...parameters: SqlValue[]): { readonly changes: number | bigint }
+  get(...parameters: SqlValue[]): unknown
+  all(...parameters: SqlValue[]): unknown[]
+}
+
+export interface ChangeSession {
+  changeset(): Uint8Array
+  close(): void
+}
+
+/** The database of one agent as files: what differs between a real folder and the simulation. */
+export interface DatabaseFiles {
+  /** Holds the agent for this process until released; ERR_HOME_IN_USE where another process has it. */
+  lock(): { release(): void }
+  exists(): boolean
+  sizeBytes(): number
+  /** The one writing connection: WAL, synchronous NORMAL. Creates an empty database where there is none. */
+  open(): Database
+  /** A read-only connection. */
+  openReader(): Database
+  /** Copies the whole WAL into the database file and syncs it; false if a reader stood in the way. */
+  checkpoint(connection: Database): boolean
+  /** Moves database, WAL and SHM together into `folder`, never deleting. No connection may be open. */
+  quarantine(folder: string): void
+  /** A consistent copy of what is committed at some moment during the call, off the main thread. */
+  copyTo(path: string): Promise<void>
+  /** The same at once. */
+  copyNow(connection: Database, path: string): void
+  /** Opens a copy for looking at it, without leaving anything beside it. */
+  openCopy(path: string): Database
+  /** Makes the file at `path` the database; there must be none. */
+  restoreFrom(path: string): void
+}

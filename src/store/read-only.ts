@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { PerduraError } from '../errors.ts'
+import type { Disk } from '../platform/disk.ts'
+import { StatementCache } from './group-commit.ts'
+import { scanChain } from './journal.ts'
+import { assertReadable, readPosition } from './position.ts'
+import { openReader } from './sqlite/files.ts'
+import type { Reader } from './store.ts'
+
+/** An agent's database for looking only, whether the agent runs or not. */
+export interface ReadOnlyStore {
+  readonly reader: Reader
+  /** Changes that are in the journal and not yet in the database; the next start applies them. */
+  readonly lag: number
+  close(): void
+}
+
+/** Opens the database in an agent's folder without changing it or its journal. ERR_NO_SUCH_AGENT where there is none. */
+export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
+  const path = join(folder, 'state.db')
+  if (!disk.exists(path)) throw new PerduraError('ERR_NO_SUCH_AGENT', `there is no agent in ${folder}: see perdura status`)
+  const database = openReader(path)
+  try {
+    assertReadable(database)
+    const position = readPosition(database)
+    let lag = 0
+    scanChain(disk, join(folder, 'journal'), position.chain, position, () => (lag += 1))
+    return { reader: new StatementCache(database), lag, close: () => database.close() }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}

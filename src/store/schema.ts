@@ -1,0 +1,150 @@
+/**
+ * The agent's database, as numbered migrations: entry n takes a database from `user_version` n to n + 1. Entries are
+ * never edited once released. The closed world (checked by `lint-schema.ts`): STRICT tables with BINARY primary keys
+ * NOT NULL, no other uniqueness, no triggers, cascades, AUTOINCREMENT or virtual tables, because change sets omit or
+ * drop what lies outside it without a word.
+ */
+export const migrations: readonly string[] = [
+  `
+  -- Where this database stands in the journal. The one table that is written outside the change sets.
+  CREATE TABLE journal_position (
+    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    chain INTEGER NOT NULL,
+    chain_id BLOB NOT NULL,
+    base_sequence INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    hash BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE identity (
+    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    agent_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE counters (
+    name TEXT PRIMARY KEY NOT NULL,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- The user's state, a row per top-level key.
+  CREATE TABLE state (
+    key TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE inbox (
+    position INTEGER PRIMARY KEY NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('start', 'message', 'timer')),
+    source TEXT NOT NULL,
+    id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    hops INTEGER NOT NULL,
+    in_reply_to TEXT,
+    received_at INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'parked', 'done', 'dead')),
+    available_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    attempts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    crashes INTEGER NOT NULL,
+    suspect INTEGER NOT NULL,
+    alone INTEGER NOT NULL,
+    error TEXT
+  ) STRICT;
+  CREATE INDEX inbox_open ON inbox (conversation, position) WHERE status IN ('pending', 'running', 'parked');
+  CREATE INDEX inbox_finished ON inbox (finished_at) WHERE status IN ('done', 'dead');
+
+  -- What came in before, by what its source calls it: a repeat is recognised for as long as its row is kept.
+  CREATE TABLE inbox_seen (
+    source TEXT NOT NULL,
+    id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    content_hash BLOB NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (source, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX inbox_seen_age ON inbox_seen (seen_at);
+
+  CREATE TABLE dead_letters (
+    position INTEGER PRIMARY KEY NOT NULL,
+    reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE steps (
+    turn INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    occurrence INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    PRIMARY KEY (turn, name, occurrence)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The effect ledger.
+  CREATE TABLE effects (
+    turn INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    occurrence INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    policy TEXT NOT NULL CHECK (policy IN ('verify', 'idempotent', 'unkeyed')),
+    status TEXT NOT NULL CHECK (status IN ('intended', 'started', 'done', 'failed', 'unknown')),
+    runs INTEGER NOT NULL,
+    result TEXT,
+    error TEXT,
+    intended_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    PRIMARY KEY (turn, name, occurrence)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY NOT NULL,
+    id TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    recipient TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    content TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    hops INTEGER NOT NULL,
+    in_reply_to TEXT,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'refused', 'expired')),
+    attempts INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    settled_at INTEGER,
+    error TEXT
+  ) STRICT;
+  CREATE INDEX outbox_pending ON outbox (recipient, sequence) WHERE status = 'pending';
+  CREATE INDEX outbox_settled ON outbox (settled_at) WHERE status <> 'pending';
+  CREATE INDEX outbox_turn ON outbox (turn);
+
+  CREATE TABLE timers (
+    id TEXT PRIMARY KEY NOT NULL,
+    conversation TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    hops INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    turn INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX timers_due ON timers (due_at);
+
+  -- Notes of the agent's memory; a forgotten one keeps its row, emptied, so that the index learns of it.
+  CREATE TABLE notes (
+    id INTEGER PRIMARY KEY NOT NULL,
+    text TEXT NOT NULL,
+    forgotten INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX notes_revision ON notes (revision);
+  `,
+]

@@ -1,0 +1,121 @@
+import { backup, DatabaseSync } from 'node:sqlite'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, fsyncSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { PerduraError } from '../../errors.ts'
+import type { Database, DatabaseFiles } from '../database.ts'
+
+const companions = ['', '-wal', '-shm'] as const
+
+/** The files `state.db` and `lock.db` of an agent's folder. */
+export function createDatabaseFiles(folder: string): DatabaseFiles {
+  const path = join(folder, 'state.db')
+  return {
+    lock: () => lock(join(folder, 'lock.db')),
+    exists: () => existsSync(path),
+    sizeBytes: () => statSync(path).size,
+    open: () => openWriter(path),
+    openReader: () => openReader(path),
+    checkpoint,
+    quarantine(target) {
+      mkdirSync(target, { recursive: true, mode: 0o700 })
+      for (const companion of companions) {
+        if (existsSync(path + companion)) renameSync(path + companion, join(target, basename(path) + companion))
+      }
+      syncPath(target)
+      syncPath(folder)
+    },
+    async copyTo(target) {
+      // A connection of its own: `backup` holds the source's mutex in its thread, and the readers must not wait for it.
+      const source = new DatabaseSync(path, { readOnly: true })
+      try {
+        await backup(source, target, { rate: 1_000_000 })
+        chmodSync(target, 0o600)
+      } finally {
+        source.close()
+      }
+    },
+    copyNow(connection, target) {
+      rmSync(target, { force: true })
+      connection.prepare('VACUUM INTO ?').run(target)
+      chmodSync(target, 0o600)
+    },
+    openCopy(target) {
+      const url = pathToFileURL(target)
+      url.searchParams.set('immutable', '1')
+      return new DatabaseSync(url, { readOnly: true })
+    },
+    restoreFrom(source) {
+      const temporary = `${path}.restored`
+      copyFileSync(source, temporary)
+      syncPath(temporary)
+      renameSync(temporary, path)
+      syncPath(folder)
+    },
+  }
+}
+
+/** A read-only connection to a database file, which must exist. */
+export function openReader(path: string): Database {
+  const connection = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
+  connection.exec('PRAGMA query_only = 1')
+  return connection
+}
+
+/** SQLite would create it readable for everybody; its WAL and SHM take over the mode of the file. */
+function createPrivate(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+}
+
+function openWriter(path: string): Database {
+  createPrivate(path)
+  const connection = new DatabaseSync(path, {
+    timeout: 5_000,
+    enableForeignKeyConstraints: false,
+    enableDoubleQuotedStringLiterals: false,
+  })
+  connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = 0')
+  // Without these, fsync on macOS leaves the data in the drive's cache; elsewhere they do nothing.
+  connection.exec('PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1')
+  return connection
+}
+
+function checkpoint(connection: Database): boolean {
+  const row = connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
+  return row.busy === 0
+}
+
+/**
+ * An exclusive transaction on a database of its own, held for the life of the process: Node has no `flock`, and the
+ * kernel drops this lock with the process, however it ends.
+ */
+function lock(path: string): { release(): void } {
+  createPrivate(path)
+  const connection = new DatabaseSync(path, { timeout: 0 })
+  try {
+    connection.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    connection.close()
+    if (!isBusy(error)) throw error
+    throw new PerduraError(
+      'ERR_HOME_IN_USE',
+      `another process has the agent in ${dirname(path)} open: stop it first, or use another --home`,
+      { cause: error },
+    )
+  }
+  return { release: () => connection.close() }
+}
+
+function isBusy(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode ?? 0
+  return (code & 0xff) === 5
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}

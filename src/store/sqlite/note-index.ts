@@ -1,0 +1,298 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
+import { PerduraError, toError } from '../../errors.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Reader } from '../store.ts'
+import { indexText, significantWords, stopWords } from '../words.ts'
+
+export interface NoteIndexOptions {
+  /** A file of its own, in the agent's folder, or `:memory:`. */
+  readonly path: string
+  /** Where the notes are. */
+  readonly reader: Reader
+  readonly log?: Log
+}
+
+/** Full-text index over the notes. Whatever it says is looked up in the notes: it is never the truth. */
+export interface NoteIndex {
+  /**
+   * Ids of matching notes, best first: those with all the words of the query, else those with any, by bm25, then
+   * newest first. The query is words, never syntax. Comes up to date first, and starts anew when in doubt.
+   * Throws ERR_STORE_BUSY (another process has the file) and ERR_STORE_WRITE (it cannot be made anew either).
+   */
+  search(query: string, limit: number): number[]
+  /** Reads one batch of changed notes; true while there may be more. For a caller who does not want to block. */
+  catchUp(): boolean
+  close(): void
+}
+
+/** Opens nothing until the first search: an agent that never recalls pays nothing. */
+export function openNoteIndex(options: NoteIndexOptions): NoteIndex {
+  return new FileNoteIndex(options)
+}
+
+/** Raise it when the tables, the tokenizer or `indexText` change: an index of another format is made anew. */
+const format = 1
+/** Notes per transaction: at 10,000 characters each, 2 MB of text in memory. */
+const batchNotes = 200
+
+/** What the index was made from, and how far. */
+interface Origin {
+  readonly agent: string
+  readonly chain: string
+  readonly revision: number
+  /** Notes in it. */
+  readonly notes: number
+}
+
+/** The same of the store, with what tells whether the index can still follow. */
+interface Source extends Origin {
+  /** Rows of forgotten notes are gone up to this revision. */
+  readonly swept: number
+}
+
+/**
+ * The index is *closed*, or *open* at a revision. Opening checks everything that a search would rely on. Any doubt,
+ * from there to the last row of a search, discards the file; a search then tries once more with an empty one.
+ *
+ * WAL keeps a killed process from leaving half a batch, and each batch moves the revision in its own transaction, so
+ * that an interrupted catch-up goes on where it was. `synchronous=NORMAL` costs a sync per checkpoint, not per batch.
+ */
+class FileNoteIndex implements NoteIndex {
+  readonly #path: string
+  readonly #reader: Reader
+  readonly #log: Log | undefined
+  #open: IndexFile | undefined
+
+  constructor({ path, reader, log }: NoteIndexOptions) {
+    this.#path = path
+    this.#reader = reader
+    this.#log = log
+  }
+
+  search(query: string, limit: number): number[] {
+    const words = significantWords(query)
+    if (words.length === 0) return []
+    return this.#twice((file) => {
+      while (this.#advance(file));
+      const all = file.match(words, 'AND', limit)
+      // Any one of "who are you" would match half of the notes.
+      return all.length > 0 || words.every((word) => stopWords.has(word)) ? all : file.match(words, 'OR', limit)
+    })
+  }
+
+  catchUp(): boolean {
+    return this.#twice((file) => this.#advance(file))
+  }
+
+  close(): void {
+    this.#open?.close()
+    this.#open = undefined
+  }
+
+  #twice<T>(use: (file: IndexFile) => T): T {
+    try {
+      return use(this.#opened())
+    } catch (thrown) {
+      this.#discard(thrown)
+    }
+    try {
+      return use(this.#opened())
+    } catch (thrown) {
+      this.#discard(thrown)
+      throw new PerduraError(
+        'ERR_STORE_WRITE',
+        `the memory index ${this.#path} cannot be made anew (${toError(thrown).message}): ` +
+          'free disk space, or see to the permissions of its folder',
+        { cause: thrown },
+      )
+    }
+  }
+
+  #opened(): IndexFile {
+    this.#open ??= new IndexFile(this.#path)
+    return this.#open
+  }
+
+  /** One batch; true while there may be more. */
+  #advance(file: IndexFile): boolean {
+    const source = this.#read(() => readSource(this.#reader))
+    const doubt = doubtAbout(file.origin, source)
+    if (doubt !== undefined) throw new Error(doubt)
+    if (file.origin.revision === source.revision) {
+      if (file.origin.notes === source.notes || file.madeHere) return false
+      throw new Error(`it has ${file.origin.notes} notes where the store has ${source.notes}`)
+    }
+    const changed = this.#read(() => readChanged(this.#reader, file.origin.revision))
+    // The last revision may belong to a row that is gone; then there is nothing left to read up to it.
+    const last = changed.length < batchNotes ? source.revision : (changed.at(-1)?.revision ?? source.revision)
+    file.apply(changed, { agent: source.agent, chain: source.chain, revision: last })
+    return true
+  }
+
+  /** A fault of the store is the store's: it says nothing about the index. */
+  #read<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (thrown) {
+      throw new StoreFault('the store could not be read', { cause: thrown })
+    }
+  }
+
+  #discard(thrown: unknown): void {
+    if (thrown instanceof StoreFault) throw toError(thrown.cause)
+    if (isBusy(thrown)) {
+      const message = `the memory index ${this.#path} is open in another process: stop that one, or ask it`
+      throw new PerduraError('ERR_STORE_BUSY', message, { cause: thrown })
+    }
+    this.#log?.warn('memory:index:discarded', { path: this.#path, error: toError(thrown) })
+    try {
+      this.close()
+      for (const end of this.#path === ':memory:' ? [] : ['', '-wal', '-shm', '-journal']) {
+        rmSync(this.#path + end, { force: true })
+      }
+    } catch (cause) {
+      const message = `the memory index ${this.#path} is unusable and cannot be removed: remove it by hand`
+      throw new PerduraError('ERR_STORE_WRITE', message, { cause })
+    }
+  }
+}
+
+class StoreFault extends Error {}
+
+/** The open file. Its methods throw whatever is wrong, and then it must not be used any more. */
+class IndexFile {
+  origin: Origin
+  /** Whether all of it was read from the store by this process. */
+  readonly madeHere: boolean
+  readonly #db: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #delete: StatementSync
+  readonly #mark: StatementSync
+  readonly #match: StatementSync
+
+  constructor(path: string) {
+    // SQLite would make it readable for others.
+    if (path !== ':memory:') writeFileSync(path, '', { flag: 'a', mode: 0o600 })
+    this.#db = new DatabaseSync(path)
+    try {
+      // Exclusive before WAL: no shared-memory file, and a second process is told at once.
+      this.#db.exec(`
+        PRAGMA locking_mode = EXCLUSIVE;
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL;
+        PRAGMA cache_size = -1024;
+      `)
+      if (this.#number('PRAGMA user_version') === 0) this.#create()
+      this.origin = this.#check()
+      this.madeHere = this.origin.revision === 0
+      this.#insert = this.#db.prepare('INSERT INTO note_text (rowid, text) VALUES (?, ?)')
+      this.#delete = this.#db.prepare('DELETE FROM note_text WHERE rowid = ?')
+      this.#mark = this.#db.prepare('UPDATE origin SET agent = ?, chain = ?, revision = ?, notes = ?')
+      this.#match = this.#db.prepare(
+        'SELECT rowid AS id FROM note_text WHERE note_text MATCH ? ORDER BY rank, rowid DESC LIMIT ?',
+      )
+    } catch (thrown) {
+      this.#db.close()
+      throw thrown
+    }
+  }
+
+  apply(changed: readonly ChangedNote[], upTo: Omit<Origin, 'notes'>): void {
+    let { notes } = this.origin
+    this.#db.exec('BEGIN IMMEDIATE')
+    for (const { id, text, forgotten } of changed) {
+      notes -= Number(this.#delete.run(id).changes)
+      if (forgotten === 1) continue
+      this.#insert.run(id, indexText(text))
+      notes += 1
+    }
+    this.#mark.run(upTo.agent, upTo.chain, upTo.revision, notes)
+    this.#db.exec('COMMIT')
+    this.origin = { ...upTo, notes }
+  }
+
+  /** Words are letters, digits and marks only, and quoted: nothing in them can be syntax. */
+  match(words: readonly string[], operator: 'AND' | 'OR', limit: number): number[] {
+    const query = words.map((word) => `"${word}"`).join(` ${operator} `)
+    return this.#match.all(query, limit).map((row) => Number(row['id']))
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #create(): void {
+    this.#db.exec(`
+      BEGIN IMMEDIATE;
+      CREATE VIRTUAL TABLE note_text USING fts5 (
+        text, content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
+      );
+      CREATE TABLE origin (
+        agent TEXT NOT NULL, chain TEXT NOT NULL, revision INTEGER NOT NULL, notes INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO origin VALUES ('', '', 0, 0);
+      PRAGMA user_version = ${format};
+      COMMIT;
+    `)
+  }
+
+  /** quick_check walks the full-text structures too: 0.1 s for 100,000 notes, once per process. */
+  #check(): Origin {
+    const version = this.#number('PRAGMA user_version')
+    if (version !== format) throw new Error(`it has format ${version}`)
+    const verdict = Object.values(this.#db.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
+    if (verdict !== 'ok') throw new Error(`quick_check: ${String(verdict)}`)
+    const origin = this.#db.prepare('SELECT agent, chain, revision, notes FROM origin').get()
+    if (origin === undefined) throw new Error('it does not say what it was made from')
+    const counted = this.#number('SELECT count(*) FROM note_text_docsize')
+    if (counted !== origin['notes']) throw new Error(`it has ${counted} notes and says ${String(origin['notes'])}`)
+    return { ...origin } as unknown as Origin
+  }
+
+  #number(sql: string): number {
+    return Number(Object.values(this.#db.prepare(sql).get() ?? {})[0])
+  }
+}
+
+interface ChangedNote {
+  readonly id: number
+  readonly text: string
+  readonly forgotten: number
+  readonly revision: number
+}
+
+function readSource(reader: Reader): Source {
+  const source = reader.get<Source>(`
+    SELECT
+      coalesce((SELECT agent_id FROM identity), '') AS agent,
+      coalesce((SELECT chain || ':' || hex(chain_id) FROM journal_position), '') AS chain,
+      coalesce((SELECT value FROM counters WHERE name = 'notes.revision'), 0) AS revision,
+      coalesce((SELECT value FROM counters WHERE name = 'notes.live'), 0) AS notes,
+      coalesce((SELECT value FROM counters WHERE name = 'notes.swept'), 0) AS swept
+  `)
+  if (source === undefined) throw new Error('the store gave no answer')
+  return source
+}
+
+function readChanged(reader: Reader, after: number): ChangedNote[] {
+  const sql = 'SELECT id, text, forgotten, revision FROM notes WHERE revision > ? ORDER BY revision LIMIT ?'
+  return reader.all<ChangedNote>(sql, after, batchNotes)
+}
+
+/** Why an index cannot follow the store, if so. One that has read nothing yet can follow any. */
+function doubtAbout(origin: Origin, source: Source): string | undefined {
+  if (origin.revision === 0) return undefined
+  if (origin.agent !== source.agent) return 'it is of another agent'
+  if (origin.chain !== source.chain) return 'it is of another chain of the journal'
+  if (origin.revision > source.revision) return 'it is ahead of the store'
+  if (origin.revision < source.swept) return 'it is too far behind the store'
+  return undefined
+}
+
+/** SQLITE_BUSY and SQLITE_LOCKED, with their extensions. */
+function isBusy(thrown: unknown): boolean {
+  const code = (thrown as { errcode?: unknown }).errcode
+  return typeof code === 'number' && ((code & 0xff) === 5 || (code & 0xff) === 6)
+}

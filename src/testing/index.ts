@@ -1,0 +1,17 @@
+export { SimulatedClock, SimulationStuck, type RunOptions } from './clock.ts'
+export { SimulatedDeath } from './death.ts'
+export { SimulatedDisk, type SimulatedDiskOptions } from './disk.ts'
+export type {
+  DiskErrorCode,
+  DiskFaultPlan,
+  DiskFaultRates,
+  DiskOperation,
+  DiskOperationKind,
+} from './disk-faults.ts'
+export { SimulatedHttp, type HttpFaultRates, type HttpHandle } from './http.ts'
+export { createSimulatedPlatform, type SimulatedHost } from './platform.ts'
+export type { DiskHook } from './medium.ts'
+export { outside, type Owner } from './owner.ts'
+export { SimulatedProcess } from './process.ts'
+export { createSeededRandom, type SeededRandom } from './random.ts'
+export { SimulatedTransport, type AcceptConnection, type Upgrade } from './transport.ts'
