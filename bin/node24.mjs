@@ -66,7 +66,7 @@ export function handOver(command, args, options) {
   child.once('error', (error) => {
     // A binary whose C library is not there (Alpine) fails with ENOENT although the file exists.
     console.error(`${command} does not start: ${error.message}\n${nodeTooOld()}`)
-    process.exit(1)
+    process.exit(78)
   })
   child.once('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1)

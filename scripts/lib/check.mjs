@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseArgs, stripVTControlCharacters } from 'node:util'
 
 import { reportCoverage } from './coverage.mjs'
 import { killLeftovers } from './leftovers.mjs'
@@ -14,6 +14,7 @@ import { root } from './setup.mjs'
 import { runTests } from './tests.mjs'
 
 const guardMs = 15 * 60_000
+const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined
 const kinds = ['unit', 'integration', 'simulation', 'chaos', 'types', 'tidy']
 
 const { positionals, values } = parseArgs({
@@ -21,7 +22,8 @@ const { positionals, values } = parseArgs({
   options: { 'test-name-pattern': { type: 'string' } },
 })
 const selected = positionals.flatMap(filesOf)
-const everything = positionals.length === 0
+const pattern = values['test-name-pattern']
+const everything = positionals.length === 0 && pattern === undefined
 
 // All that the tests write goes below one folder, which goes with them: no test can touch the agents of the
 // person who runs it. Short, because a socket's path has 104 bytes at most.
@@ -29,6 +31,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'perdura-'))
 const abort = new AbortController()
 let ended = false
 
+process.on('exit', cleanUp)
+process.stdout.on('error', () => process.exit(1)) // nobody reads on, as after `npm test | head`
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     abort.abort()
@@ -39,19 +43,16 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 setTimeout(() => {
   console.log(`✖ gave up after ${guardMs / 60_000} minutes`)
-  abort.abort()
-  cleanUp()
   process.exit(1)
 }, guardMs).unref()
 
 process.chdir(root)
 process.exitCode = (await check()) ? 0 : 1
-cleanUp()
 
 async function check() {
   if (everything && !(await checkStatically())) return false
 
-  const files = everything ? kinds.flatMap((kind) => filesOf(join('test', kind))) : selected
+  const files = positionals.length === 0 ? kinds.flatMap((kind) => filesOf(join('test', kind))) : selected
   if (files.length === 0) {
     console.log('✖ no tests found')
     return false
@@ -67,7 +68,7 @@ async function check() {
   })
   const { passed, summary } = await runTests(files, {
     signal: abort.signal,
-    namePattern: values['test-name-pattern'],
+    namePattern: pattern,
   })
   delete process.env.NODE_V8_COVERAGE
 
@@ -101,9 +102,9 @@ function capture(args) {
   const { promise, resolve: done } = Promise.withResolvers()
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  child.stderr.on('data', (chunk) => (output += chunk))
-  child.once('close', (code) => done({ code, output }))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (output += text))
+  child.once('close', (code) => done({ code, output: coloured ? output : stripVTControlCharacters(output) }))
   return promise
 }
 

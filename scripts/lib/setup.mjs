@@ -55,7 +55,7 @@ export async function runOnNode24(entry, args) {
   const node = packagedNode(root)
   if (node === undefined) {
     say(nodeTooOld())
-    process.exit(1)
+    process.exit(78)
   }
   say(`Using Node ${node.version}`)
   await handOver(node.path, [path, ...args])
@@ -126,8 +126,8 @@ function refuseWhileInUse() {
   if (users.length === 0) return
   rmSync(lock, { force: true })
   say(
-    `The dependencies have changed, but process ${users.join(', ')} still runs on the Node in node_modules. ` +
-      'Stop it first (`npx perdura daemon stop`), then try again.',
+    'The dependencies have changed, but something still runs on the Node in node_modules ' +
+      `(process ${users.join(', ')}). Stop it first, then try again.`,
   )
   process.exit(1)
 }

@@ -1,4 +1,4 @@
-import { PerduraError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
@@ -121,7 +121,7 @@ export class TimerService {
     const dueAt = nextDue(store.reader)
     if (dueAt === undefined) return
     const inMs = dueAt - clock.now()
-    if (inMs <= 0) this.#fire()
+    if (inMs <= 0) void this.#fire()
     else this.#timer = clock.setTimer(Math.min(inMs, lookAgainMs), () => this.look())
   }
 
@@ -130,7 +130,7 @@ export class TimerService {
     this.#timer?.cancel()
   }
 
-  #fire(): void {
+  async #fire(): Promise<void> {
     const { store, clock, log, timers, inbox, room, onFired } = this.#options
     const countMax = Math.min(firedAtOnceMax, room())
     if (countMax <= 0) {
@@ -139,15 +139,15 @@ export class TimerService {
       return
     }
     this.#firing = true
-    store
-      .write((tx) => timers.fire(tx, inbox, clock.now(), countMax))
-      .then(onFired, (error: Error) => log.error('timer:fire:failed', { error }))
-      .finally(() => {
-        this.#firing = false
-        if (this.#closed) return
-        this.#timer = clock.setTimer(0, () => this.look())
-      })
-      .catch(() => undefined)
+    let lookInMs = 0
+    try {
+      onFired(await store.write((tx) => timers.fire(tx, inbox, clock.now(), countMax)))
+    } catch (thrown) {
+      log.error('timer:fire:failed', { error: toError(thrown) })
+      lookInMs = 1_000
+    }
+    this.#firing = false
+    if (!this.#closed) this.#timer = clock.setTimer(lookInMs, () => this.look())
   }
 }
 

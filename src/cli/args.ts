@@ -8,7 +8,12 @@ export type OptionValues = Readonly<Record<string, string | boolean | undefined>
 
 /** A command line that was understood: which verb, and with what. */
 export type Parsed =
-  | { readonly kind: 'command'; readonly command: CommandSpec; readonly arguments: readonly string[]; readonly values: OptionValues }
+  | {
+      readonly kind: 'command'
+      readonly command: CommandSpec
+      readonly arguments: readonly string[]
+      readonly values: OptionValues
+    }
   /** Help for one verb, for a group of verbs (`turn`), or for all. */
   | { readonly kind: 'help'; readonly topic: string; readonly values: OptionValues }
   | { readonly kind: 'version'; readonly values: OptionValues }
@@ -22,12 +27,15 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
     if (unknown !== undefined) throw unknownOption(unknown, globalOptions, 'perdura')
     return { kind: 'help', topic: '', values }
   }
-  if (verb === 'help') return { kind: 'help', topic: rest.filter((word) => !word.startsWith('-')).join(' '), values }
+  if (verb === 'help')
+    return { kind: 'help', topic: rest.filter((word) => !word.startsWith('-')).join(' '), values }
 
   const command = commands.find((candidate) => candidate.name === verb)
   if (command === undefined) {
     if (values['help'] === true) return { kind: 'help', topic: verb, values }
-    const inside = commands.filter((candidate) => candidate.name.startsWith(`${verb} `)).map((candidate) => candidate.name)
+    const inside = commands
+      .filter((candidate) => candidate.name.startsWith(`${verb} `))
+      .map((candidate) => candidate.name)
     const [word] = rest.filter((argument) => !argument.startsWith('-'))
     throw new PerduraError('ERR_USAGE', unknownInGroup(verb, inside, word))
   }
@@ -35,11 +43,17 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
   if (parsed.values['help'] === true) return { kind: 'help', topic: command.name, values: parsed.values }
   const [fewest, most] = command.takes
   if (parsed.positionals.length < fewest) {
-    throw new PerduraError('ERR_USAGE', `${command.name} needs more: perdura ${command.name} ${command.arguments}`)
+    throw new PerduraError(
+      'ERR_USAGE',
+      `${command.name} needs more: perdura ${command.name} ${command.arguments}`,
+    )
   }
   if (parsed.positionals.length > most) {
     const surplus = JSON.stringify(parsed.positionals[most])
-    throw new PerduraError('ERR_USAGE', `${surplus} is too much: perdura ${command.name} ${command.arguments}`)
+    throw new PerduraError(
+      'ERR_USAGE',
+      `${surplus} is too much: perdura ${command.name} ${command.arguments}`,
+    )
   }
   return { kind: 'command', command, arguments: parsed.positionals, values: parsed.values }
 }
@@ -56,12 +70,21 @@ export function durationOption(values: OptionValues, name: string, fallbackMs: n
 }
 
 /** A whole number within bounds; throws ERR_USAGE that names the option. */
-export function countOption(values: OptionValues, name: string, fallback: number, max: number, min = 0): number {
+export function countOption(
+  values: OptionValues,
+  name: string,
+  fallback: number,
+  max: number,
+  min = 0,
+): number {
   const text = textOption(values, name)
   if (text === undefined) return fallback
   const value = Number(text)
   if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  throw new PerduraError('ERR_USAGE', `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`)
+  throw new PerduraError(
+    'ERR_USAGE',
+    `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`,
+  )
 }
 
 /** One of a few words; throws ERR_USAGE that lists them. */
@@ -74,7 +97,10 @@ export function choiceOption<Choice extends string>(
   if (text === undefined) return undefined
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
-  throw new PerduraError('ERR_USAGE', `--${name} is one of ${choices.join(', ')}, not ${JSON.stringify(text)}`)
+  throw new PerduraError(
+    'ERR_USAGE',
+    `--${name} is one of ${choices.join(', ')}, not ${JSON.stringify(text)}`,
+  )
 }
 
 /**
@@ -111,13 +137,21 @@ function parseStrictly(
 ): { values: OptionValues; positionals: readonly string[] } {
   const options = { ...globalOptions, ...command.options }
   try {
-    const parsed = parseArgs({ args: [...args], options: toConfig(options), strict: true, allowPositionals: true })
+    const parsed = parseArgs({
+      args: [...args],
+      options: toConfig(options),
+      strict: true,
+      allowPositionals: true,
+    })
     return { values: parsed.values as OptionValues, positionals: parsed.positionals }
   } catch (cause) {
     const { code, message } = cause as Error & { code?: string }
     const option = /'(-[^' ]*)/.exec(message)?.[1] ?? ''
-    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw unknownOption(option, options, `perdura ${command.name}`, cause)
-    throw new PerduraError('ERR_USAGE', `${firstSentence(message)}: see perdura ${command.name} --help`, { cause })
+    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
+      throw unknownOption(option, options, `perdura ${command.name}`, cause)
+    throw new PerduraError('ERR_USAGE', `${firstSentence(message)}: see perdura ${command.name} --help`, {
+      cause,
+    })
   }
 }
 
@@ -132,7 +166,9 @@ function toConfig(options: Readonly<Record<string, OptionSpec>>): NonNullable<Pa
 
 function isGlobal(argument: string): boolean {
   const name = argument.replace(/^-+/, '').split('=', 1)[0] ?? ''
-  return Object.entries<OptionSpec>(globalOptions).some(([long, { short }]) => long === name || short === name)
+  return Object.entries<OptionSpec>(globalOptions).some(
+    ([long, { short }]) => long === name || short === name,
+  )
 }
 
 function unknownOption(

@@ -28,7 +28,11 @@ export type Command = (call: Call) => Promise<number | undefined> | number | und
 
 /** What every verb takes. */
 export const globalOptions = {
-  home: { type: 'text', value: '<folder>', help: 'where the agents are kept (default: $PERDURA_HOME, else ~/.local/state/perdura)' },
+  home: {
+    type: 'text',
+    value: '<folder>',
+    help: 'where the agents are kept (default: $PERDURA_HOME, else ~/.local/state/perdura)',
+  },
   json: { type: 'boolean', help: 'print one JSON document on standard output' },
   timeout: { type: 'text', value: '<duration>', help: 'longest time to wait: 500ms, 30s, 5m, 24h' },
   'no-color': { type: 'boolean', help: 'print without colours (also: NO_COLOR)' },

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { errorCodes, PerduraError, type ErrorCode } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import type { HttpResponse } from '../platform/http.ts'
-import { createNodeHttp } from '../platform/node/http.ts'
+import { createNodeHttp } from '../platform/node/http-client.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import type { Call } from './call.ts'
 import { viewProcess } from './look.ts'
@@ -63,7 +63,8 @@ export async function askUntilAnswered(
       if (!(error instanceof PerduraError && error.retryable)) throw error
       const { state, supervised } = viewProcess(call, paths)
       const waitedMs = performance.now() - startedMs
-      const hopeless = state !== 'running' && !supervised && (state === 'stopped' || waitedMs > unsupervisedGraceMs)
+      const hopeless =
+        state !== 'running' && !supervised && (state === 'stopped' || waitedMs > unsupervisedGraceMs)
       if (hopeless) throw notRunning(call, paths)
       if (performance.now() + pauseMs >= deadlineMs) throw error
       if (!told && waitedMs > 500) {
@@ -78,7 +79,10 @@ export async function askUntilAnswered(
 
 export function notRunning(call: Call, paths: AgentPaths): PerduraError {
   const name = basename(paths.folder)
-  return new PerduraError('ERR_NOT_RUNNING', `${name} is not running; start it with: ${call.program} up ${name}`)
+  return new PerduraError(
+    'ERR_NOT_RUNNING',
+    `${name} is not running; start it with: ${call.program} up ${name}`,
+  )
 }
 
 function readAnswer(response: HttpResponse): JsonObject {
@@ -91,7 +95,10 @@ function readAnswer(response: HttpResponse): JsonObject {
   if (response.status >= 200 && response.status < 300 && isJsonObject(body)) return body
   const fields = isJsonObject(body) ? body : {}
   const code = errorCodes.find((known) => known === fields['code']) ?? codeForStatus(response.status)
-  const message = typeof fields['error'] === 'string' ? fields['error'] : `the agent answered with status ${response.status}`
+  const message =
+    typeof fields['error'] === 'string'
+      ? fields['error']
+      : `the agent answered with status ${response.status}`
   throw new PerduraError(code, message)
 }
 

@@ -71,7 +71,7 @@ function versionCommand(): (typeof commands)[number] {
 function survivesBrokenPipes(onBroken: () => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+      if (error.code !== 'EPIPE') throw error
       if (stream === process.stdout) onBroken()
     })
   }

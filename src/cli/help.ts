@@ -31,7 +31,11 @@ function overview(commands: readonly CommandSpec[]): string {
     ]),
     '',
     'options of every verb:',
-    ...columns(Object.entries(globalOptions).map(([name, option]) => [optionTitle(name, option), option.help] as const)),
+    ...columns(
+      Object.entries(globalOptions).map(
+        ([name, option]) => [optionTitle(name, option), option.help] as const,
+      ),
+    ),
     '',
     'exit codes: 0 fine, 1 failed, 2 usage, 3 not running, 4 no such agent, 78 starting again would change nothing',
   ].join('\n')
@@ -44,7 +48,9 @@ function describeCommand(command: CommandSpec): string {
     `  ${command.summary}`,
     ...(options.length === 0 ? [] : ['', 'options:']),
     ...columns(options.map(([name, option]) => [optionTitle(name, option), option.help] as const)),
-    ...(command.examples === undefined ? [] : ['', 'examples:', ...command.examples.map((example) => `  ${example}`)]),
+    ...(command.examples === undefined
+      ? []
+      : ['', 'examples:', ...command.examples.map((example) => `  ${example}`)]),
   ].join('\n')
 }
 

@@ -44,7 +44,12 @@ export class Output {
       this.#options.stderr.write(`${error.stack.split('\n').slice(1).join('\n')}\n`)
     }
     if (this.json) {
-      const body = { success: false, error: error.message, code, ...(Object.keys(details).length > 0 ? { details } : {}) }
+      const body = {
+        success: false,
+        error: error.message,
+        code,
+        ...(Object.keys(details).length > 0 ? { details } : {}),
+      }
       this.#options.stdout.write(`${JSON.stringify(body)}\n`)
     }
   }
@@ -131,7 +136,12 @@ function displayWidth(text: string): number {
   let width = 0
   for (const character of text) {
     if (/\p{Mn}|\p{Me}|\u200D|\uFE0F/u.test(character)) continue
-    width += /\p{Emoji_Presentation}|[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]/u.test(character) ? 2 : 1
+    width +=
+      /\p{Emoji_Presentation}|[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]/u.test(
+        character,
+      )
+        ? 2
+        : 1
   }
   return width
 }

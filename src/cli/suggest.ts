@@ -3,11 +3,15 @@ export function suggest(word: string, candidates: readonly string[]): string | u
   const given = word.toLowerCase()
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(given, candidate.toLowerCase()) }))
-    .toSorted((a, b) => a.distance - b.distance)
+    // Of words that are equally near, the one that begins alike: the first letter is rarely the mistyped one.
+    .toSorted(
+      (a, b) => a.distance - b.distance || startsAlike(b.candidate, given) - startsAlike(a.candidate, given),
+    )
   const [best] = ranked
   const near = Math.max(1, Math.floor(given.length / 3))
   if (best !== undefined && best.distance <= near) return best.candidate
-  const completed = given.length >= 2 ? candidates.filter((candidate) => candidate.toLowerCase().startsWith(given)) : []
+  const completed =
+    given.length >= 2 ? candidates.filter((candidate) => candidate.toLowerCase().startsWith(given)) : []
   return completed.length === 1 ? completed[0] : undefined
 }
 
@@ -33,6 +37,10 @@ export function editDistance(a: string, b: string): number {
     previous = current
   }
   return at(previous, b.length)
+}
+
+function startsAlike(candidate: string, given: string): number {
+  return candidate[0]?.toLowerCase() === given[0] ? 1 : 0
 }
 
 function at(row: readonly number[], column: number): number {

@@ -34,9 +34,15 @@ export function paintStatus(output: Output, status: TurnStatus): string {
 export function parseTurn(text: string): number {
   const turn = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(turn) && turn > 0) return turn
-  throw new PerduraError('ERR_USAGE', `${JSON.stringify(text)} is not a turn: give its number, as perdura turn list shows it`)
+  throw new PerduraError(
+    'ERR_USAGE',
+    `${JSON.stringify(text)} is not a turn: give its number, as perdura turn list shows it`,
+  )
 }
 
 export function noSuchTurn(agent: string, turn: number): PerduraError {
-  return new PerduraError('ERR_NO_SUCH_TURN', `${agent} has no turn ${turn} on record: see perdura turn list ${agent}`)
+  return new PerduraError(
+    'ERR_NO_SUCH_TURN',
+    `${agent} has no turn ${turn} on record: see perdura turn list ${agent}`,
+  )
 }

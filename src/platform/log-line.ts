@@ -115,6 +115,9 @@ class Sanitizer {
       if (Array.isArray(value)) return this.#list(value, depth)
       if (value instanceof Map || value instanceof Set) return `(${value.size} entries)`
       return this.object(value, depth)
+    } catch {
+      // A proxy that throws whatever it is asked.
+      return '(unreadable)'
     } finally {
       this.#path.pop()
     }

@@ -102,6 +102,8 @@ function wordsOf(key: string): string[] {
 
 const secretNames = 'password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|access[_-]?key'
 const tokenNames = `${secretNames}|token|jwt`
+/** What stands between a name and its quoted value, in JSON, in JSON inside a string, in YAML and in code. */
+const assigned = '\\\\{0,3}["\']?\\s{0,4}[:=]\\s{0,4}\\\\{0,3}["\']'
 
 /**
  * Every pattern is linear in the length of the text, and matches a secret that was cut off in its middle too. The
@@ -124,15 +126,13 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/(:\/\/)[^\s/"'<>@]{1,1024}(?:@[^\s/"'<>@]{1,1024})?@(?=[^\s/@])/g, `$1${redacted}@`],
   // Query parameters and assignments: `access_token=…`, `password: …`, `\"refresh_token\":\"…\"`.
   [new RegExp(`(${tokenNames}|signature|sig)(=)[^\\s&"'#;,\\\\]+`, 'gi'), `$1$2${redacted}`],
-  [
-    new RegExp(`(${tokenNames})(\\\\{0,3}["']?\\s{0,4}[:=]\\s{0,4}\\\\{0,3}["'])[^"'\\\\\\r\\n]+`, 'gi'),
-    `$1$2${redacted}`,
-  ],
+  [new RegExp(`(${secretNames})(${assigned})[^"'\\\\\\r\\n]+`, 'gi'), `$1$2${redacted}`],
+  [new RegExp(`(token|jwt)(${assigned})[^"'\\\\\\r\\n]{4,}`, 'gi'), `$1$2${redacted}`],
   [new RegExp(`\\b(${secretNames})(\\s{0,4}:\\s{0,4})(?!\\[redacted)[^\\s"',;}]+`, 'gi'), `$1$2${redacted}`],
   // JSON Web Tokens (RFC 7519): the first part is base64url of `{"`.
   [/\beyJ[\w-]{8,}\.[\w-]{2,}(?:\.[\w-]*)?/g, redacted],
   // Keys that name their issuer by a prefix.
-  [/\b(?:sk|rk)[-_](?:[a-z]{2,12}[-_])*[\w-]{16,}/g, redacted],
+  [/\b(?:sk|rk)[-_][\w-]{16,}/g, redacted],
   [/\b(?:gh[pousr]_|github_pat_|glpat-|npm_|hf_|gsk_|xai-|whsec_|pypi-)[\w-]{16,}/g, redacted],
   [/\bxox[a-z]{1,2}-[\w-]{8,}/g, redacted],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, redacted],

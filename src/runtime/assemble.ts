@@ -1,4 +1,3 @@
-import { isAgentName } from '../agent/define-agent.ts'
 import type { AgentDefinition } from '../agent/definition.ts'
 import { effectTable, type EffectTable } from '../agent/effect-ledger.ts'
 import { defaultRetention, Housekeeping } from '../agent/housekeeping.ts'
@@ -18,7 +17,7 @@ import { appendOutgoing, expireTerminal, settleTerminal, terminal, type Outgoing
 import { OutboxPump } from '../queue/outbox-pump.ts'
 import type { DatabaseFiles } from '../store/database.ts'
 import { openStore, type StoreLimits } from '../store/open-store.ts'
-import type { Reader, Store } from '../store/store.ts'
+import type { Reader } from '../store/store.ts'
 import type { Agent, IngestInput, RecoverySummary } from './agent.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'

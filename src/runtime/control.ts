@@ -1,5 +1,6 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
+import { errorResponse } from '../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
@@ -30,27 +31,33 @@ const retryAfterSeconds = 1
 
 /** The HTTP interface of one agent, as a function from request to answer; docs/reference/http.md describes it. */
 export function createRoutes(agent: Agent, options: RouteOptions): Handler {
-  const routes = options.kind === 'ingress' ? ingressRoutes(agent) : [...ingressRoutes(agent), ...controlRoutes(agent, options)]
+  const routes =
+    options.kind === 'ingress'
+      ? ingressRoutes(agent)
+      : [...ingressRoutes(agent), ...controlRoutes(agent, options)]
   return async (request) => {
     try {
       refuseBrowsers(request, { checkHost: options.kind === 'ingress' })
       const [path = '', query = ''] = request.path.split('?', 2)
       const matches = routes.filter((route) => route.path.test(path))
-      if (matches.length === 0) throw new PerduraError('ERR_NO_SUCH_ROUTE', `nothing is served under ${excerpt(path)}`)
+      if (matches.length === 0)
+        throw new PerduraError('ERR_NO_SUCH_ROUTE', `nothing is served under ${excerpt(path)}`)
       const route = matches.find((candidate) => candidate.method === request.method)
       if (route === undefined) {
         const allowed = matches.map((candidate) => candidate.method).join(', ')
         const refusal = new PerduraError('ERR_METHOD', `${excerpt(path)} takes ${allowed}`)
         return failure(refusal, { allow: allowed })
       }
-      if (options.kind === 'ingress' && options.token !== undefined && !route.open) checkToken(request, options.token)
+      if (options.kind === 'ingress' && options.token !== undefined && !route.open)
+        checkToken(request, options.token)
       const names = (route.path.exec(path) ?? []).slice(1).map(decodeSegment)
       return await route.answer({ request, names, query: new URLSearchParams(query) })
     } catch (thrown) {
-      if (thrown instanceof PerduraError) return failure(thrown)
       // What went wrong inside is for the log: the caller learns only that it was not the caller's fault.
-      options.log.error('http:request:failed', { method: request.method, error: toError(thrown) })
-      return failure(new PerduraError('ERR_INTERNAL', 'the agent failed to answer; its log says why'))
+      if (!(thrown instanceof PerduraError)) {
+        options.log.error('http:request:failed', { method: request.method, error: toError(thrown) })
+      }
+      return failure(thrown)
     }
   }
 }
@@ -83,7 +90,10 @@ function ingressRoutes(agent: Agent): Route[] {
       path: /^\/agents\/([^/]+)\/inbox$/,
       answer: async ({ request, names: [name = ''], query }) => {
         if (name !== agent.name) {
-          throw new PerduraError('ERR_NO_SUCH_AGENT', `this is ${agent.name}; there is no agent "${excerpt(name)}" here`)
+          throw new PerduraError(
+            'ERR_NO_SUCH_AGENT',
+            `this is ${agent.name}; there is no agent "${excerpt(name)}" here`,
+          )
         }
         const input: IngestInput = {
           id: idempotencyKey(request),
@@ -102,7 +112,8 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
     {
       method: 'POST',
       path: /^\/v1\/messages$/,
-      answer: async ({ request }) => acknowledgement(await agent.ingest(messageOf(new Fields(readJsonBody(request))))),
+      answer: async ({ request }) =>
+        acknowledgement(await agent.ingest(messageOf(new Fields(readJsonBody(request))))),
     },
     {
       method: 'POST',
@@ -172,17 +183,20 @@ function acknowledgement(accepted: Accepted): HttpResponse {
   })
 }
 
-function failure(error: PerduraError, headers: Readonly<Record<string, string>> = {}): HttpResponse {
-  const waits = error.status === 429 || error.status === 503
-  return json(
-    error.status,
-    { success: false, error: error.message, code: error.code, details: error.details },
-    {
+function failure(thrown: unknown, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  const response = errorResponse(thrown)
+  const waits = response.status === 429 || response.status === 503
+  const retryable = thrown instanceof PerduraError && thrown.retryable
+  return {
+    ...response,
+    headers: {
+      ...response.headers,
+      'cache-control': 'no-store',
       ...headers,
-      ...(waits && error.retryable ? { 'retry-after': String(retryAfterSeconds) } : {}),
-      ...(error.code === 'ERR_TOKEN' ? { 'www-authenticate': 'Bearer' } : {}),
+      ...(waits && retryable ? { 'retry-after': String(retryAfterSeconds) } : {}),
+      ...(response.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
-  )
+  }
 }
 
 function json(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): HttpResponse {

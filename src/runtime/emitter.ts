@@ -9,8 +9,8 @@ export class Emitter {
   on<Name extends keyof AgentEvents>(name: Name, listener: Listener<Name>): () => void {
     let listeners = this.#listeners.get(name)
     if (listeners === undefined) this.#listeners.set(name, (listeners = new Set()))
-    listeners.add(listener as Listener<never>)
-    return () => void listeners.delete(listener as Listener<never>)
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
   }
 
   emit<Name extends keyof AgentEvents>(name: Name, event: AgentEvents[Name]): void {

@@ -50,7 +50,9 @@ export function agentPaths(home: string, name: string): AgentPaths {
   const inside = join(folder, 'control.sock')
   const long = Buffer.byteLength(inside) > socketPathBytesMax
   // The same short path for whoever asks, without asking the environment, which differs between shells.
-  const socketFolder = long ? `/tmp/perdura-${createHash('sha256').update(folder).digest('hex').slice(0, 24)}` : undefined
+  const socketFolder = long
+    ? `/tmp/perdura-${createHash('sha256').update(folder).digest('hex').slice(0, 24)}`
+    : undefined
   return {
     folder,
     database: join(folder, 'state.db'),
@@ -73,7 +75,10 @@ export function checkAgentName(name: string): void {
     )
   }
   if (name.toLowerCase() === terminal) {
-    throw new PerduraError('ERR_AGENT_NAME', `"${name}" is what the person at the terminal is called: choose another name`)
+    throw new PerduraError(
+      'ERR_AGENT_NAME',
+      `"${name}" is what the person at the terminal is called: choose another name`,
+    )
   }
 }
 
@@ -93,9 +98,14 @@ export function agentExists(disk: Disk, home: string, name: string): boolean {
 export function prepareAgentFolder(disk: Disk, home: string, name: string): AgentPaths {
   checkAgentName(name)
   const paths = agentPaths(home, name)
-  const alike = listAgents(disk, home).find((other) => other !== name && other.toLowerCase() === name.toLowerCase())
+  const alike = listAgents(disk, home).find(
+    (other) => other !== name && other.toLowerCase() === name.toLowerCase(),
+  )
   if (alike !== undefined) {
-    throw new PerduraError('ERR_AGENT_NAME', `there is an agent "${alike}" already: names may not differ only in case`)
+    throw new PerduraError(
+      'ERR_AGENT_NAME',
+      `there is an agent "${alike}" already: names may not differ only in case`,
+    )
   }
   try {
     disk.makeFolder(paths.folder)

@@ -5,7 +5,10 @@ import { readJson } from './process-record.ts'
 export type LaunchRecord = { readonly kind: 'reflex' } | { readonly kind: 'file'; readonly path: string }
 
 export function readLaunchRecord(disk: Disk, path: string): LaunchRecord | undefined {
-  const definition = readJson(disk, path)?.['definition'] as { kind?: unknown; path?: unknown } | null | undefined
+  const definition = readJson(disk, path)?.['definition'] as
+    | { kind?: unknown; path?: unknown }
+    | null
+    | undefined
   if (definition?.kind === 'reflex') return { kind: 'reflex' }
   if (definition?.kind === 'file' && typeof definition.path === 'string') {
     return { kind: 'file', path: definition.path }

@@ -44,7 +44,8 @@ export class LocalDelivery {
     }
     const paths = agentPaths(home, message.to)
     const record = readProcessRecord(disk, paths.processRecord)
-    if (record === undefined) return { verdict: 'retry', error: `ERR_NOT_RUNNING: ${message.to} is not running` }
+    if (record === undefined)
+      return { verdict: 'retry', error: `ERR_NOT_RUNNING: ${message.to} is not running` }
     try {
       const response = await http.request(
         { socketPath: record.controlSocket },
@@ -67,7 +68,8 @@ export class LocalDelivery {
       )
       return verdictOf(response)
     } catch (cause) {
-      if (cause instanceof PerduraError && !cause.retryable) return { verdict: 'refused', error: describe(cause) }
+      if (cause instanceof PerduraError && !cause.retryable)
+        return { verdict: 'refused', error: describe(cause) }
       return { verdict: 'retry', error: `ERR_NOT_RUNNING: ${message.to} does not answer` }
     }
   }
@@ -83,7 +85,8 @@ function verdictOf(response: HttpResponse): Verdict {
 function errorOf(response: HttpResponse): string {
   try {
     const body = JSON.parse(Buffer.from(response.body).toString('utf8')) as Json
-    if (isJsonObject(body) && typeof body['error'] === 'string') return `${String(body['code'])}: ${body['error']}`
+    const { code, error } = isJsonObject(body) ? body : {}
+    if (typeof code === 'string' && typeof error === 'string') return `${code}: ${error}`
   } catch {
     // Not one of our answers; its status must do.
   }

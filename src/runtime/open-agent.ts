@@ -41,12 +41,10 @@ export async function openAgent<State extends object>(
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
   const { folder, log: logFile } = prepareAgentFolder(platform.disk, home, definition.name)
-  const ownLog = options.log === undefined ? createNodeLog({ file: { path: logFile } }) : undefined
-  const log = options.log ?? (ownLog as Log)
+  const { log, closeLog } = options.log === undefined ? openOwnLog(logFile) : { log: options.log, closeLog: () => undefined }
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   const agent = await assembleAgent({
-    // Inside, the type of the state is of no interest.
-    definition: definition as unknown as AgentDefinition,
+    definition,
     folder,
     files: createDatabaseFiles(folder),
     platform,
@@ -55,6 +53,11 @@ export async function openAgent<State extends object>(
     deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
-  agent.on('agent:stop:done', () => ownLog?.close())
+  agent.on('agent:stop:done', closeLog)
   return agent
+}
+
+function openOwnLog(path: string): { readonly log: Log; readonly closeLog: () => void } {
+  const log = createNodeLog({ file: { path } })
+  return { log, closeLog: () => log.close() }
 }

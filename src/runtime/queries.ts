@@ -41,7 +41,9 @@ export function storedStatus(reader: Reader): StoredStatus {
   const identity = reader.get<{ agent_id: string; name: string; created_at: number }>(
     'SELECT agent_id, name, created_at FROM identity',
   )
-  const position = reader.get<{ chain: number; sequence: number }>('SELECT chain, sequence FROM journal_position')
+  const position = reader.get<{ chain: number; sequence: number }>(
+    'SELECT chain, sequence FROM journal_position',
+  )
   const inbox = countByStatus(reader, 'inbox')
   const outbox = countByStatus(reader, 'outbox')
   return {
@@ -79,6 +81,31 @@ export function storedStatus(reader: Reader): StoredStatus {
     },
     notes: number(reader, 'SELECT count(*) AS value FROM notes WHERE forgotten = 0') ?? 0,
     stateKeys: number(reader, 'SELECT count(*) AS value FROM state') ?? 0,
+  }
+}
+
+/** The figures that change with every turn, cheap enough to be asked for many times a second. */
+export interface Totals {
+  /** Entries taken in and turns done since the agent was made. */
+  readonly received: number
+  readonly done: number
+  /** Entries that are not finished, those that wait for a person among them. */
+  readonly open: number
+  readonly parked: number
+  readonly dead: number
+  /** Messages that the person at the terminal has not been shown. */
+  readonly unread: number
+}
+
+export function totals(reader: Reader): Totals {
+  const count = (from: string): number => number(reader, `SELECT count(*) AS value FROM ${from}`) ?? 0
+  return {
+    received: readCount(reader, 'inbox.position'),
+    done: readCount(reader, 'turns.done'),
+    open: count(`inbox WHERE status IN ('pending', 'running', 'parked')`),
+    parked: count(`inbox WHERE status = 'parked'`),
+    dead: count('dead_letters'),
+    unread: count(`outbox WHERE status = 'pending' AND recipient = '${terminal}'`),
   }
 }
 

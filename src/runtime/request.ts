@@ -42,14 +42,18 @@ export function idempotencyKey(request: HttpRequest): string {
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]
   const key = quoted === undefined ? header : quoted.replaceAll(/\\(["\\])/g, '$1')
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new PerduraError('ERR_IDEMPOTENCY_KEY_INVALID', 'an Idempotency-Key is 1 to 255 printable ASCII characters')
+    throw new PerduraError(
+      'ERR_IDEMPOTENCY_KEY_INVALID',
+      'an Idempotency-Key is 1 to 255 printable ASCII characters',
+    )
   }
   return key
 }
 
 /** The body as a message: text where it says so, else any JSON value. */
 export function readPayload(request: HttpRequest): Json {
-  const type = (request.headers['content-type'] ?? 'application/json').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  const type =
+    (request.headers['content-type'] ?? 'application/json').split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (type === 'text/plain') return decode(request.body)
   if (type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type)) return readJsonBody(request)
   throw new PerduraError('ERR_PAYLOAD_INVALID', `send application/json or text/plain, not "${type}"`)
@@ -63,7 +67,9 @@ export function readJsonBody(request: HttpRequest): Json {
   try {
     return JSON.parse(text) as Json
   } catch (cause) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', `the body is not JSON: ${(cause as Error).message}`, { cause })
+    throw new PerduraError('ERR_PAYLOAD_INVALID', `the body is not JSON: ${(cause as Error).message}`, {
+      cause,
+    })
   }
 }
 

@@ -8,13 +8,13 @@ import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
 import { prepareAgentFolder, unwritable } from './home.ts'
-import { readProcessRecord, removeProcessRecord, writeProcessRecord, type ProcessRecord } from './process-record.ts'
-
-/** Where the ingress listens unless told otherwise. */
-export const defaultIngressPort = 8_760
-
-/** Bytes of one payload that are taken in over HTTP. */
-export const payloadBytesMax = 1_048_576
+import { defaultIngressPort, payloadBytesMax } from './limits.ts'
+import {
+  readProcessRecord,
+  removeProcessRecord,
+  writeProcessRecord,
+  type ProcessRecord,
+} from './process-record.ts'
 
 // What stands around a payload in a message on the control socket: identifiers, all of them bounded.
 const envelopeBytesMax = 65_536
@@ -53,6 +53,7 @@ export interface Served {
 export async function serve(options: ServeOptions): Promise<Served> {
   const { platform, agent, log } = options
   const { disk, clock } = platform
+  const onError = (error: Error): void => log.error('http:server:failed', { error })
   const paths = prepareAgentFolder(disk, options.home, agent.name)
   const instance = platform.random.uuid()
   const startedMs = clock.monotonicMs()
@@ -60,9 +61,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const counters = countEvents(agent)
 
   if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
-  // Whoever holds the agent's lock is the only one to have a socket here: what lies there was left by a killed process.
-  if (disk.exists(paths.controlSocket)) disk.remove(paths.controlSocket)
-
   const before = readProcessRecord(disk, paths.processRecord)
   const ingress = await listenIngress(options, before?.ingressPort ?? defaultIngressPort)
   const port = 'port' in ingress.address ? ingress.address.port : 0
@@ -97,7 +95,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   try {
     control = await platform.listener.listen(
       { socketPath: paths.controlSocket },
-      { bodyBytesMax: payloadBytesMax + envelopeBytesMax },
+      { bodyBytesMax: payloadBytesMax + envelopeBytesMax, onError },
       createRoutes(agent, { kind: 'control', log, describeProcess, stop: options.stop }),
     )
     try {
@@ -132,7 +130,8 @@ async function listenIngress(options: ServeOptions, preferred: number): Promise<
   const routes = createRoutes(agent, { kind: 'ingress', log, token })
   const listen = (port: number): Promise<HttpServer> => {
     const address: HttpAddress = { host: '127.0.0.1', port }
-    return platform.listener.listen(address, { bodyBytesMax: payloadBytesMax }, routes)
+    const onError = (error: Error): void => log.error('http:server:failed', { error })
+    return platform.listener.listen(address, { bodyBytesMax: payloadBytesMax, onError }, routes)
   }
   if (options.port !== undefined) return await listen(options.port)
   for (const port of new Set([preferred, defaultIngressPort])) {

@@ -189,7 +189,12 @@ export function toOutgoing(row: OutboxRow): OutgoingView {
 /** A payload as a person reads it: itself where it is a string, its `text` where it has one, else its JSON. */
 export function textOf(payload: Json): string {
   if (typeof payload === 'string') return payload
-  if (typeof payload === 'object' && payload !== null && 'text' in payload && typeof payload['text'] === 'string') {
+  if (
+    typeof payload === 'object' &&
+    payload !== null &&
+    'text' in payload &&
+    typeof payload['text'] === 'string'
+  ) {
     return payload['text']
   }
   return JSON.stringify(payload)

@@ -72,12 +72,18 @@ const shownMax = 10
 
 export function storedFacts(reader: Reader): StoredFacts {
   const status = storedStatus(reader)
-  const open = listTurns(reader, { statuses: ['pending', 'running', 'parked'], order: 'oldest', limit: examinedMax })
+  const open = listTurns(reader, {
+    statuses: ['pending', 'running', 'parked'],
+    order: 'oldest',
+    limit: examinedMax,
+  })
   return {
     open,
     openCount: status.inbox.pending + status.inbox.running + status.inbox.parked,
     effects: new Map(
-      open.filter((turn) => turn.status === 'parked').map((turn) => [turn.turn, effectsOf(reader, turn.turn)]),
+      open
+        .filter((turn) => turn.status === 'parked')
+        .map((turn) => [turn.turn, effectsOf(reader, turn.turn)]),
     ),
     dead: listTurns(reader, { statuses: ['dead'], limit: shownMax }),
     deadCount: status.inbox.dead,
@@ -138,7 +144,10 @@ function explainProcess(facts: WhyFacts): Explanation[] {
   const { agent, process } = facts
   const found: Explanation[] = []
   if (process.state === 'killed' && process.supervised === true) {
-    found.push({ reason: 'killed', text: `${agent} has no process at this moment: its supervisor is starting it` })
+    found.push({
+      reason: 'killed',
+      text: `${agent} has no process at this moment: its supervisor is starting it`,
+    })
   } else if (process.state === 'killed') {
     found.push({
       reason: 'killed',
@@ -214,9 +223,21 @@ function explainHead(facts: WhyFacts, turn: TurnSummary, effects: readonly Effec
   if (turn.status === 'running') {
     const since = formatDuration(Math.max(0, now - (turn.startedAt ?? now)))
     if (facts.process.state === 'running') {
-      return [{ reason: 'running', turn: turn.turn, text: `${what} has been running for ${since}, attempt ${turn.attempts}` }]
+      return [
+        {
+          reason: 'running',
+          turn: turn.turn,
+          text: `${what} has been running for ${since}, attempt ${turn.attempts}`,
+        },
+      ]
     }
-    return [{ reason: 'interrupted', turn: turn.turn, text: `${what} was interrupted; it goes on at the next start` }]
+    return [
+      {
+        reason: 'interrupted',
+        turn: turn.turn,
+        text: `${what} was interrupted; it goes on at the next start`,
+      },
+    ]
   }
   if (turn.failures > 0 && turn.availableAt > now) {
     const cause = turn.error === null ? '' : `: ${turn.error}`
@@ -257,7 +278,8 @@ function explainOutgoing(facts: WhyFacts): Explanation[] {
 }
 
 function attempts(turn: TurnSummary): string {
-  if (turn.crashes > 0) return `the process died ${turn.crashes === 1 ? 'once' : `${turn.crashes} times`} in it`
+  if (turn.crashes > 0)
+    return `the process died ${turn.crashes === 1 ? 'once' : `${turn.crashes} times`} in it`
   return plural(Math.max(1, turn.failures), 'failed attempt')
 }
 

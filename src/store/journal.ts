@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { PerduraError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import {
   chainTag,
@@ -328,8 +328,8 @@ export class Journal {
       () => {
         if (index === this.#segmentIndex + 1) this.#prepared = true
       },
-      (error: Error) => {
-        if (index === this.#segmentIndex + 1) this.#options.onPrepareError(error)
+      (error: unknown) => {
+        if (index === this.#segmentIndex + 1) this.#options.onPrepareError(toError(error))
       },
     )
   }

@@ -46,19 +46,22 @@ export class Retention {
   rotated(): void {
     this.#filledSinceCut += 1
     if (this.#filledSinceCut < this.#options.cutEverySegments || this.#running !== undefined || this.#closed) return
-    this.#running = this.#run().then(
-      () => (this.#running = undefined),
-      (thrown: unknown) => {
-        // The journal only grows until the next attempt, one segment from now.
-        this.#running = undefined
-        this.#options.log.error('store:retention:failed', { error: toError(thrown) })
-      },
-    ) as Promise<void>
+    this.#running = this.#runOnce()
   }
 
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
+  }
+
+  async #runOnce(): Promise<void> {
+    try {
+      await this.#run()
+    } catch (thrown) {
+      // The journal only grows until the next attempt, one segment from now.
+      this.#options.log.error('store:retention:failed', { error: toError(thrown) })
+    }
+    this.#running = undefined
   }
 
   async #run(): Promise<void> {

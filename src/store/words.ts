@@ -23,17 +23,22 @@ export const stopWords: ReadonlySet<string> = new Set(
 )
 
 /** Words of a query that are looked for; more are left out, so that a pasted page does not become a slow search. */
-export const queryWordsMax = 32
+const queryWordsMax = 32
 
 /** Scripts written without spaces: each of their letters is a word to the index, and a run of them a phrase. */
 const unspaced = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/gu
 
 /** A run of letters and digits with their marks; a change between Han and kana also ends a word. */
-const word = /\p{sc=Han}+|\p{sc=Hiragana}+|[\p{sc=Katakana}ー]+|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}]\p{M}*)+/gu
+const word =
+  /\p{sc=Han}+|\p{sc=Hiragana}+|[\p{sc=Katakana}ー]+|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}]\p{M}*)+/gu
 
 /** The text in lower case, in one normal form, without the accents of Latin, Greek and Cyrillic letters. */
-export function foldText(text: string): string {
-  return text.normalize('NFKD').replace(/[\u0300-\u036f]/g, '').normalize('NFC').toLowerCase()
+function foldText(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .normalize('NFC')
+    .toLowerCase()
 }
 
 /** The folded text with the letters of unspaced scripts set apart, as the full-text index takes it. */

@@ -126,7 +126,11 @@ export class SupervisedChild {
       onExit: (exit) => {
         ended = true
         this.#child = undefined
-        if (this.#state.name === 'starting' || this.#state.name === 'running' || this.#state.name === 'stopping') {
+        if (
+          this.#state.name === 'starting' ||
+          this.#state.name === 'running' ||
+          this.#state.name === 'stopping'
+        ) {
           this.#end(exit)
         } else queueMicrotask(() => this.#end(exit))
       },
@@ -156,7 +160,12 @@ export class SupervisedChild {
     }
     if (!killAsked) this.#failures += 1
     const { random, backoff = defaultBackoff } = this.#options
-    const delayMs = restartDelayMs(killAsked ? 0 : this.#failures, random, backoff)
+    const delayMs = restartDelayMs(
+      killAsked ? 0 : this.#failures,
+      this.#state.name === 'running',
+      random,
+      backoff,
+    )
     this.#enter({ name: 'backing-off', delayMs, exit })
     this.#setTimer(delayMs, () => {
       this.#restarts += 1

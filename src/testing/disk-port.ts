@@ -151,6 +151,17 @@ export function createDiskPort(disk: Medium, owner: Owner): Disk {
     })
   }
 
+  function prepareZeros(target: string, sizeBytes: number): Promise<void> {
+    owner.check()
+    const running = preparations.get(target)
+    if (running?.overtaken === true) return running.done.then(() => prepareZeros(target, sizeBytes))
+    if (running !== undefined) return running.done
+    const preparation: Preparation = { overtaken: false, done: Promise.resolve() }
+    preparations.set(target, preparation)
+    preparation.done = prepare(target, sizeBytes, preparation).finally(() => preparations.delete(target))
+    return preparation.done
+  }
+
   async function prepare(target: string, sizeBytes: number, preparation: Preparation): Promise<void> {
     refuseExisting(target)
     const temporary = temporaryOf(target, 'zeros')
@@ -206,15 +217,7 @@ export function createDiskPort(disk: Medium, owner: Owner): Disk {
     rename,
     remove,
     syncFolder,
-    prepareZeros(target, sizeBytes) {
-      owner.check()
-      const running = preparations.get(target)
-      if (running !== undefined) return running.done
-      const preparation: Preparation = { overtaken: false, done: Promise.resolve() }
-      preparations.set(target, preparation)
-      preparation.done = prepare(target, sizeBytes, preparation).finally(() => preparations.delete(target))
-      return preparation.done
-    },
+    prepareZeros,
     prepareZerosNow(target, sizeBytes) {
       refuseExisting(target)
       place(target, temporaryOf(target, 'now'), (file) => file.write(0, Buffer.alloc(sizeBytes)))

@@ -1,3 +1,4 @@
+import { PerduraError, toError } from '../errors.ts'
 import {
   bodyTooLarge,
   describeAddress,
@@ -19,6 +20,7 @@ import { outside, type Owner } from './owner.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
 
+type ListenOptions = Parameters<HttpListener['listen']>[1]
 export type HttpHandle = (request: HttpRequest) => Promise<HttpResponse>
 
 /** How likely each fault is, per request; what is left out does not happen. */
@@ -36,6 +38,7 @@ interface Service {
   readonly owner: Owner
   readonly handle: HttpHandle
   readonly bodyBytesMax: number
+  readonly onError: ((error: Error) => void) | undefined
   /** Requests under way, each with what cuts it. */
   readonly exchanges: Map<symbol, () => void>
 }
@@ -57,7 +60,7 @@ export class SimulatedHttp {
 
   /** A server outside every process, played by the test. */
   serve(address: HttpAddress, handle: HttpHandle): HttpServer {
-    return this.#serve(outside, address, Infinity, handle)
+    return this.#serve(outside, address, { bodyBytesMax: Infinity }, handle)
   }
 
   /** A request from outside every process, by the test. */
@@ -71,20 +74,27 @@ export class SimulatedHttp {
 
   listenerFor(process: SimulatedProcess): HttpListener {
     return {
-      listen: async (address, { bodyBytesMax }, handle) => {
+      listen: async (address, options, handle) => {
         process.check()
-        const server = this.#serve(process, address, bodyBytesMax, handle)
-        process.onDeath(() => this.#stop(server.address, process))
-        return server
+        const server = this.#serve(process, address, options, handle)
+        const forget = process.onDeath(() => this.#stop(server.address, process))
+        return {
+          address: server.address,
+          close: (graceMs) => {
+            forget()
+            return server.close(graceMs)
+          },
+        }
       },
     }
   }
 
-  #serve(owner: Owner, wanted: HttpAddress, bodyBytesMax: number, handle: HttpHandle): HttpServer {
+  #serve(owner: Owner, wanted: HttpAddress, options: ListenOptions, handle: HttpHandle): HttpServer {
+    const { bodyBytesMax, onError } = options
     const address =
       'port' in wanted && wanted.port === 0 ? { host: wanted.host, port: this.#nextPort++ } : wanted
     if (this.#services.has(keyOf(address))) throw portInUse(address)
-    const service: Service = { address, owner, handle, bodyBytesMax, exchanges: new Map() }
+    const service: Service = { address, owner, handle, bodyBytesMax, onError, exchanges: new Map() }
     this.#services.set(keyOf(address), service)
     return {
       address,
@@ -178,6 +188,7 @@ export class SimulatedHttp {
       response = await service.handle({ ...request, body: request.body.slice() })
     } catch (error) {
       if (isDeath(error)) return
+      if (!(error instanceof PerduraError)) service.onError?.(toError(error))
       response = errorResponse(error)
     }
     // Cut in the meantime, or dead.

@@ -1,4 +1,5 @@
 export { SimulatedClock, SimulationStuck, type RunOptions } from './clock.ts'
+export { dieAtPoint } from './crash-points.ts'
 export { SimulatedDeath } from './death.ts'
 export { SimulatedDisk, type SimulatedDiskOptions } from './disk.ts'
 export type {

@@ -51,7 +51,7 @@ export class SimulatedTransport {
         client.join(server, () => this.#random.int(1, Math.max(1, this.delayMsMax)))
         server.join(client, () => this.#random.int(1, Math.max(1, this.delayMsMax)))
         client.sink = sink
-        process.onDeath(() => client.terminate())
+        client.onEnd = process.onDeath(() => client.terminate())
         this.#clock.schedule(this.#random.int(1, Math.max(1, this.delayMsMax)), () => {
           const accept = this.#servers.get(new URL(url).origin)
           const accepted = accept?.({ url, headers }, server)
@@ -72,6 +72,7 @@ export class SimulatedTransport {
 /** One end of a connection; what it sends goes to the other end, each frame after the one before. */
 class End implements Connection {
   sink: ConnectionSink | undefined
+  onEnd: (() => void) | undefined
   readonly #clock: SimulatedClock
   readonly #owner: Owner | undefined
   readonly #frameBytesMax: number
@@ -151,6 +152,7 @@ class End implements Connection {
   #end(code: number, reason: string, status?: number): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.onEnd?.()
     if (this.#owner?.alive !== false)
       this.sink?.onClose({ code, reason, ...(status !== undefined && { status }) })
   }

@@ -171,6 +171,15 @@ export function testDiskBehaviour(
     assert.deepEqual(disk.list(folder), ['next'])
   })
 
+  fact('prepares anew what was overtaken and is gone again', async ({ disk, folder, settle }) => {
+    const overtaken = disk.prepareZeros(`${folder}/next`, 1_000_000)
+    disk.prepareZerosNow(`${folder}/next`, 10)
+    disk.remove(`${folder}/next`)
+    await settle(Promise.all([overtaken, disk.prepareZeros(`${folder}/next`, 20)]))
+    assert.equal(disk.readFile(`${folder}/next`)?.length, 20)
+    assert.deepEqual(disk.list(folder), ['next'])
+  })
+
   fact('rejects a preparation in a folder that is not there', async ({ disk, folder, settle }) => {
     await settle(assert.rejects(disk.prepareZeros(`${folder}/none/next`, 4_096), { code: 'ENOENT' }))
   })

@@ -17,7 +17,8 @@ export function openMemoryDb(): MemoryDb {
   const db = new DatabaseSync(':memory:')
   for (const migration of migrations) db.exec(migration)
   const reader: Reader = {
-    get: <Row>(sql: string, ...parameters: SQLInputValue[]) => db.prepare(sql).get(...parameters) as Row | undefined,
+    get: <Row>(sql: string, ...parameters: SQLInputValue[]) =>
+      db.prepare(sql).get(...parameters) as Row | undefined,
     all: <Row>(sql: string, ...parameters: SQLInputValue[]) => db.prepare(sql).all(...parameters) as Row[],
   }
   const memoryDb: MemoryDb = {
@@ -45,7 +46,10 @@ export function openMemoryDb(): MemoryDb {
     setOrigin(agentId, chain) {
       db.exec('DELETE FROM identity; DELETE FROM journal_position')
       db.prepare("INSERT INTO identity VALUES (1, ?, 'Ada', 0)").run(agentId)
-      db.prepare("INSERT INTO journal_position VALUES (1, ?, ?, 0, 0, x'')").run(chain, new Uint8Array([chain]))
+      db.prepare("INSERT INTO journal_position VALUES (1, ?, ?, 0, 0, x'')").run(
+        chain,
+        new Uint8Array([chain]),
+      )
     },
     close: () => db.close(),
   }

@@ -58,7 +58,7 @@ export async function withReflexAgent(
     const sent: Sent[] = []
     const timers: (() => void)[] = []
     const send = async (to: string, content: Json, conversation: string): Promise<void> => {
-      sent.push({ to, conversation, text: String(content), hops: of.hops + 1 })
+      sent.push({ to, conversation, text: content as string, hops: of.hops + 1 })
     }
     const unused = (): never => {
       throw new Error('the reflex mind does not use this')

@@ -1,6 +1,10 @@
 import type { CommandSpec, OptionSpec } from '../command.ts'
 
-const limit = { type: 'text', value: '<n>', help: 'most entries to print (default: 20)' } as const satisfies OptionSpec
+const limit = {
+  type: 'text',
+  value: '<n>',
+  help: 'most entries to print (default: 20)',
+} as const satisfies OptionSpec
 
 const port = {
   type: 'text',
@@ -21,7 +25,9 @@ export const commands: readonly CommandSpec[] = [
     summary: 'write a working example of an agent to start from',
     arguments: '<Name>',
     takes: [1, 1],
-    options: { dir: { type: 'text', value: '<folder>', help: 'folder to write it to (default: the current one)' } },
+    options: {
+      dir: { type: 'text', value: '<folder>', help: 'folder to write it to (default: the current one)' },
+    },
     examples: ['perdura new Ada'],
     load: () => import('./new.ts'),
   },
@@ -37,8 +43,8 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'run',
     summary: 'run an agent in this process, without a supervisor',
-    arguments: '<agent|file>',
-    takes: [1, 1],
+    arguments: '[agent|file]',
+    takes: [0, 1],
     options: { port, name },
     examples: ['perdura run ./ada.ts --port 9000'],
     load: () => import('./run.ts'),
@@ -50,11 +56,18 @@ export const commands: readonly CommandSpec[] = [
     takes: [2, 1_000],
     options: {
       wait: { type: 'boolean', short: 'w', help: 'wait until it has been handled, and print the replies' },
-      id: { type: 'text', value: '<id>', help: 'the same id again is the same message (default: a new UUID)' },
+      id: {
+        type: 'text',
+        value: '<id>',
+        help: 'the same id again is the same message (default: a new UUID)',
+      },
       from: { type: 'text', value: '<name>', help: 'who it is from, and where replies go (default: you)' },
       conversation: { type: 'text', value: '<name>', help: 'what it belongs to (default: the sender)' },
     },
-    examples: ['perdura send Ada "remember that the key is under the mat" --wait', 'echo hello | perdura send Ada -'],
+    examples: [
+      'perdura send Ada "remember that the key is under the mat" --wait',
+      'echo hello | perdura send Ada -',
+    ],
     load: () => import('./send.ts'),
   },
   {
@@ -89,7 +102,11 @@ export const commands: readonly CommandSpec[] = [
     options: {
       lines: { type: 'text', short: 'n', value: '<n>', help: 'how many of the last lines (default: 50)' },
       follow: { type: 'boolean', short: 'f', help: 'go on with what is written from now on' },
-      level: { type: 'text', value: '<level>', help: 'only debug, info, warn or error and above (default: debug)' },
+      level: {
+        type: 'text',
+        value: '<level>',
+        help: 'only debug, info, warn or error and above (default: debug)',
+      },
     },
     load: () => import('./logs.ts'),
   },

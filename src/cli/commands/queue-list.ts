@@ -1,6 +1,7 @@
 import { listQueue } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent, requireAgent } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent } from '../look.ts'
 import { excerpt, formatTime } from '../output.ts'
 import { turnTable } from '../turn-table.ts'
 

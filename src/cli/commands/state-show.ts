@@ -1,6 +1,7 @@
 import { stateDocument } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent, requireAgent } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent } from '../look.ts'
 
 export function run(call: Call): undefined {
   const agent = call.argument(0)

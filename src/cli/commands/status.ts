@@ -2,7 +2,8 @@ import { formatDuration } from '../../duration.ts'
 import { listAgents, agentPaths } from '../../runtime/home.ts'
 import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent, requireAgent, viewProcess, type ProcessView } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
 
 interface AgentStatus {
   readonly agent: string
@@ -65,8 +66,10 @@ function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void
   const { output } = call
   const now = Date.now()
   const { inbox, outbox, timers } = stored
-  const age = (since: number | null): string => (since === null ? '' : `, the oldest for ${formatDuration(Math.max(0, now - since))}`)
-  const line = (title: string, text: string): void => output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
+  const age = (since: number | null): string =>
+    since === null ? '' : `, the oldest for ${formatDuration(Math.max(0, now - since))}`
+  const line = (title: string, text: string): void =>
+    output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
   output.line(`${output.paint('bold', agent)}  ${stateWord(call, process)}`)
   if (process.state === 'running' && process.record !== undefined) {
     const { pid, startedAt, ingressPort } = process.record
@@ -75,13 +78,25 @@ function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void
     if (ingressPort !== null) line('ingress', `http://127.0.0.1:${ingressPort}/agents/${agent}/inbox`)
   }
   const open = inbox.pending + inbox.running + inbox.parked
-  line('inbox', `${inbox.pending} waiting, ${inbox.running} running, ${inbox.parked} parked${open > 0 ? age(inbox.oldestOpenAt) : ''}`)
+  line(
+    'inbox',
+    `${inbox.pending} waiting, ${inbox.running} running, ${inbox.parked} parked${open > 0 ? age(inbox.oldestOpenAt) : ''}`,
+  )
   line('turns', `${inbox.done} done, ${inbox.dead} set aside`)
-  line('outbox', `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused${age(outbox.oldestPendingAt)}`)
-  const next = timers.nextDueAt === null ? '' : `, next ${timers.nextDueAt <= now ? 'is due' : `in ${formatDuration(timers.nextDueAt - now)}`}`
+  line(
+    'outbox',
+    `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused${age(outbox.oldestPendingAt)}`,
+  )
+  const next =
+    timers.nextDueAt === null
+      ? ''
+      : `, next ${timers.nextDueAt <= now ? 'is due' : `in ${formatDuration(timers.nextDueAt - now)}`}`
   line('timers', `${timers.count}${next}`)
   line('memory', `${stored.notes} notes, ${stored.stateKeys} keys of state`)
-  line('journal', `${stored.position.sequence} changes${lag > 0 ? `, ${lag} of them not in the database yet` : ''}`)
+  line(
+    'journal',
+    `${stored.position.sequence} changes${lag > 0 ? `, ${lag} of them not in the database yet` : ''}`,
+  )
 }
 
 function stateWord(call: Call, process: ProcessView): string {

@@ -1,6 +1,7 @@
 import { listTurns } from '../../runtime/turn-queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent, requireAgent } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent } from '../look.ts'
 import { turnTable } from '../turn-table.ts'
 
 const statuses = ['pending', 'running', 'parked', 'done', 'dead'] as const

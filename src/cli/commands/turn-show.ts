@@ -1,7 +1,8 @@
 import { formatDuration } from '../../duration.ts'
 import { showTurn, type TurnView } from '../../runtime/turn-queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent, requireAgent } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent } from '../look.ts'
 import { excerpt, formatTime, oneLine, printable } from '../output.ts'
 import { noSuchTurn, paintStatus, parseTurn } from '../turn-table.ts'
 
@@ -19,7 +20,8 @@ function show(call: Call, agent: string, turn: TurnView): void {
   const { output } = call
   const now = Date.now()
   const time = (at: number): string => formatTime(at, now)
-  const line = (title: string, text: string): void => output.line(`${output.paint('dim', title.padEnd(12))} ${text}`)
+  const line = (title: string, text: string): void =>
+    output.line(`${output.paint('dim', title.padEnd(12))} ${text}`)
 
   output.line(`${output.paint('bold', `turn ${turn.turn}`)}  ${paintStatus(output, turn.status)}`)
   line('came in', `${time(turn.receivedAt)}, ${turn.kind} "${oneLine(turn.id)}" from ${turn.from}`)
@@ -30,16 +32,24 @@ function show(call: Call, agent: string, turn: TurnView): void {
     const took = turn.startedAt === null ? '' : `, after ${formatDuration(turn.finishedAt - turn.startedAt)}`
     line('ended', `${time(turn.finishedAt)}${took}`)
   }
-  if (turn.status === 'pending' && turn.availableAt > now) line('next attempt', `in ${formatDuration(turn.availableAt - now)}`)
+  if (turn.status === 'pending' && turn.availableAt > now)
+    line('next attempt', `in ${formatDuration(turn.availableAt - now)}`)
   if (turn.error !== null) line('error', oneLine(turn.error))
   line('text', printable(turn.text))
 
   for (const step of turn.steps) {
-    line('step', `${label(step)}  ${time(step.recordedAt)}, ${formatDuration(step.durationMs)}: ${excerpt(JSON.stringify(step.result), 80)}`)
+    line(
+      'step',
+      `${label(step)}  ${time(step.recordedAt)}, ${formatDuration(step.durationMs)}: ${excerpt(JSON.stringify(step.result), 80)}`,
+    )
   }
   for (const effect of turn.effects) {
-    const outcome = effect.status === 'done' ? excerpt(JSON.stringify(effect.result), 80) : excerpt(effect.error ?? '', 80)
-    line('effect', `${label(effect)}  ${effect.status} (${effect.policy}, run ${effect.runs}×)  ${outcome}`.trimEnd())
+    const outcome =
+      effect.status === 'done' ? excerpt(JSON.stringify(effect.result), 80) : excerpt(effect.error ?? '', 80)
+    line(
+      'effect',
+      `${label(effect)}  ${effect.status} (${effect.policy}, run ${effect.runs}×)  ${outcome}`.trimEnd(),
+    )
     line('', `key ${effect.key}`)
   }
   for (const message of turn.sent) {
@@ -51,9 +61,16 @@ function show(call: Call, agent: string, turn: TurnView): void {
     line('evidence', excerpt(JSON.stringify(turn.deadLetter.evidence), 2_000))
     output.line(output.paint('dim', `  try again: ${call.hint(`perdura turn retry ${agent} ${turn.turn}`)}`))
   }
-  for (const effect of turn.effects.filter((candidate) => turn.status === 'parked' && candidate.status === 'unknown')) {
+  for (const effect of turn.effects.filter(
+    (candidate) => turn.status === 'parked' && candidate.status === 'unknown',
+  )) {
     const command = `perdura turn resolve ${agent} ${turn.turn} ${effect.name} --done|--not-done`
-    output.line(output.paint('yellow', `  nobody knows whether "${effect.name}" happened; look there, then: ${call.hint(command)}`))
+    output.line(
+      output.paint(
+        'yellow',
+        `  nobody knows whether "${effect.name}" happened; look there, then: ${call.hint(command)}`,
+      ),
+    )
   }
 }
 

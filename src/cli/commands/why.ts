@@ -3,7 +3,8 @@ import { agentExists, agentPaths } from '../../runtime/home.ts'
 import { explain, storedFacts, type RecipientState, type WhyFacts } from '../../runtime/why.ts'
 import type { Call } from '../call.ts'
 import { askAgent } from '../control-client.ts'
-import { readAgent, requireAgent, viewProcess } from '../look.ts'
+import { readAgent } from '../database.ts'
+import { requireAgent, viewProcess } from '../look.ts'
 
 /** Long enough for a busy agent, short enough for a person. */
 const answerTimeoutMs = 2_000
@@ -13,7 +14,10 @@ export async function run(call: Call): Promise<undefined> {
   const paths = requireAgent(call, agent)
   const view = viewProcess(call, paths)
   const answers = view.state === 'running' ? await doesAnswer(call, agent) : undefined
-  const { stored, lag } = readAgent(call, paths, (store) => ({ stored: storedFacts(store.reader), lag: store.lag }))
+  const { stored, lag } = readAgent(call, paths, (store) => ({
+    stored: storedFacts(store.reader),
+    lag: store.lag,
+  }))
   const recipients = new Map<string, RecipientState>()
   for (const { to } of stored.outgoing) if (!recipients.has(to)) recipients.set(to, recipientState(call, to))
   const facts: WhyFacts = {
@@ -39,7 +43,12 @@ export async function run(call: Call): Promise<undefined> {
 
 async function doesAnswer(call: Call, agent: string): Promise<boolean> {
   try {
-    await askAgent(call, agentPaths(call.home, agent), { method: 'GET', path: '/v1/process' }, answerTimeoutMs)
+    await askAgent(
+      call,
+      agentPaths(call.home, agent),
+      { method: 'GET', path: '/v1/process' },
+      answerTimeoutMs,
+    )
     return true
   } catch (error) {
     if (error instanceof PerduraError) return false

@@ -9,7 +9,7 @@ import type { Intent } from './grammar.ts'
 import type { Reminder } from './state.ts'
 import { formatTime } from './time.ts'
 
-export const commands = `  remember that <text>
+const commands = `  remember that <text>
   recall <words>, or any question
   remind me in <duration> to <text>
   remind me at <time> to <text>

@@ -24,7 +24,8 @@ export type Intent =
 const unknown: Intent = { kind: 'unknown' }
 
 /** What the statements of reflex agents begin with that quote a text: never a request, whatever they quote. */
-const statement = /^(?:reminder(?![\p{L}\p{N}])|i (?:will remember|remember|have forgotten):|my (?:notes|reminders),)/iu
+const statement =
+  /^(?:reminder(?![\p{L}\p{N}])|i (?:will remember|remember|have forgotten):|my (?:notes|reminders),)/iu
 
 const questionWords = 'where what when who which how why is are do does did can'
 const question = new RegExp(`^(?:${questionWords.replaceAll(' ', '|')})(?![\\p{L}\\p{N}])`, 'iu')
@@ -98,7 +99,9 @@ function parseCommand(text: string): Intent | undefined {
 
 function parseRemember(object: string): Intent {
   const text = object.replace(/^that\s+/iu, '')
-  return /^(?:that)?[.!?]*$/iu.test(text) ? { kind: 'incomplete', command: 'remember' } : { kind: 'remember', text }
+  return /^(?:that)?[.!?]*$/iu.test(text)
+    ? { kind: 'incomplete', command: 'remember' }
+    : { kind: 'remember', text }
 }
 
 function parseRecall(object: string): Intent {
@@ -111,7 +114,7 @@ function parseRemind(object: string): Intent | undefined {
   const [, after] = /^me(?![\p{L}\p{N}])[,:]?\s*([\s\S]*)$/iu.exec(object) ?? []
   if (after === undefined) return undefined
   const found = parseLeadingWhen(after) ?? parseTrailingWhen(after)
-  const text = found?.rest.replace(/^(?:to|that|about|of)\s+/iu, '') ?? ''
+  const text = found?.rest.replace(/^(?:to|that|about|of)(?:\s+|$)/iu, '') ?? ''
   if (found === undefined || words(text).length === 0) return { kind: 'incomplete', command: 'remind' }
   return { kind: 'remind', when: found.when, text }
 }
@@ -140,7 +143,9 @@ function parseForget(object: string): Intent {
 function parseCancel(object: string): Intent | undefined {
   const [, number] = /^(?:the\s+)?(?:reminder\s*)?#?(\d{1,15})[.!?]*$/iu.exec(object) ?? []
   if (number !== undefined) return { kind: 'cancel', reminder: Number(number) }
-  return /^(?:(?:the |my |a )?reminders?)?[.!?]*$/iu.test(object) ? { kind: 'incomplete', command: 'cancel' } : undefined
+  return /^(?:(?:the |my |a )?reminders?)?[.!?]*$/iu.test(object)
+    ? { kind: 'incomplete', command: 'cancel' }
+    : undefined
 }
 
 function parseQuestion(text: string): Intent | undefined {

@@ -1,6 +1,6 @@
 import type { AgentDefinition, Context, FiredTimer, Message, Note } from '../../agent/definition.ts'
 import { defineAgent } from '../../agent/define-agent.ts'
-import { noteCharactersMax } from '../../agent/notes.ts'
+import { noteCharactersMax } from '../../agent/note-table.ts'
 import { PerduraError } from '../../errors.ts'
 import { significantWords, words } from '../../store/words.ts'
 import {
@@ -48,11 +48,12 @@ export function reflexAgent(name: string): AgentDefinition<ReflexState> {
       ctx.update((state) => {
         state.handled += 1
       })
+      // Answers to answers end here: neither done nor answered.
+      if (message.hops >= hopsMax) return
       const intent = parseIntent(message.text, name)
       // What it does not understand in an automatic message is somebody's answer: answering it would go on for ever.
       if (message.hops > 0 && (intent.kind === 'unknown' || intent.kind === 'incomplete')) return
-      const answer = await carryOut(intent, message, ctx)
-      if (message.hops < hopsMax) await ctx.reply(answer)
+      await ctx.reply(await carryOut(intent, message, ctx))
     },
 
     async onTimer(timer, ctx) {
@@ -60,7 +61,9 @@ export function reflexAgent(name: string): AgentDefinition<ReflexState> {
       // It was cancelled while it waited in the inbox.
       if (reminder === undefined) return
       removeReminder(ctx, reminder.number)
-      await ctx.send(reminder.to, firedAnswer(reminder.text, timer.lateMs), { conversation: reminder.conversation })
+      await ctx.send(reminder.to, firedAnswer(reminder.text, timer.lateMs), {
+        conversation: reminder.conversation,
+      })
     },
   })
 }
@@ -108,8 +111,8 @@ async function remember(text: string, ctx: ReflexContext): Promise<string> {
   try {
     await ctx.memory.remember(text)
   } catch (thrown) {
-    if (hasCode(thrown, 'ERR_MEMORY_FULL')) return 'My memory is full: let me forget something first.'
-    throw thrown
+    if (!(thrown instanceof PerduraError) || thrown.code !== 'ERR_MEMORY_FULL') throw thrown
+    return 'My memory is full: let me forget something first.'
   }
   return `I will remember: ${preview(text)}`
 }
@@ -129,13 +132,7 @@ async function remind(
   }
   const number = ctx.state.reminderNext
   const { dueAt } = resolved
-  let timer: string
-  try {
-    timer = await ctx.schedule(new Date(dueAt), { reminder: number })
-  } catch (thrown) {
-    if (hasCode(thrown, 'ERR_TIMERS_FULL')) return 'I have no room for another timer: cancel some reminders first.'
-    throw thrown
-  }
+  const timer = await ctx.schedule(new Date(dueAt), { reminder: number })
   const { from: to, conversation } = message
   ctx.update((state) => {
     state.reminderNext = Math.max(state.reminderNext, number + 1)
@@ -187,7 +184,9 @@ async function forgetEverything(really: boolean, ctx: ReflexContext): Promise<st
 
 /** Everybody sees and cancels the reminders that go to them. Next first. */
 function remindersOf(who: string, ctx: ReflexContext): Reminder[] {
-  return ctx.state.reminders.filter(({ to }) => to === who).sort((a, b) => a.dueAt - b.dueAt || a.number - b.number)
+  return ctx.state.reminders
+    .filter(({ to }) => to === who)
+    .sort((a, b) => a.dueAt - b.dueAt || a.number - b.number)
 }
 
 function removeReminder(ctx: ReflexContext, number: number): void {
@@ -198,7 +197,9 @@ function removeReminder(ctx: ReflexContext, number: number): void {
 
 function reminderNumber(timer: FiredTimer): unknown {
   const payload: unknown = timer.payload
-  return typeof payload === 'object' && payload !== null && 'reminder' in payload ? payload.reminder : undefined
+  return typeof payload === 'object' && payload !== null && 'reminder' in payload
+    ? payload.reminder
+    : undefined
 }
 
 function sameWords(text: string, query: string): boolean {
@@ -209,10 +210,10 @@ function sameWords(text: string, query: string): boolean {
 function coversWords(text: string, query: string): boolean {
   const there = words(text)
   return significantWords(query).every((asked) =>
-    there.some((word) => word === asked || (asked.length > 2 && word.length > 2 && (word.startsWith(asked) || asked.startsWith(word)))),
+    there.some(
+      (word) =>
+        word === asked ||
+        (asked.length > 2 && word.length > 2 && (word.startsWith(asked) || asked.startsWith(word))),
+    ),
   )
-}
-
-function hasCode(thrown: unknown, code: PerduraError['code']): boolean {
-  return thrown instanceof PerduraError && thrown.code === code
 }

@@ -9,7 +9,10 @@ export type When =
   | { readonly kind: 'after'; readonly delayMs: number }
   | {
       readonly kind: 'at'
-      readonly day: 'today' | 'tomorrow' | { readonly year: number; readonly month: number; readonly day: number }
+      readonly day:
+        | 'today'
+        | 'tomorrow'
+        | { readonly year: number; readonly month: number; readonly day: number }
       /** 0 to 99, as written; midnight is 0, and 5 pm is 17. */
       readonly hour: number
       readonly minute: number
@@ -23,8 +26,27 @@ export type Resolved =
 /** Five years. */
 const delayMaxMs = 1_826 * 86_400_000
 
-const numbers = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve']
-const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+const numbers = [
+  'one',
+  'two',
+  'three',
+  'four',
+  'five',
+  'six',
+  'seven',
+  'eight',
+  'nine',
+  'ten',
+  'eleven',
+  'twelve',
+]
+const unitsMs: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
 
 const amount = `(?:\\d{1,6}(?:\\.\\d{1,3})?\\s*|(?:half an?|an?|${numbers.join('|')})\\s+)`
 const unit = '(?:seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)(?![\\p{L}\\p{N}])'
@@ -77,17 +99,30 @@ export function resolveWhen(when: When, now: number): Resolved {
   const day =
     typeof when.day === 'object'
       ? when.day
-      : { year: today.getFullYear(), month: today.getMonth() + 1, day: today.getDate() + (when.day === 'tomorrow' ? 1 : 0) }
+      : {
+          year: today.getFullYear(),
+          month: today.getMonth() + 1,
+          day: today.getDate() + (when.day === 'tomorrow' ? 1 : 0),
+        }
   const at = new Date(day.year, day.month - 1, day.day, hour, minute)
-  if (typeof when.day === 'object' && (at.getFullYear() !== day.year || at.getMonth() !== day.month - 1 || at.getDate() !== day.day)) {
+  if (
+    typeof when.day === 'object' &&
+    (at.getFullYear() !== day.year || at.getMonth() !== day.month - 1 || at.getDate() !== day.day)
+  ) {
     return refused(`There is no ${formatDay(day)} in the calendar.`)
   }
   if (at.getHours() !== hour || at.getMinutes() !== minute) {
-    return refused(`There is no ${pad(hour)}:${pad(minute)} on that day, because the clocks change: choose another time.`)
+    return refused(
+      `There is no ${pad(hour)}:${pad(minute)} on that day, because the clocks change: choose another time.`,
+    )
   }
   if (at.getTime() > now) return bounded(at.getTime(), now)
   const passed = `${formatTime(at.getTime())} has passed: it is ${formatTime(now)} now.`
-  return refused(when.day === 'today' ? `${passed} For the next day write "tomorrow at ${pad(hour)}:${pad(minute)}".` : passed)
+  return refused(
+    when.day === 'today'
+      ? `${passed} For the next day write "tomorrow at ${pad(hour)}:${pad(minute)}".`
+      : passed,
+  )
 }
 
 /** The instant in local time with its zone: `2026-12-01 09:00 UTC+01:00`; with seconds where there are any. */
@@ -123,13 +158,14 @@ function parseClock(text: string): [hour: number, minute: number] {
 }
 
 function parseSpan(text: string): number {
+  const whole = text.replace(/\s+and\s+a\s+half$/, '')
   let totalMs = 0
   let unitMs = 0
-  for (const [, written = '', name = ''] of text.matchAll(spans)) {
+  for (const [, written = '', name = ''] of whole.matchAll(spans)) {
     unitMs = unitsMs[name] ?? 0
     totalMs += parseAmount(written.trim()) * unitMs
   }
-  return Math.round(/half$/.test(text) ? totalMs + unitMs / 2 : totalMs)
+  return Math.round(whole === text ? totalMs : totalMs + unitMs / 2)
 }
 
 function parseAmount(written: string): number {

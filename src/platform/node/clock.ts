@@ -19,10 +19,14 @@ function setTimer(delayMs: number, fire: () => void): Timer {
   let handle = arm()
 
   function arm(): NodeJS.Timeout {
-    const restMs = dueMs - performance.now()
-    if (restMs > delayMaxMs) return setTimeout(() => (handle = arm()), delayMaxMs)
-    // Rounded up: Node truncates to whole milliseconds, and a timer must not be early by the clock that set it.
-    return setTimeout(fire, Math.max(0, Math.ceil(restMs)))
+    const restMs = Math.ceil(dueMs - performance.now())
+    return setTimeout(onTimeout, Math.min(delayMaxMs, Math.max(0, restMs)))
+  }
+
+  // Node's timers count whole milliseconds of a time of their own and may be early by the clock that set this one.
+  function onTimeout(): void {
+    if (performance.now() < dueMs) handle = arm()
+    else fire()
   }
 
   return { cancel: () => clearTimeout(handle) }

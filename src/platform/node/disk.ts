@@ -17,6 +17,7 @@ export function createNodeDisk(): Disk {
 
   function prepareZeros(target: string, sizeBytes: number): Promise<void> {
     const running = preparations.get(target)
+    if (running?.overtaken === true) return running.done.then(() => prepareZeros(target, sizeBytes))
     if (running !== undefined) return running.done
     const preparation: Preparation = { overtaken: false, done: Promise.resolve() }
     preparations.set(target, preparation)

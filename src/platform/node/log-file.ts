@@ -59,11 +59,11 @@ export function openLogFile(options: LogFileOptions): LogFile {
     file ??= open()
     // Another process may append to it as well.
     if (there !== undefined) file.sizeBytes = Math.max(file.sizeBytes, there.size)
-    const bytes = Buffer.from(torn ? `\n${line}` : line)
-    if (file.sizeBytes > 0 && file.sizeBytes + bytes.length > fileBytesMax) {
+    if (file.sizeBytes > 0 && file.sizeBytes + Buffer.byteLength(line) > fileBytesMax) {
       rotate()
       file = open()
     }
+    const bytes = Buffer.from(torn ? `\n${line}` : line)
     for (let written = 0; written < bytes.length;) {
       const count = fs.writeSync(file.descriptor, bytes, written)
       written += count

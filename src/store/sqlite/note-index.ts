@@ -1,10 +1,10 @@
-import { rmSync, writeFileSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import type { StatementSync } from 'node:sqlite'
+import { rmSync } from 'node:fs'
 import { PerduraError, toError } from '../../errors.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Reader } from '../store.ts'
-import { indexText, significantWords, stopWords } from '../words.ts'
+import { significantWords, stopWords } from '../words.ts'
+import { NoteIndexFile } from './note-index-file.ts'
+import type { ChangedNote, Origin } from './note-index-file.ts'
 
 export interface NoteIndexOptions {
   /** A file of its own, in the agent's folder, or `:memory:`. */
@@ -19,7 +19,8 @@ export interface NoteIndex {
   /**
    * Ids of matching notes, best first: those with all the words of the query, else those with any, by bm25, then
    * newest first. The query is words, never syntax. Comes up to date first, and starts anew when in doubt.
-   * Throws ERR_STORE_BUSY (another process has the file) and ERR_STORE_WRITE (it cannot be made anew either).
+   * Throws ERR_STORE_BUSY (another process has the file), ERR_STORE_WRITE (it cannot be made anew either) and
+   * ERR_STORE_CLOSED.
    */
   search(query: string, limit: number): number[]
   /** Reads one batch of changed notes; true while there may be more. For a caller who does not want to block. */
@@ -32,19 +33,8 @@ export function openNoteIndex(options: NoteIndexOptions): NoteIndex {
   return new FileNoteIndex(options)
 }
 
-/** Raise it when the tables, the tokenizer or `indexText` change: an index of another format is made anew. */
-const format = 1
 /** Notes per transaction: at 10,000 characters each, 2 MB of text in memory. */
 const batchNotes = 200
-
-/** What the index was made from, and how far. */
-interface Origin {
-  readonly agent: string
-  readonly chain: string
-  readonly revision: number
-  /** Notes in it. */
-  readonly notes: number
-}
 
 /** The same of the store, with what tells whether the index can still follow. */
 interface Source extends Origin {
@@ -63,7 +53,8 @@ class FileNoteIndex implements NoteIndex {
   readonly #path: string
   readonly #reader: Reader
   readonly #log: Log | undefined
-  #open: IndexFile | undefined
+  #open: NoteIndexFile | undefined
+  #closed = false
 
   constructor({ path, reader, log }: NoteIndexOptions) {
     this.#path = path
@@ -78,7 +69,9 @@ class FileNoteIndex implements NoteIndex {
       while (this.#advance(file));
       const all = file.match(words, 'AND', limit)
       // Any one of "who are you" would match half of the notes.
-      return all.length > 0 || words.every((word) => stopWords.has(word)) ? all : file.match(words, 'OR', limit)
+      return all.length > 0 || words.every((word) => stopWords.has(word))
+        ? all
+        : file.match(words, 'OR', limit)
     })
   }
 
@@ -87,11 +80,12 @@ class FileNoteIndex implements NoteIndex {
   }
 
   close(): void {
-    this.#open?.close()
-    this.#open = undefined
+    this.#closed = true
+    this.#release()
   }
 
-  #twice<T>(use: (file: IndexFile) => T): T {
+  #twice<T>(use: (file: NoteIndexFile) => T): T {
+    if (this.#closed) throw new PerduraError('ERR_STORE_CLOSED', `the memory index ${this.#path} is closed`)
     try {
       return use(this.#opened())
     } catch (thrown) {
@@ -110,13 +104,19 @@ class FileNoteIndex implements NoteIndex {
     }
   }
 
-  #opened(): IndexFile {
-    this.#open ??= new IndexFile(this.#path)
+  #release(): void {
+    const open = this.#open
+    this.#open = undefined
+    open?.close()
+  }
+
+  #opened(): NoteIndexFile {
+    this.#open ??= new NoteIndexFile(this.#path)
     return this.#open
   }
 
   /** One batch; true while there may be more. */
-  #advance(file: IndexFile): boolean {
+  #advance(file: NoteIndexFile): boolean {
     const source = this.#read(() => readSource(this.#reader))
     const doubt = doubtAbout(file.origin, source)
     if (doubt !== undefined) throw new Error(doubt)
@@ -148,7 +148,7 @@ class FileNoteIndex implements NoteIndex {
     }
     this.#log?.warn('memory:index:discarded', { path: this.#path, error: toError(thrown) })
     try {
-      this.close()
+      this.#release()
       for (const end of this.#path === ':memory:' ? [] : ['', '-wal', '-shm', '-journal']) {
         rmSync(this.#path + end, { force: true })
       }
@@ -160,108 +160,6 @@ class FileNoteIndex implements NoteIndex {
 }
 
 class StoreFault extends Error {}
-
-/** The open file. Its methods throw whatever is wrong, and then it must not be used any more. */
-class IndexFile {
-  origin: Origin
-  /** Whether all of it was read from the store by this process. */
-  readonly madeHere: boolean
-  readonly #db: DatabaseSync
-  readonly #insert: StatementSync
-  readonly #delete: StatementSync
-  readonly #mark: StatementSync
-  readonly #match: StatementSync
-
-  constructor(path: string) {
-    // SQLite would make it readable for others.
-    if (path !== ':memory:') writeFileSync(path, '', { flag: 'a', mode: 0o600 })
-    this.#db = new DatabaseSync(path)
-    try {
-      // Exclusive before WAL: no shared-memory file, and a second process is told at once.
-      this.#db.exec(`
-        PRAGMA locking_mode = EXCLUSIVE;
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL;
-        PRAGMA cache_size = -1024;
-      `)
-      if (this.#number('PRAGMA user_version') === 0) this.#create()
-      this.origin = this.#check()
-      this.madeHere = this.origin.revision === 0
-      this.#insert = this.#db.prepare('INSERT INTO note_text (rowid, text) VALUES (?, ?)')
-      this.#delete = this.#db.prepare('DELETE FROM note_text WHERE rowid = ?')
-      this.#mark = this.#db.prepare('UPDATE origin SET agent = ?, chain = ?, revision = ?, notes = ?')
-      this.#match = this.#db.prepare(
-        'SELECT rowid AS id FROM note_text WHERE note_text MATCH ? ORDER BY rank, rowid DESC LIMIT ?',
-      )
-    } catch (thrown) {
-      this.#db.close()
-      throw thrown
-    }
-  }
-
-  apply(changed: readonly ChangedNote[], upTo: Omit<Origin, 'notes'>): void {
-    let { notes } = this.origin
-    this.#db.exec('BEGIN IMMEDIATE')
-    for (const { id, text, forgotten } of changed) {
-      notes -= Number(this.#delete.run(id).changes)
-      if (forgotten === 1) continue
-      this.#insert.run(id, indexText(text))
-      notes += 1
-    }
-    this.#mark.run(upTo.agent, upTo.chain, upTo.revision, notes)
-    this.#db.exec('COMMIT')
-    this.origin = { ...upTo, notes }
-  }
-
-  /** Words are letters, digits and marks only, and quoted: nothing in them can be syntax. */
-  match(words: readonly string[], operator: 'AND' | 'OR', limit: number): number[] {
-    const query = words.map((word) => `"${word}"`).join(` ${operator} `)
-    return this.#match.all(query, limit).map((row) => Number(row['id']))
-  }
-
-  close(): void {
-    this.#db.close()
-  }
-
-  #create(): void {
-    this.#db.exec(`
-      BEGIN IMMEDIATE;
-      CREATE VIRTUAL TABLE note_text USING fts5 (
-        text, content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
-      );
-      CREATE TABLE origin (
-        agent TEXT NOT NULL, chain TEXT NOT NULL, revision INTEGER NOT NULL, notes INTEGER NOT NULL
-      ) STRICT;
-      INSERT INTO origin VALUES ('', '', 0, 0);
-      PRAGMA user_version = ${format};
-      COMMIT;
-    `)
-  }
-
-  /** quick_check walks the full-text structures too: 0.1 s for 100,000 notes, once per process. */
-  #check(): Origin {
-    const version = this.#number('PRAGMA user_version')
-    if (version !== format) throw new Error(`it has format ${version}`)
-    const verdict = Object.values(this.#db.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
-    if (verdict !== 'ok') throw new Error(`quick_check: ${String(verdict)}`)
-    const origin = this.#db.prepare('SELECT agent, chain, revision, notes FROM origin').get()
-    if (origin === undefined) throw new Error('it does not say what it was made from')
-    const counted = this.#number('SELECT count(*) FROM note_text_docsize')
-    if (counted !== origin['notes']) throw new Error(`it has ${counted} notes and says ${String(origin['notes'])}`)
-    return { ...origin } as unknown as Origin
-  }
-
-  #number(sql: string): number {
-    return Number(Object.values(this.#db.prepare(sql).get() ?? {})[0])
-  }
-}
-
-interface ChangedNote {
-  readonly id: number
-  readonly text: string
-  readonly forgotten: number
-  readonly revision: number
-}
 
 function readSource(reader: Reader): Source {
   const source = reader.get<Source>(`

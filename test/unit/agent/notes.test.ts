@@ -3,13 +3,12 @@ import { test } from 'node:test'
 import {
   addNote,
   countNotes,
-  createMemory,
-  createNoteIds,
   forgetNote,
   getNotes,
   listNotes,
   notesRevision,
-} from '../../../src/agent/notes.ts'
+} from '../../../src/agent/note-table.ts'
+import { createMemory, createNoteIds } from '../../../src/agent/notes.ts'
 import type { Memory } from '../../../src/agent/definition.ts'
 import type { NoteSearch } from '../../../src/agent/notes.ts'
 import { PerduraError } from '../../../src/errors.ts'
@@ -20,7 +19,11 @@ import type { MemoryDb } from '../../helpers/memory-db.ts'
 const nothing: NoteSearch = { search: () => [] }
 
 /** A turn that commits what its memory staged. */
-function openTurn(db: MemoryDb, allocateNoteId: () => number, search = nothing): { memory: Memory; commit(): void } {
+function openTurn(
+  db: MemoryDb,
+  allocateNoteId: () => number,
+  search = nothing,
+): { memory: Memory; commit(): void } {
   const staged: ((tx: Tx) => void)[] = []
   const memory = createMemory({
     reader: db.reader,
@@ -29,7 +32,11 @@ function openTurn(db: MemoryDb, allocateNoteId: () => number, search = nothing):
     allocateNoteId,
     now: () => 1_000,
   })
-  return { memory, commit: () => db.write((tx) => staged.forEach((operation) => operation(tx))) }
+  return { memory, commit: () => db.write((tx) => runAll(staged, tx)) }
+}
+
+function runAll(staged: readonly ((tx: Tx) => void)[], tx: Tx): void {
+  for (const operation of staged) operation(tx)
 }
 
 function code(expected: string): (thrown: unknown) => boolean {
@@ -37,7 +44,8 @@ function code(expected: string): (thrown: unknown) => boolean {
 }
 
 function counted(reader: Reader): { live: number; forgotten: number } {
-  const sql = 'SELECT count(*) FILTER (WHERE forgotten = 0) AS live, count(*) FILTER (WHERE forgotten = 1) AS forgotten FROM notes'
+  const sql =
+    'SELECT count(*) FILTER (WHERE forgotten = 0) AS live, count(*) FILTER (WHERE forgotten = 1) AS forgotten FROM notes'
   const row = reader.get<{ live: number; forgotten: number }>(sql)
   assert.ok(row)
   return { ...row }
@@ -56,9 +64,18 @@ test('keeps a text once and gives its number again', () =>
 test('empties a forgotten note, raises the revision, and forgets it only once', () =>
   withMemoryDb((db) => {
     const id = db.write((tx) => addNote(tx, { text: 'secret', now: 1 }))
-    assert.equal(db.write((tx) => forgetNote(tx, id)), true)
-    assert.equal(db.write((tx) => forgetNote(tx, id)), false)
-    assert.equal(db.write((tx) => forgetNote(tx, 77)), false)
+    assert.equal(
+      db.write((tx) => forgetNote(tx, id)),
+      true,
+    )
+    assert.equal(
+      db.write((tx) => forgetNote(tx, id)),
+      false,
+    )
+    assert.equal(
+      db.write((tx) => forgetNote(tx, 77)),
+      false,
+    )
     const row = db.reader.get<object>('SELECT * FROM notes')
     assert.deepEqual({ ...row }, { id, text: '', forgotten: 1, revision: 2, created_at: 1 })
     assert.deepEqual(listNotes(db.reader, 10), [])
@@ -69,12 +86,25 @@ test('empties a forgotten note, raises the revision, and forgets it only once', 
 test('never gives the number of a forgotten note to another', () =>
   withMemoryDb((db) => {
     db.write((tx) => forgetNote(tx, addNote(tx, { text: 'a', now: 1 })))
-    assert.equal(db.write((tx) => addNote(tx, { text: 'b', now: 1 })), 2)
+    assert.equal(
+      db.write((tx) => addNote(tx, { text: 'b', now: 1 })),
+      2,
+    )
+  }))
+
+test('takes it for a bug when two notes are given one number', () =>
+  withMemoryDb((db) => {
+    db.write((tx) => addNote(tx, { id: 7, text: 'a', now: 1 }))
+    assert.throws(() => db.write((tx) => addNote(tx, { id: 7, text: 'b', now: 1 })), /given to two notes/)
+    assert.equal(
+      db.write((tx) => addNote(tx, { text: 'b', now: 1 })),
+      8,
+    )
   }))
 
 test('lists newest first and gets in the order asked', () =>
   withMemoryDb((db) => {
-    db.write((tx) => ['a', 'b', 'c'].forEach((text) => addNote(tx, { text, now: 5 })))
+    for (const text of ['a', 'b', 'c']) db.write((tx) => addNote(tx, { text, now: 5 }))
     assert.deepEqual(
       listNotes(db.reader, 2).map((note) => ({ ...note })),
       [
@@ -100,8 +130,8 @@ for (const [name, text, fits] of [
     withMemoryDb(async (db) => {
       const turn = openTurn(db, createNoteIds(db.reader))
       if (!fits) {
-        await assert.rejects(turn.memory.remember(text), code('ERR_USAGE'))
-        assert.throws(() => db.write((tx) => addNote(tx, { text, now: 1 })), code('ERR_USAGE'))
+        await assert.rejects(turn.memory.remember(text), code('ERR_TURN_CONTENT'))
+        assert.throws(() => db.write((tx) => addNote(tx, { text, now: 1 })), code('ERR_TURN_CONTENT'))
         return
       }
       const id = await turn.memory.remember(text)
@@ -134,19 +164,31 @@ test('stages what a turn remembers and forgets until it commits', () =>
     const turn = openTurn(db, ids)
     const id = await turn.memory.remember('new')
     await turn.memory.forget([old])
-    assert.deepEqual((await turn.memory.list()).map((note) => note.text), ['old'])
+    assert.deepEqual(
+      (await turn.memory.list()).map((note) => note.text),
+      ['old'],
+    )
     turn.commit()
-    assert.deepEqual((await turn.memory.list()).map((note) => note.id), [id])
+    assert.deepEqual(
+      (await turn.memory.list()).map((note) => note.id),
+      [id],
+    )
   }))
 
 test('gives turns side by side numbers that differ, and leaves a hole for one that fails', () =>
   withMemoryDb(async (db) => {
     const ids = createNoteIds(db.reader)
     const [one, two, three] = [openTurn(db, ids), openTurn(db, ids), openTurn(db, ids)]
-    assert.deepEqual([await one.memory.remember('a'), await two.memory.remember('b'), await three.memory.remember('c')], [1, 2, 3])
+    assert.deepEqual(
+      [await one.memory.remember('a'), await two.memory.remember('b'), await three.memory.remember('c')],
+      [1, 2, 3],
+    )
     three.commit()
     one.commit()
-    assert.deepEqual(listNotes(db.reader, 9).map((note) => note.id), [3, 1])
+    assert.deepEqual(
+      listNotes(db.reader, 9).map((note) => note.id),
+      [3, 1],
+    )
     assert.equal(createNoteIds(db.reader)(), 4)
   }))
 
@@ -158,7 +200,10 @@ test('keeps a text once that two turns remember side by side', () =>
     await two.memory.remember('the same')
     two.commit()
     one.commit()
-    assert.deepEqual(listNotes(db.reader, 9).map((note) => note.id), [2])
+    assert.deepEqual(
+      listNotes(db.reader, 9).map((note) => note.id),
+      [2],
+    )
     assert.equal(countNotes(db.reader), 1)
   }))
 
@@ -171,7 +216,10 @@ test('gives the number of a known text, and revives it if another turn forgets i
     await two.memory.forget([known])
     two.commit()
     one.commit()
-    assert.deepEqual(listNotes(db.reader, 9).map((note) => [note.id, note.text]), [[known, 'known']])
+    assert.deepEqual(
+      listNotes(db.reader, 9).map((note) => [note.id, note.text]),
+      [[known, 'known']],
+    )
     assert.deepEqual(counted(db.reader), { live: countNotes(db.reader), forgotten: 0 })
   }))
 
@@ -183,7 +231,10 @@ test('takes the order of a turn: remember, forget, remember', () =>
     await turn.memory.forget([first, first])
     const second = await turn.memory.remember('x')
     turn.commit()
-    assert.deepEqual(listNotes(db.reader, 9).map((note) => note.id), [second])
+    assert.deepEqual(
+      listNotes(db.reader, 9).map((note) => note.id),
+      [second],
+    )
     assert.equal(countNotes(db.reader), 1)
   }))
 
@@ -195,16 +246,22 @@ test('forgets and remembers the same text in one turn under another number', () 
     await turn.memory.forget([known])
     const again = await turn.memory.remember('x')
     turn.commit()
-    assert.deepEqual(listNotes(db.reader, 9).map((note) => note.id), [again])
+    assert.deepEqual(
+      listNotes(db.reader, 9).map((note) => note.id),
+      [again],
+    )
   }))
 
 test('recalls what the index names and the store still has', () =>
   withMemoryDb(async (db) => {
-    db.write((tx) => ['a', 'b'].forEach((text) => addNote(tx, { text, now: 1 })))
+    for (const text of ['a', 'b']) db.write((tx) => addNote(tx, { text, now: 1 }))
     const asked: unknown[] = []
     const search: NoteSearch = { search: (query, limit) => (asked.push([query, limit]), [2, 5, 1]) }
     const turn = openTurn(db, createNoteIds(db.reader), search)
-    assert.deepEqual((await turn.memory.recall('q')).map((note) => note.text), ['b', 'a'])
+    assert.deepEqual(
+      (await turn.memory.recall('q')).map((note) => note.text),
+      ['b', 'a'],
+    )
     assert.deepEqual(asked, [['q', 5]])
   }))
 
@@ -227,9 +284,10 @@ test('lets others run while the index comes up to date', () =>
 test('refuses limits and numbers out of bounds', () =>
   withMemoryDb(async (db) => {
     const { memory } = openTurn(db, createNoteIds(db.reader))
-    for (const limit of [0, 101, 1.5, Number.NaN]) await assert.rejects(memory.recall('q', limit), code('ERR_USAGE'))
-    for (const limit of [0, 1_001]) await assert.rejects(memory.list(limit), code('ERR_USAGE'))
-    for (const id of [0, -1, 1.5]) await assert.rejects(memory.forget([id]), code('ERR_USAGE'))
+    for (const limit of [0, 101, 1.5, Number.NaN])
+      await assert.rejects(memory.recall('q', limit), code('ERR_TURN_CONTENT'))
+    for (const limit of [0, 1_001]) await assert.rejects(memory.list(limit), code('ERR_TURN_CONTENT'))
+    for (const id of [0, -1, 1.5]) await assert.rejects(memory.forget([id]), code('ERR_TURN_CONTENT'))
   }))
 
 test('bounds the rows of forgotten notes and says how far they are gone', () =>
@@ -240,5 +298,8 @@ test('bounds the rows of forgotten notes and says how far they are gone', () =>
     for (let id = 1; id <= 2_400; id += 1) db.write((tx) => forgetNote(tx, id))
     assert.deepEqual(counted(db.reader), { live: 100, forgotten: 1_400 })
     assert.equal(countNotes(db.reader), 100)
-    assert.equal(db.reader.get<{ value: number }>("SELECT value FROM counters WHERE name = 'notes.swept'")?.value, 3_500)
+    assert.equal(
+      db.reader.get<{ value: number }>("SELECT value FROM counters WHERE name = 'notes.swept'")?.value,
+      3_500,
+    )
   }))

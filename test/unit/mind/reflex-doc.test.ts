@@ -15,7 +15,9 @@ const examples = [...section('Examples').matchAll(/^\| `(.+?)` \| `([a-z-]+)` \|
 
 test('the reference has examples of every intent', () => {
   assert.ok(examples.length >= 40, `${examples.length} examples`)
-  const rows = section('Examples').split('\n').filter((line) => line.startsWith('| `'))
+  const rows = section('Examples')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
   assert.equal(rows.length, examples.length)
   assert.equal(new Set(examples.map(([, , kind]) => kind)).size, 12)
 })

@@ -64,10 +64,19 @@ for (const [text, intent] of [
   ['remind', { kind: 'incomplete', command: 'remind' }],
   ['remind me in 10 minutes', { kind: 'incomplete', command: 'remind' }],
   ['remind me in 10 minutes to', { kind: 'incomplete', command: 'remind' }],
-  ['remind me in 10 minutes: tea', { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'tea' }],
+  [
+    'remind me in 10 minutes: tea',
+    { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'tea' },
+  ],
   ['remind me tea in 10 minutes', { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'tea' }],
-  ['remind me about tea in 10 minutes!', { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'tea' }],
-  ['remind me in 10 minutes to\ndrink\ntea', { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'drink\ntea' }],
+  [
+    'remind me about tea in 10 minutes!',
+    { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'tea' },
+  ],
+  [
+    'remind me in 10 minutes to\ndrink\ntea',
+    { kind: 'remind', when: { kind: 'after', delayMs: 600_000 }, text: 'drink\ntea' },
+  ],
   ['forget', { kind: 'incomplete', command: 'forget' }],
   ['forget that', { kind: 'incomplete', command: 'forget' }],
   ['forget about them', { kind: 'incomplete', command: 'forget' }],
@@ -87,13 +96,38 @@ for (const [text, intent] of [
   ['help!', { kind: 'help' }],
 ] as const) {
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  test(`reads ${JSON.stringify(shown)} as ${intent.kind}`, () => assert.deepEqual(parseIntent(text, 'Ada'), intent))
+  test(`reads ${JSON.stringify(shown)} as ${intent.kind}`, () =>
+    assert.deepEqual(parseIntent(text, 'Ada'), intent))
 }
 
 test('takes no more than linear time for odd texts', () => {
   const began = process.cpuUsage()
-  for (const part of ['!', ' ', ', ', 'please ', 'Ada, ', 'a', '1:1', 'in 1', 'at ', '\n', 'remember ', '🔑', '?a', '12']) {
-    for (const start of ['', 'remember ', 'remind me ', 'remind me in ', 'forget ', 'list ', 'can you ', 'where ']) {
+  for (const part of [
+    '!',
+    ' ',
+    ', ',
+    'please ',
+    'Ada, ',
+    'a',
+    '1:1',
+    'in 1',
+    'at ',
+    '\n',
+    'remember ',
+    '🔑',
+    '?a',
+    '12',
+  ]) {
+    for (const start of [
+      '',
+      'remember ',
+      'remind me ',
+      'remind me in ',
+      'forget ',
+      'list ',
+      'can you ',
+      'where ',
+    ]) {
       parseIntent(start + part.repeat(50_000) + 'x', 'Ada')
     }
   }

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { formatTime, parseLeadingWhen, parseTrailingWhen, resolveWhen } from '../../../src/mind/reflex/time.ts'
+import {
+  formatTime,
+  parseLeadingWhen,
+  parseTrailingWhen,
+  resolveWhen,
+} from '../../../src/mind/reflex/time.ts'
 
 const zone = process.env['TZ']
 before(() => {
@@ -40,7 +45,10 @@ for (const [written, delayMs] of [
   ['in 0 minutes', 0],
 ] as const) {
   test(`reads "${written}"`, () => {
-    assert.deepEqual(parseLeadingWhen(`${written} to go`), { when: { kind: 'after', delayMs }, rest: 'to go' })
+    assert.deepEqual(parseLeadingWhen(`${written} to go`), {
+      when: { kind: 'after', delayMs },
+      rest: 'to go',
+    })
     assert.deepEqual(parseTrailingWhen(`go ${written}.`), { when: { kind: 'after', delayMs }, rest: 'go' })
     assert.deepEqual(parseLeadingWhen(written)?.rest, '')
   })
@@ -74,7 +82,22 @@ for (const [written, dayWritten, hours, minutes] of [
   })
 }
 
-for (const text of ['', 'in', 'in a moment', 'in 10', 'in 10 parsecs', 'at home', 'at 5', 'at 17:3', 'at 17:305', 'in 1e9 s', 'in -5 minutes', 'tomorrowland', 'in 12345678 s', 'in am']) {
+for (const text of [
+  '',
+  'in',
+  'in a moment',
+  'in 10',
+  'in 10 parsecs',
+  'at home',
+  'at 5',
+  'at 17:3',
+  'at 17:305',
+  'in 1e9 s',
+  'in -5 minutes',
+  'tomorrowland',
+  'in 12345678 s',
+  'in am',
+]) {
   test(`takes "${text}" for no time`, () => {
     assert.equal(parseLeadingWhen(`${text} x`), undefined)
     assert.equal(parseTrailingWhen(`x ${text}`), undefined)
@@ -103,10 +126,26 @@ for (const [written, now, answer] of [
   ['at 2028-02-29 00:00', '2026-11-22T12:00:00Z', '2028-02-29 00:00 UTC+01:00'],
   // The hour of the change comes twice: the first.
   ['at 2026-10-25 02:30', '2026-10-01T12:00:00Z', '2026-10-25 02:30 UTC+02:00'],
-  ['at 2027-03-28 02:30', '2026-11-22T12:00:00Z', 'There is no 02:30 on that day, because the clocks change: choose another time.'],
-  ['at 12:59', '2026-11-22T12:00:00Z', '2026-11-22 12:59 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now. For the next day write "tomorrow at 12:59".'],
-  ['at 13:00', '2026-11-22T12:00:00Z', '2026-11-22 13:00 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now. For the next day write "tomorrow at 13:00".'],
-  ['on 2020-01-01', '2026-11-22T12:00:00Z', '2020-01-01 09:00 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now.'],
+  [
+    'at 2027-03-28 02:30',
+    '2026-11-22T12:00:00Z',
+    'There is no 02:30 on that day, because the clocks change: choose another time.',
+  ],
+  [
+    'at 12:59',
+    '2026-11-22T12:00:00Z',
+    '2026-11-22 12:59 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now. For the next day write "tomorrow at 12:59".',
+  ],
+  [
+    'at 13:00',
+    '2026-11-22T12:00:00Z',
+    '2026-11-22 13:00 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now. For the next day write "tomorrow at 13:00".',
+  ],
+  [
+    'on 2020-01-01',
+    '2026-11-22T12:00:00Z',
+    '2020-01-01 09:00 UTC+01:00 has passed: it is 2026-11-22 13:00 UTC+01:00 now.',
+  ],
   ['on 2027-02-29', '2026-11-22T12:00:00Z', 'There is no 2027-02-29 in the calendar.'],
   ['on 2027-13-01', '2026-11-22T12:00:00Z', 'There is no 2027-13-01 in the calendar.'],
   ['on 0050-01-01', '2026-11-22T12:00:00Z', 'There is no 0050-01-01 in the calendar.'],

@@ -86,7 +86,9 @@ interface Arrangement {
   last(): FakeChild
 }
 
-function arrange(options: { fraction?: number; stableMs?: number; stopDeadlineMs?: number } = {}): Arrangement {
+function arrange(
+  options: { fraction?: number; stableMs?: number; stopDeadlineMs?: number } = {},
+): Arrangement {
   const clock = new ManualClock()
   const children: FakeChild[] = []
   const states: ChildState[] = []
@@ -112,7 +114,13 @@ function arrange(options: { fraction?: number; stableMs?: number; stopDeadlineMs
     ...(options.stableMs === undefined ? {} : { stableMs: options.stableMs }),
     ...(options.stopDeadlineMs === undefined ? {} : { stopDeadlineMs: options.stopDeadlineMs }),
   })
-  return { supervised, clock, children, states, last: () => children.at(-1) ?? assert.fail('no child was started') }
+  return {
+    supervised,
+    clock,
+    children,
+    states,
+    last: () => children.at(-1) ?? assert.fail('no child was started'),
+  }
 }
 
 const names = (states: readonly ChildState[]): string[] => states.map((state) => state.name)
@@ -148,9 +156,21 @@ test('waits longer with each failure in a row, and never longer than the cap', (
   assert.deepEqual(delays.slice(-3), [29_970, 29_970, 29_970])
 })
 
+test('a child that was ready is never kept waiting long', () => {
+  const { supervised, clock, last, states } = arrange({ fraction: 0.999 })
+  supervised.start()
+  for (let failure = 0; failure < 10; failure++) {
+    last().ready()
+    last().exit({ signal: 'SIGKILL' })
+    clock.advance(2_000)
+  }
+  const delays = states.filter((state) => state.name === 'backing-off').map((state) => state.delayMs)
+  assert.deepEqual(delays.slice(-2), [1_998, 1_998])
+})
+
 test('jitter reaches down to nothing, also at the cap', () => {
   const random = { bytes: () => new Uint8Array(), uuid: () => '', fraction: () => 0 }
-  assert.equal(restartDelayMs(50, random), 0)
+  assert.equal(restartDelayMs(50, false, random), 0)
 })
 
 test('a failure after a stable time counts as the first', () => {

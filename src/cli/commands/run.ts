@@ -1,0 +1,225 @@
+import { PerduraError, toError } from '../../errors.ts'
+import { formatDuration } from '../../duration.ts'
+import type { Log } from '../../platform/log.ts'
+import { createNodeLog } from '../../platform/node/log.ts'
+import { createNodePlatform } from '../../platform/node/platform.ts'
+import { makePrivateFolder } from '../../platform/node/private-folder.ts'
+import type { Agent } from '../../runtime/agent.ts'
+import { prepareAgentFolder } from '../../runtime/home.ts'
+import { writeLaunchRecord } from '../../runtime/launch-record.ts'
+import { openAgent } from '../../runtime/open-agent.ts'
+import { terminalMessages, totals } from '../../runtime/queries.ts'
+import { serve, type Served } from '../../runtime/serve.ts'
+import { terminal } from '../../queue/outbox.ts'
+import { doNotRestartExitCode } from '../../supervisor/child.ts'
+import type { Call } from '../call.ts'
+import { loadDefinition, resolveTarget } from '../definition.ts'
+import { printable } from '../output.ts'
+import { ActivityReport, type ProcessMessage } from '../process-messages.ts'
+
+/** Of turns that are under way, after which they are interrupted; they go on at the next start. */
+const stopDeadlineMs = 10_000
+const requestGraceMs = 1_000
+
+export async function run(call: Call): Promise<number> {
+  const parent = connectParent()
+  try {
+    return await runAgent(call, parent)
+  } catch (error) {
+    if (!parent.connected) throw error
+    const code = error instanceof PerduraError ? error.code : 'ERR_INTERNAL'
+    // The parent speaks to the person; what is no expected fault also goes to standard error, with its place.
+    await parent.tell({ type: 'failed', code, message: toError(error).message })
+    if (!(error instanceof PerduraError)) throw error
+    parent.disconnect()
+    // What will not pass by itself is not to be tried again.
+    return error.retryable ? error.exitCode : doNotRestartExitCode
+  }
+}
+
+async function runAgent(call: Call, parent: Parent): Promise<number> {
+  const stop = watchForStop(parent)
+  call.onBrokenPipe = () => stop.ask('broken pipe')
+  if (call.arguments.length === 0 && call.text('name') === undefined) {
+    throw new PerduraError('ERR_USAGE', 'run needs to know what: perdura run <agent|file>')
+  }
+  const target = resolveTarget(call)
+  const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
+  const definition = await loadDefinition(target)
+
+  const platform = createNodePlatform()
+  const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
+  const token = call.environment['PERDURA_INGRESS_TOKEN']
+  const log = createNodeLog({
+    file: { path: paths.log },
+    ...(token === undefined ? {} : { secrets: [token] }),
+  })
+  crashLoudly(log)
+  await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
+
+  const agent = await openAgent(definition, { home: call.home, platform, log })
+  let served: Served
+  try {
+    // Nothing is awaited in between: whoever counts events must be there when the first one comes.
+    served = await serve({
+      platform,
+      processes: call.processes,
+      agent,
+      home: call.home,
+      log,
+      port,
+      token: token === '' ? undefined : token,
+      supervisorPid: parent.connected ? process.ppid : null,
+      makePrivateFolder,
+      memory: () => {
+        const { rss, heapUsed } = process.memoryUsage()
+        return { rss_bytes: rss, heap_used_bytes: heapUsed }
+      },
+      stop: () => {
+        void parent.tell({ type: 'stop' })
+        stop.ask('asked over the control socket')
+      },
+    })
+    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, target.launch)
+  } catch (error) {
+    await agent.close({ deadlineMs: 0 })
+    throw error
+  }
+  await announce(call, parent, agent, served)
+
+  const reason = await stop.asked
+  await shutDown(call, { agent, served, reason, log })
+  log.close()
+  parent.disconnect()
+  return 0
+}
+
+async function announce(call: Call, parent: Parent, agent: Agent, served: Served): Promise<void> {
+  if (parent.connected) {
+    const report = new ActivityReport(agent, served.counters, (message) => void parent.tell(message))
+    const { previous, replayedRecords, interruptedTurns } = agent.recovered
+    await parent.tell({
+      type: 'ready',
+      pid: process.pid,
+      previous,
+      replayedRecords,
+      interruptedTurns,
+      ingressUrl: served.ingressUrl,
+      totals: totals(agent.reader),
+    })
+    report.flush()
+    return
+  }
+  const say = (text: string): void => call.output.line(process.stdout.isTTY ? printable(text) : text)
+  for (const message of terminalMessages(agent.reader, 0, 1_000)) say(message.text)
+  agent.on('outbox:message:committed', ({ to, text }) => {
+    if (to === terminal) say(text)
+  })
+  const { output, program } = call
+  output.note(
+    `${agent.name} is ready (process ${process.pid}, started ${agent.recovered.previous === 'killed' ? 'after a kill' : 'cleanly'})`,
+  )
+  output.note(`  talk to it:  ${program} send ${agent.name} "hello" --wait`)
+  output.note(`  webhooks:    POST ${served.ingressUrl}`)
+}
+
+interface Stopping {
+  readonly agent: Agent
+  readonly served: Served
+  readonly reason: string
+  readonly log: Log
+}
+
+/** In the order in which work flows: nothing new comes in, what runs ends, then nobody can look any more. */
+async function shutDown(call: Call, { agent, served, reason, log }: Stopping): Promise<void> {
+  log.info('agent:stop:began', { reason })
+  call.output.note(`${agent.name} is stopping (${reason})`)
+  const startedMs = performance.now()
+  const stages: [name: string, run: () => Promise<void>][] = [
+    ['ingress', () => served.closeIngress(requestGraceMs)],
+    ['agent', () => agent.close({ deadlineMs: stopDeadlineMs })],
+    ['control', () => served.close(requestGraceMs)],
+  ]
+  const failures: Error[] = []
+  for (const [stage, close] of stages) {
+    const stageMs = performance.now()
+    try {
+      await close()
+    } catch (error) {
+      // The stages after it have their own to save.
+      failures.push(toError(error))
+    }
+    log.info('agent:stop:stage', { stage, durationMs: Math.round(performance.now() - stageMs) })
+  }
+  if (failures.length > 0)
+    throw new AggregateError(
+      failures,
+      `${agent.name} stopped with ${failures.length} failures: ${failures.map(({ message }) => message).join('; ')}`,
+    )
+  call.output.note(`${agent.name} stopped in ${formatDuration(performance.now() - startedMs)}`)
+}
+
+interface StopRequest {
+  readonly asked: Promise<string>
+  ask(reason: string): void
+}
+
+/** The first signal lets turns finish, the second ends the process: nothing that was acknowledged is lost by that. */
+function watchForStop(parent: Parent): StopRequest {
+  const asked = Promise.withResolvers<string>()
+  let signalled = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Ctrl-C goes to the whole foreground group; a supervised process leaves it to its supervisor.
+      if (signal === 'SIGINT' && parent.connected) return
+      if (signalled) process.exit(1)
+      signalled = true
+      asked.resolve(signal)
+    })
+  }
+  parent.onGone(() => asked.resolve('its supervisor is gone'))
+  return { asked: asked.promise, ask: (reason) => asked.resolve(reason) }
+}
+
+/** A bug ends the process, and says so where it will be found; whoever supervises starts it again. */
+function crashLoudly(log: Log): void {
+  const crashExitCode = 70
+  process.on('uncaughtException', (thrown) => {
+    const error = toError(thrown)
+    log.error('process:crash', { error })
+    process.stderr.write(`perdura: ERR_INTERNAL: ${error.stack ?? error.message}\n`)
+    process.exit(crashExitCode)
+  })
+}
+
+/** The process that started this one with a message channel, if there is one. */
+interface Parent {
+  readonly connected: boolean
+  /** Resolves when it is on its way; a parent that is gone is told nothing. */
+  tell(message: ProcessMessage): Promise<void>
+  onGone(listener: () => void): void
+  disconnect(): void
+}
+
+function connectParent(): Parent {
+  let leaving = false
+  return {
+    get connected() {
+      return process.connected
+    },
+    tell: (message) =>
+      new Promise((resolve) => {
+        if (process.send === undefined || !process.connected) resolve()
+        else process.send(message, undefined, undefined, () => resolve())
+      }),
+    onGone(listener) {
+      process.on('disconnect', () => {
+        if (!leaving) listener()
+      })
+    },
+    disconnect() {
+      leaving = true
+      if (process.connected) process.disconnect()
+    },
+  }
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import { PerduraError } from '../../errors.ts'
+import { agentPaths, checkAgentName, type AgentPaths } from '../../runtime/home.ts'
+import { payloadBytesMax } from '../../runtime/limits.ts'
+import type { OutgoingView } from '../../runtime/turn-queries.ts'
+import type { Call } from '../call.ts'
+import { askUntilAnswered } from '../control-client.ts'
+import { noSuchAgent } from '../look.ts'
+import { printable } from '../output.ts'
+import { acknowledgeTerminal, readStandardInput } from '../terminal.ts'
+
+const defaultTimeoutMs = 30_000
+
+export async function run(call: Call): Promise<number> {
+  const agent = call.argument(0)
+  checkAgentName(agent)
+  const paths = agentPaths(call.home, agent)
+  if (!call.disk.exists(paths.folder)) throw noSuchAgent(call, agent)
+  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  const deadlineMs = performance.now() + timeoutMs
+  const text = await readText(call)
+  // The id makes the message one message, however often it has to be sent until somebody says that it is taken.
+  const id = call.text('id') ?? randomUUID()
+  const from = call.text('from')
+  const conversation = call.text('conversation')
+  const answer = await accepted(
+    askUntilAnswered(
+      call,
+      paths,
+      {
+        method: 'POST',
+        path: '/v1/messages',
+        body: {
+          id,
+          payload: text,
+          ...(from === undefined ? {} : { from }),
+          ...(conversation === undefined ? {} : { conversation }),
+        },
+      },
+      deadlineMs,
+    ),
+    id,
+  )
+  const turn = Number(answer['position'])
+  const duplicate = answer['duplicate'] === true
+  if (duplicate) call.output.note(`a duplicate: "${id}" was taken in before, as turn ${turn}`)
+  if (!call.flag('wait')) {
+    call.output.note(`taken in as turn ${turn}`)
+    call.output.document({ accepted: true, agent, id, position: turn, duplicate })
+    return 0
+  }
+  return await waitAndShow(call, { agent, paths, turn, id, duplicate, sender: from ?? 'you', deadlineMs })
+}
+
+interface Sent {
+  readonly agent: string
+  readonly paths: AgentPaths
+  readonly turn: number
+  readonly id: string
+  readonly duplicate: boolean
+  readonly sender: string
+  readonly deadlineMs: number
+}
+
+async function waitAndShow(call: Call, sent: Sent): Promise<number> {
+  const { agent, paths, turn, id, duplicate, sender } = sent
+  const { waitForTurn } = await import('../wait-for-turn.ts')
+  const ended = await waitForTurn(call, agent, paths, turn, sent.deadlineMs)
+  const replies = ended.sent.filter((message) => message.to === sender)
+  for (const reply of replies) call.output.line(process.stdout.isTTY ? printable(reply.text) : reply.text)
+  if (replies.length === 0) call.output.note(`turn ${turn} is done; it sent no reply`)
+  call.output.document({
+    accepted: true,
+    agent,
+    id,
+    position: turn,
+    duplicate,
+    status: ended.turn.status,
+    replies: replies.map(({ sequence, text, content }) => ({ sequence, text, content })),
+  })
+  if (sender === 'you') await acknowledge(call, agent, paths, replies)
+  return 0
+}
+
+/**
+ * What was printed has been read. Acknowledging covers everything up to a message, so that earlier ones which nobody
+ * was shown (a reminder, an answer that was not waited for) must be shown too, or keep these from being covered.
+ */
+async function acknowledge(
+  call: Call,
+  agent: string,
+  paths: AgentPaths,
+  replies: readonly OutgoingView[],
+): Promise<void> {
+  const last = replies.findLast((reply) => reply.status === 'pending')
+  if (last === undefined) return
+  const { readAgent } = await import('../database.ts')
+  const { terminalMessages } = await import('../../runtime/queries.ts')
+  const shown = new Set(replies.map((reply) => reply.sequence))
+  const earlier = readAgent(call, paths, (store) => terminalMessages(store.reader, 0)).filter(
+    (message) => message.sequence < last.sequence && !shown.has(message.sequence),
+  )
+  const count = earlier.length === 1 ? '1 earlier message' : `${earlier.length} earlier messages`
+  if (earlier.length > 0 && !(process.stderr.isTTY && !call.flag('quiet'))) {
+    call.output.note(`${count} for you: ${call.hint(`perdura chat ${agent}`)}`)
+    return
+  }
+  if (earlier.length > 0) {
+    call.output.note(call.output.paint('dim', `${count} for you:`))
+    for (const message of earlier) call.output.note(`  ${printable(message.text)}`)
+  }
+  await acknowledgeTerminal(call, paths, last.sequence)
+}
+
+async function readText(call: Call): Promise<string> {
+  const words = call.arguments.slice(1)
+  const text =
+    words.length === 1 && words[0] === '-' ? await readStandardInput(payloadBytesMax) : words.join(' ')
+  const trimmed = words[0] === '-' ? text.replace(/\r?\n$/, '') : text
+  if (trimmed === '') throw new PerduraError('ERR_USAGE', 'the message is empty')
+  return trimmed
+}
+
+/** Whether a message got through may be open when time is up; its id settles that. */
+async function accepted<T>(answer: Promise<T>, id: string): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!(error instanceof PerduraError) || error.code !== 'ERR_HTTP_UNREACHABLE') throw error
+    throw new PerduraError(
+      'ERR_TIMEOUT',
+      `no answer in time: whether the message was taken in is open. The same command with --id ${id} settles it without a repeat`,
+      { cause: error, details: { id } },
+    )
+  }
+}

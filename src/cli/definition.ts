@@ -1,0 +1,175 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
+import type { AgentDefinition } from '../agent/definition.ts'
+import { errorCodes, PerduraError, toError } from '../errors.ts'
+import { agentPaths, checkAgentName } from '../runtime/home.ts'
+import { readLaunchRecord, type LaunchRecord } from '../runtime/launch-record.ts'
+import type { Call } from './call.ts'
+import { noSuchAgent } from './look.ts'
+import { installResolveHook } from './resolve-hook.ts'
+
+/** What is to be run: from which definition, and under which name where that is known before it is loaded. */
+export interface Target {
+  readonly launch: LaunchRecord
+  readonly name: string | undefined
+}
+
+/**
+ * What `run` and `up` were given: a file, the name of an agent that was started before, or nothing, which is agent
+ * Ada with the reflex mind. `--name` gives a reflex agent, or the file's agent, another name.
+ */
+export function resolveTarget(call: Call): Target {
+  const argument = call.arguments[0]
+  const chosen = call.text('name')
+  if (chosen !== undefined) checkAgentName(chosen)
+  if (argument === undefined)
+    return knownTarget(call, chosen ?? 'Ada') ?? { launch: { kind: 'reflex' }, name: chosen ?? 'Ada' }
+  if (looksLikeFile(argument)) return { launch: { kind: 'file', path: resolve(argument) }, name: chosen }
+  checkAgentName(argument)
+  if (chosen !== undefined && chosen !== argument) {
+    throw new PerduraError(
+      'ERR_USAGE',
+      `"${argument}" is an agent already: --name goes with a file, or alone`,
+    )
+  }
+  const known = knownTarget(call, argument)
+  if (known !== undefined) return known
+  if (argument === 'Ada') return { launch: { kind: 'reflex' }, name: argument }
+  if (existsSync(`${argument}.ts`)) {
+    throw new PerduraError(
+      'ERR_NO_SUCH_AGENT',
+      `there is no agent "${argument}"; is it the file? ${call.program} up ./${argument}.ts`,
+    )
+  }
+  const { message } = noSuchAgent(call, argument)
+  const others = `. A new one comes from a file (${call.program} new ${argument}) or with the reflex mind (${call.program} up --name ${argument})`
+  throw new PerduraError('ERR_NO_SUCH_AGENT', message + others)
+}
+
+function knownTarget(call: Call, name: string): Target | undefined {
+  const launch = readLaunchRecord(call.disk, agentPaths(call.home, name).launchRecord)
+  return launch === undefined ? undefined : { launch, name }
+}
+
+function looksLikeFile(argument: string): boolean {
+  return /[/\\]|\.[cm]?[jt]s$/.test(argument)
+}
+
+/** Loads the definition, under `target.name` where it has one. */
+export async function loadDefinition(target: Target): Promise<AgentDefinition> {
+  if (target.launch.kind === 'reflex') {
+    const { reflexAgent } = await import('../mind/reflex/reflex.ts')
+    return reflexAgent(target.name ?? 'Ada') as unknown as AgentDefinition
+  }
+  const definition = await importDefinition(target.launch.path)
+  return target.name === undefined || target.name === definition.name
+    ? definition
+    : rename(definition, target.name)
+}
+
+async function importDefinition(path: string): Promise<AgentDefinition> {
+  if (!existsSync(path)) throw new PerduraError('ERR_DEFINITION_LOAD', `there is no file ${path}`)
+  installResolveHook()
+  let module: { readonly default?: unknown }
+  try {
+    module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
+  } catch (thrown) {
+    throw loadFailure(path, thrown)
+  }
+  if (isAgentDefinition(module.default)) return module.default
+  throw new PerduraError(
+    'ERR_DEFINITION',
+    `${path} must have what defineAgent returns as its default export; it has ${describe(module)}`,
+    { details: { path } },
+  )
+}
+
+/** The same agent under another name: other messages, other state, the same code. */
+function rename(definition: AgentDefinition, name: string): AgentDefinition {
+  const { state, handlers, limits } = definition
+  const validate = (value: unknown): { value: object } | { issues: readonly { message: string }[] } => {
+    try {
+      return { value: state.validate(value) }
+    } catch (error) {
+      return { issues: [{ message: toError(error).message }] }
+    }
+  }
+  const renamed = defineAgent({
+    name,
+    state: {
+      version: state.version,
+      schema: { '~standard': { version: 1, vendor: 'perdura', validate } },
+      initial: state.initial,
+    },
+    ...(handlers.onStart === undefined ? {} : { onStart: handlers.onStart }),
+    ...(handlers.onMessage === undefined ? {} : { onMessage: handlers.onMessage }),
+    ...(handlers.onTimer === undefined ? {} : { onTimer: handlers.onTimer }),
+    limits,
+  })
+  return renamed as unknown as AgentDefinition
+}
+
+function describe(module: { readonly default?: unknown }): string {
+  if (!('default' in module)) {
+    const names = Object.keys(module)
+    return names.length === 0
+      ? 'no exports at all'
+      : `no default export, only ${names.slice(0, 5).join(', ')}`
+  }
+  const value = module.default
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'function')
+    return `the function ${value.name || '(anonymous)'}: call defineAgent and export its result`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const keys = Object.keys(value)
+  const definitionLike = 'handlers' in value && 'limits' in value
+  if (definitionLike)
+    return 'a definition made by another copy of perdura: import { defineAgent } from "perdura" alone'
+  if ('onMessage' in value || 'onTimer' in value || 'name' in value)
+    return 'a plain object: wrap it in defineAgent({ … })'
+  return `an object with ${keys.length === 0 ? 'nothing in it' : keys.slice(0, 5).join(', ')}`
+}
+
+/** What went wrong while the file was loaded, with the place in it. */
+function loadFailure(path: string, thrown: unknown): PerduraError {
+  const error = toError(thrown)
+  // What defineAgent itself refuses says what to do about it.
+  const ownCode = errorCodes.find((code) => code === (thrown as { code?: unknown }).code)
+  const place = findPlace(path, error)
+  const where = place === undefined ? path : `${path}:${place}`
+  const details = { path, ...(place === undefined ? {} : { line: Number(place.split(':', 1)[0]) }) }
+  const [firstLine = ''] = error.message.split('\n').filter((line) => line.trim() !== '')
+  const name = error.name === 'Error' || ownCode !== undefined ? '' : `${error.name}: `
+  return new PerduraError(
+    ownCode ?? 'ERR_DEFINITION_LOAD',
+    `${where}: ${name}${plain(error.message, firstLine)}`,
+    {
+      cause: error,
+      details,
+    },
+  )
+}
+
+/**
+ * `line` or `line:column` in the file: syntax errors have it at the top of their stack, errors of TypeScript's syntax
+ * inside their message, and what the file throws has it in its first frame there.
+ */
+function findPlace(path: string, error: Error): string | undefined {
+  const url = pathToFileURL(path).href
+  for (const text of [error.stack ?? '', error.message]) {
+    for (const name of [url, path]) {
+      const at = text.indexOf(`${name}:`)
+      const found = at === -1 ? null : /^\d+(?::\d+)?/.exec(text.slice(at + name.length + 1))
+      if (found !== null) return found[0]
+    }
+  }
+  return /-\[[^\]]*:(\d+:\d+)\]/.exec(error.message)?.[1]
+}
+
+/** One line: the parser of TypeScript draws the code around the error. */
+function plain(message: string, firstLine: string): string {
+  const marked = /^\s*[x×]\s+(.*)$/m.exec(message)?.[1]
+  return (marked ?? firstLine).trim()
+}

@@ -1,0 +1,110 @@
+import type { Agent } from '../runtime/agent.ts'
+import type { Counters } from '../runtime/counters.ts'
+import { totals, type Totals } from '../runtime/queries.ts'
+
+/** What happened, as the live view shows it. */
+export interface Activity {
+  /** Wall-clock ms. */
+  readonly at: number
+  readonly kind: 'in' | 'duplicate' | 'out' | 'done' | 'failed' | 'parked' | 'dead' | 'refused' | 'process'
+  readonly text: string
+}
+
+/** What an agent process tells the process that keeps it running. */
+export type ProcessMessage =
+  /** The definition is loaded; this is whom it is about. */
+  | { readonly type: 'named'; readonly name: string; readonly folder: string }
+  | {
+      readonly type: 'ready'
+      readonly pid: number
+      readonly previous: 'none' | 'clean' | 'killed'
+      readonly replayedRecords: number
+      readonly interruptedTurns: number
+      readonly ingressUrl: string
+      readonly totals: Totals
+    }
+  | {
+      readonly type: 'activity'
+      readonly counters: Counters
+      readonly totals: Totals
+      readonly lines: readonly Activity[]
+    }
+  /** Somebody asked the agent itself to stop: it is not to be started again. */
+  | { readonly type: 'stop' }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+
+export function isProcessMessage(value: unknown): value is ProcessMessage {
+  return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'
+}
+
+const linesMax = 50
+const textLengthMax = 2_000
+
+/**
+ * Collects what an agent does and passes it on in bundles: a busy agent does thousands of things a second, and a
+ * person reads ten. Only the newest lines of a bundle are kept; the counters are exact.
+ */
+export class ActivityReport {
+  readonly #agent: Pick<Agent, 'on' | 'reader'>
+  readonly #counters: Counters
+  readonly #send: (message: ProcessMessage) => void
+  #lines: Activity[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    agent: Pick<Agent, 'on' | 'reader'>,
+    counters: Counters,
+    send: (message: ProcessMessage) => void,
+  ) {
+    this.#agent = agent
+    this.#counters = counters
+    this.#send = send
+    agent.on('inbox:entry:accepted', ({ from, text }) => this.#add('in', `${from}: ${text}`))
+    agent.on('inbox:entry:duplicate', ({ position, from }) =>
+      this.#add('duplicate', `from ${from}, the same as turn ${position}`),
+    )
+    agent.on('turn:attempt:failed', ({ turn, error, retryInMs }) =>
+      this.#add(
+        'failed',
+        `turn ${turn}: ${error}${retryInMs === null ? '' : `; again in ${Math.round(retryInMs)} ms`}`,
+      ),
+    )
+    agent.on('turn:done', ({ turn, durationMs }) =>
+      this.#add('done', `turn ${turn} in ${Math.round(durationMs)} ms`),
+    )
+    agent.on('turn:parked', ({ turn, effect }) =>
+      this.#add('parked', `turn ${turn}: nobody knows whether "${effect}" happened`),
+    )
+    agent.on('turn:dead', ({ turn, reason }) => this.#add('dead', `turn ${turn}: ${reason}`))
+    agent.on('outbox:message:committed', ({ to, text }) => this.#add('out', `${to}: ${text}`))
+    agent.on('outbox:message:delivered', () => this.#schedule())
+    agent.on('outbox:message:refused', ({ to, error }) => this.#add('refused', `${to}: ${error}`))
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const lines = this.#lines
+    this.#lines = []
+    this.#send({
+      type: 'activity',
+      counters: { ...this.#counters },
+      totals: totals(this.#agent.reader),
+      lines,
+    })
+  }
+
+  #add(kind: Activity['kind'], text: string): void {
+    this.#lines.push({ at: Date.now(), kind, text: text.slice(0, textLengthMax) })
+    if (this.#lines.length > linesMax) this.#lines.shift()
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    // The counters are changed by listeners of the same events; wait until all of them have run.
+    this.#timer ??= setTimeout(() => this.flush(), flushDelayMs)
+    this.#timer.unref()
+  }
+}
+
+const flushDelayMs = 30

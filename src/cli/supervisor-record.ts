@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { randomUUID } from 'node:crypto'
+import { PerduraError } from '../errors.ts'
+import { prepareAgentFolder, type AgentPaths } from '../runtime/home.ts'
+import {
+  isAlive,
+  readProcessRecord,
+  removeProcessRecord,
+  writeProcessRecord,
+} from '../runtime/process-record.ts'
+import type { Call } from './call.ts'
+
+/** Longest time that an agent may need to stop after its supervisor was killed; it notices at once. */
+const orphanGraceMs = 15_000
+
+/** Says that this process keeps the agent running. */
+export class SupervisorRecord {
+  readonly #call: Call
+  readonly #instance = randomUUID()
+  #paths: AgentPaths | undefined
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  /**
+   * Throws ERR_HOME_IN_USE where another process runs the agent or keeps it running. Of two that begin at the same
+   * moment, the lock beside the database lets one through.
+   */
+  async claim(name: string): Promise<void> {
+    const { disk, processes, home, output } = this.#call
+    const paths = prepareAgentFolder(disk, home, name)
+    const other = readProcessRecord(disk, paths.supervisorRecord)
+    if (isAlive(processes, other) && other.pid !== process.pid) throw inUse(name, other.pid)
+    const deadlineMs = performance.now() + orphanGraceMs
+    for (let told = false; ; told = true) {
+      const agent = readProcessRecord(disk, paths.processRecord)
+      if (!isAlive(processes, agent)) break
+      // One that has lost its supervisor is on its way out; any other one is somebody's.
+      const orphaned = agent.supervisorPid !== null && processes.identify(agent.supervisorPid) === undefined
+      if (!orphaned || performance.now() > deadlineMs) throw inUse(name, agent.pid)
+      if (!told) output.note(`waiting for process ${agent.pid}, which was left behind and is stopping`)
+      await delay(50)
+    }
+    writeProcessRecord(disk, paths.supervisorRecord, {
+      pid: process.pid,
+      identity: processes.identify(process.pid) ?? '',
+      instance: this.#instance,
+      startedAt: Date.now(),
+      controlSocket: '',
+      ingressPort: null,
+      supervisorPid: null,
+    })
+    this.#paths = paths
+  }
+
+  release(): void {
+    if (this.#paths !== undefined)
+      removeProcessRecord(this.#call.disk, this.#paths.supervisorRecord, this.#instance)
+    this.#paths = undefined
+  }
+}
+
+function inUse(name: string, pid: number): PerduraError {
+  return new PerduraError(
+    'ERR_HOME_IN_USE',
+    `${name} is running already, in process ${pid}: perdura status ${name} shows it, perdura stop ${name} ends it`,
+    { details: { agent: name, pid } },
+  )
+}
