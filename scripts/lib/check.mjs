@@ -35,7 +35,6 @@ process.on('exit', cleanUp)
 process.stdout.on('error', () => process.exit(1)) // nobody reads on, as after `npm test | head`
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    abort.abort()
     cleanUp()
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
@@ -75,7 +74,7 @@ async function check() {
   const left = killLeftovers(scratch)
   for (const { pid, command } of left) console.log(`✖ a test left process ${pid} behind: ${command}`)
   const covered = !everything || (await reportCoverage(coverage))
-  process.stdout.write(summary)
+  console.log(summary.trimEnd())
   return passed && covered && left.length === 0
 }
 
@@ -125,6 +124,7 @@ function filesOf(argument) {
 function cleanUp() {
   if (ended) return
   ended = true
+  abort.abort()
   killLeftovers(scratch)
   rmSync(scratch, { recursive: true, force: true, maxRetries: 3 })
 }

@@ -119,11 +119,12 @@ async function recordDone<T>(effect: Effect<T>, result: T): Promise<T> {
 }
 
 async function settle<T>(
-  { run, ordinal }: Effect<T>,
+  { run, ordinal, label, key }: Effect<T>,
   outcome: Parameters<TurnRun['host']['effects']['settle']>[2],
 ): Promise<void> {
   const { store, effects, clock } = run.host
   await store.write((tx) => effects.settle(tx, ordinal, outcome, clock.now()))
+  run.log.debug('turn:effect:settled', { step: label, key, status: outcome.status })
   if (run.abandoned) run.host.lateEffect(ordinal.turn)
 }
 

@@ -1,115 +1,138 @@
+/** An entry as the scheduler needs it. */
+export interface LaneEntry {
+  readonly position: number
+  readonly conversation: string
+  /** Wall-clock ms before which it is not tried (again); 0 for at once. */
+  readonly availableAt: number
+  readonly parked: boolean
+}
+
+interface Place {
+  readonly position: number
+  readonly lane: Lane
+  availableAt: number
+  parked: boolean
+}
+
 interface Lane {
   readonly conversation: string
-  /** Positions that are not finished, rising. */
-  readonly queue: number[]
-  state: 'ready' | 'running' | 'waiting' | 'parked'
-  /** The entry that is running, for `running`. */
-  running: number | undefined
-  /** Wall-clock ms from which the head may be tried again, for `waiting`. */
-  availableAt: number
+  /** What is not finished, by rising position. */
+  readonly queue: Place[]
+  running: Place | undefined
 }
 
 /**
  * Which entry may run next: in order within a conversation, side by side across conversations. A lane is one
- * conversation; it is `ready` (its head may run), `running`, `waiting` (its head failed and is tried again later) or
- * `parked` (its head waits for a person). What stands behind a waiting or parked head waits too: order is kept.
+ * conversation; it is running, or what its head is: ready, waiting (it failed and is tried again later) or parked (it
+ * waits for a person). What stands behind a waiting or parked head waits too: order is kept. An entry that comes back
+ * from the dead letters takes its old place, be it before the one that runs.
  */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>()
-  readonly #lanePositions = new Map<number, Lane>()
-  #ready: Lane[] = []
+  readonly #places = new Map<number, Place>()
+  /** In the order in which they became ready. */
+  readonly #ready = new Set<Lane>()
 
   get openCount(): number {
-    return this.#lanePositions.size
+    return this.#places.size
   }
 
-  add(entry: { readonly position: number; readonly conversation: string; readonly availableAt: number; readonly parked: boolean }): void {
-    if (this.#lanePositions.has(entry.position)) return
-    let lane = this.#lanes.get(entry.conversation)
+  add({ position, conversation, availableAt, parked }: LaneEntry): void {
+    if (this.#places.has(position)) return
+    let lane = this.#lanes.get(conversation)
     if (lane === undefined) {
-      lane = { conversation: entry.conversation, queue: [], state: 'waiting', running: undefined, availableAt: 0 }
-      this.#lanes.set(entry.conversation, lane)
+      lane = { conversation, queue: [], running: undefined }
+      this.#lanes.set(conversation, lane)
     }
-    this.#lanePositions.set(entry.position, lane)
-    const at = lane.queue.findLastIndex((position) => position < entry.position) + 1
-    lane.queue.splice(at, 0, entry.position)
-    if (at > 0 || lane.state === 'running') return
-    lane.availableAt = entry.availableAt
-    if (entry.parked) lane.state = 'parked'
-    else if (entry.availableAt > 0) lane.state = 'waiting'
-    else this.#makeReady(lane)
+    const place: Place = { position, lane, availableAt, parked }
+    this.#places.set(position, place)
+    lane.queue.splice(lane.queue.findLastIndex((other) => other.position < position) + 1, 0, place)
+    this.#update(lane)
   }
 
   /** The head of the lane that has been ready longest; its lane is running from now on. */
   take(): number | undefined {
-    const lane = this.#ready.shift()
-    if (lane === undefined) return undefined
-    return this.#run(lane)
+    const [lane] = this.#ready
+    return lane === undefined ? undefined : this.#run(lane)
   }
 
   /** Takes this entry out of turn, if it is the head of its lane and the lane is not running. */
   claim(position: number): boolean {
-    const lane = this.#lanePositions.get(position)
-    if (lane === undefined || lane.state === 'running' || lane.queue[0] !== position) return false
-    this.#ready = this.#ready.filter((one) => one !== lane)
+    const lane = this.#places.get(position)?.lane
+    if (lane === undefined || lane.running !== undefined || lane.queue[0]?.position !== position) return false
     this.#run(lane)
     return true
   }
 
   /** The entry is finished for good. */
   finish(position: number): void {
-    const lane = this.#lanePositions.get(position)
-    if (lane === undefined) return
-    this.#lanePositions.delete(position)
-    lane.queue.splice(lane.queue.indexOf(position), 1)
-    if (lane.state === 'running' && lane.running !== position) return
-    lane.running = undefined
+    const place = this.#places.get(position)
+    if (place === undefined) return
+    const { lane } = place
+    this.#places.delete(position)
+    lane.queue.splice(lane.queue.indexOf(place), 1)
+    this.#leave(place)
     if (lane.queue.length === 0) this.#lanes.delete(lane.conversation)
-    else this.#makeReady(lane)
   }
 
   /** The entry stays and is tried again from `availableAt` (wall-clock ms). */
   postpone(position: number, availableAt: number): void {
-    const lane = this.#lanePositions.get(position)
-    if (lane === undefined) return
-    lane.running = undefined
-    lane.state = 'waiting'
-    lane.availableAt = lane.queue[0] === position ? availableAt : 0
+    const place = this.#places.get(position)
+    if (place === undefined) return
+    place.availableAt = availableAt
+    this.#leave(place)
   }
 
   park(position: number): void {
-    const lane = this.#lanePositions.get(position)
-    if (lane === undefined) return
-    lane.running = undefined
-    lane.state = 'parked'
+    const place = this.#places.get(position)
+    if (place === undefined) return
+    place.parked = true
+    this.#leave(place)
   }
 
   unpark(position: number): void {
-    const lane = this.#lanePositions.get(position)
-    if (lane?.state === 'parked' && lane.queue[0] === position) this.#makeReady(lane)
+    const place = this.#places.get(position)
+    if (place === undefined) return
+    place.parked = false
+    place.availableAt = 0
+    this.#update(place.lane)
   }
 
-  /** Makes ready what has waited long enough. Returns the wall-clock ms of the next one, if any still waits. */
-  wake(now: number): number | undefined {
+  /**
+   * Makes ready what has waited long enough; also what would wait longer than `delayMaxMs`, since then the wall clock
+   * was wrong when it failed. Returns the wall-clock ms of the next one, if any still waits.
+   */
+  wake(now: number, delayMaxMs: number): number | undefined {
     let next: number | undefined
     for (const lane of this.#lanes.values()) {
-      if (lane.state !== 'waiting') continue
-      if (lane.availableAt <= now) this.#makeReady(lane)
-      else next = Math.min(next ?? Infinity, lane.availableAt)
+      const head = lane.queue[0]
+      if (head === undefined || lane.running !== undefined || head.parked || head.availableAt === 0) continue
+      if (head.availableAt > now && head.availableAt - now <= delayMaxMs) {
+        next = Math.min(next ?? Infinity, head.availableAt)
+        continue
+      }
+      head.availableAt = 0
+      this.#update(lane)
     }
     return next
   }
 
   #run(lane: Lane): number {
-    const position = lane.queue[0] as number
-    lane.state = 'running'
-    lane.running = position
-    return position
+    const head = lane.queue[0] as Place
+    lane.running = head
+    this.#update(lane)
+    return head.position
   }
 
-  #makeReady(lane: Lane): void {
-    if (lane.state === 'ready' && this.#ready.includes(lane)) return
-    lane.state = 'ready'
-    this.#ready.push(lane)
+  #leave(place: Place): void {
+    if (place.lane.running === place) place.lane.running = undefined
+    this.#update(place.lane)
+  }
+
+  #update(lane: Lane): void {
+    const head = lane.queue[0]
+    const ready = head !== undefined && lane.running === undefined && !head.parked && head.availableAt === 0
+    if (ready) this.#ready.add(lane)
+    else this.#ready.delete(lane)
   }
 }

@@ -20,6 +20,9 @@ export interface TurnLoopOptions {
   readonly onDead: (turn: number, reason: string) => void
 }
 
+/** How long a turn waits that could not be written, ms. */
+const unwritableDelayMs = 5_000
+
 /** Runs again on a conflict this many times beside others; then alone, where nothing can conflict. */
 const conflictsMax = 5
 
@@ -109,7 +112,7 @@ export class TurnLoop {
       return
     }
     const { clock, definition } = this.#options.host
-    const wakeAt = this.#lanes.wake(clock.now())
+    const wakeAt = this.#lanes.wake(clock.now(), Math.max(definition.limits.retryDelayMaxMs, unwritableDelayMs))
     while (this.#active < definition.limits.turnsMax) {
       const position = this.#lanes.take()
       if (position === undefined) break
@@ -135,8 +138,10 @@ export class TurnLoop {
     try {
       await this.#attempt(position, alone, becomeAlone)
     } catch (thrown) {
-      // The store is closing or broken: the entry stays as it is on disk, and the next start deals with it.
+      // What could not be written (a full disk, an agent that is closing) is no failure of the turn: what is on disk
+      // stays as it is, and the attempt is made again later, by this process or the next.
       this.#options.host.log.error('turn:attempt:abandoned', { turn: position, error: toError(thrown) })
+      this.#lanes.postpone(position, this.#options.host.clock.now() + unwritableDelayMs)
     }
     this.#running.delete(position)
     this.#active -= 1
@@ -170,6 +175,7 @@ export class TurnLoop {
           if (this.#stopping) return this.#settle(entry, { kind: 'stopped' })
           continue
         }
+        if (isUnwritable(error)) throw error
         return this.#settle(entry, { kind: 'failed', error })
       }
       this.#lanes.finish(position)
@@ -193,6 +199,7 @@ export class TurnLoop {
     const { host, random, onFailed, onDead } = this.#options
     const { limits } = host.definition
     const { position } = entry
+    if (isUnwritable(error)) throw error
     const failures = entry.failures + 1
     if (failures < limits.failuresMax) {
       const delayMs = Math.min(limits.retryDelayMaxMs, limits.retryDelayMs * 2 ** entry.failures)
@@ -264,6 +271,11 @@ export function recoverInterrupted(
     dead.push(entry.position)
   }
   return { interrupted: entries.length, dead }
+}
+
+/** Whether the error is the store's and not the handler's. */
+function isUnwritable(error: Error): boolean {
+  return error instanceof PerduraError && ['ERR_STORE_WRITE', 'ERR_STORE_BUSY', 'ERR_STORE_CLOSED'].includes(error.code)
 }
 
 function gatherEvidence(tx: Tx, entry: InboxEntry, error: Json): DeadLetterEvidence {

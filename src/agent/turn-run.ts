@@ -57,7 +57,8 @@ export class TurnRun {
   readonly #stepOccurrences = new Occurrences()
   readonly #underWay = new Set<Promise<unknown>>()
   readonly #effectsUnderWay = new Map<string, Promise<unknown>>()
-  readonly #log: Log
+  /** Carries the ids of agent, turn and attempt. */
+  readonly log: Log
   #sends = 0
   #schedules = 0
   #ended = false
@@ -74,7 +75,7 @@ export class TurnRun {
     this.#snapshot = host.state.committed
     this.#recordedSteps = host.steps.load(host.store.reader, entry.position)
     this.ledger = host.effects.load(host.store.reader, entry.position)
-    this.#log = host.log.with({ turn: entry.position, attempt })
+    this.log = host.log.with({ turn: entry.position, attempt })
   }
 
   get abandoned(): boolean {
@@ -162,7 +163,7 @@ export class TurnRun {
       turn: { id: entry.position, attempt: this.#attempt },
       state: trackReads(this.#snapshot, this.#reads),
       signal: this.signal,
-      log: this.#log,
+      log: this.log,
       memory,
       now: () => host.clock.now(),
       update: (change) => {
@@ -203,6 +204,7 @@ export class TurnRun {
     const ordinal = { turn: this.entry.position, name, occurrence }
     await store.write((tx) => steps.record(tx, ordinal, result, timing))
     this.#recordedSteps.set(ordinalKey(name, occurrence), result)
+    this.log.debug('turn:step:recorded', { step: ordinalKey(name, occurrence), durationMs: timing.durationMs })
     return decodeResult<T>(result)
   }
 

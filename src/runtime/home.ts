@@ -84,7 +84,12 @@ export function checkAgentName(name: string): void {
 
 /** Names of the agents that have a folder. */
 export function listAgents(disk: Disk, home: string): string[] {
-  return disk.list(join(home, 'agents')).filter(isAgentName)
+  const folder = join(home, 'agents')
+  try {
+    return disk.list(folder).filter(isAgentName)
+  } catch (cause) {
+    throw unwritable(folder, cause)
+  }
 }
 
 export function agentExists(disk: Disk, home: string, name: string): boolean {
@@ -116,12 +121,12 @@ export function prepareAgentFolder(disk: Disk, home: string, name: string): Agen
   return paths
 }
 
-/** What the operating system's refusal to write below the home is called. */
+/** What the operating system's refusal to let us work below the home is called. */
 export function unwritable(path: string, cause: unknown): PerduraError {
   const reason = (cause as { code?: unknown }).code
   return new PerduraError(
     'ERR_HOME_UNWRITABLE',
-    `cannot write ${path}${typeof reason === 'string' ? ` (${reason})` : ''}: give this user the right to, or choose another folder with --home or PERDURA_HOME`,
+    `cannot use ${path}${typeof reason === 'string' ? ` (${reason})` : ''}: give this user the right to, or choose another folder with --home or PERDURA_HOME`,
     { cause, details: { path } },
   )
 }

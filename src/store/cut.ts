@@ -59,7 +59,7 @@ export function cutNow(options: CutOptions, connection: Database): Cut {
 /** Takes a cut beside a running store: the copy off the main thread, its checksum in small pieces. */
 export async function cutBeside(options: CutOptions): Promise<Cut> {
   const temporary = join(options.folder, 'cut.tmp')
-  options.disk.remove(temporary)
+  if (options.disk.exists(temporary)) options.disk.remove(temporary)
   await options.files.copyTo(temporary)
   const steps = finishCut(options, temporary)
   for (;;) {
@@ -83,7 +83,15 @@ export function verifyCut(disk: Disk, folder: string, cut: Cut): boolean {
 
 export function removeCut(disk: Disk, folder: string, cut: Cut): void {
   disk.remove(join(folder, `${cut.name}.json`))
-  disk.remove(join(folder, cut.name))
+  if (disk.exists(join(folder, cut.name))) disk.remove(join(folder, cut.name))
+}
+
+/** Removes copies without a manifest, which a process left that ended while it took or removed a cut. */
+export function removeUnfinishedCuts(disk: Disk, folder: string): void {
+  const names = disk.list(folder)
+  for (const name of names) {
+    if (cutName.test(name) && !names.includes(`${name}.json`)) disk.remove(join(folder, name))
+  }
 }
 
 /** Yields between pieces of work of about a millisecond. */

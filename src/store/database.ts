@@ -26,7 +26,9 @@ export interface ChangeSession {
 export interface DatabaseFiles {
   /** Holds the agent for this process until released; ERR_HOME_IN_USE where another process has it. */
   lock(): { release(): void }
+  /** Whether there is a database, or its WAL or SHM without it. */
   exists(): boolean
+  /** 0 where only what stood beside the database is left. */
   sizeBytes(): number
   /** The one writing connection: WAL, synchronous NORMAL. Creates an empty database where there is none. */
   open(): Database

@@ -106,7 +106,8 @@ export class GroupCommit {
     } catch (error) {
       if (session !== undefined) ignoreErrors(() => session?.close())
       if (database.isTransaction) ignoreErrors(() => database.exec('ROLLBACK'))
-      const batch = this.#queue.splice(0, Math.max(taken, done.length + failed.length, 1))
+      // Where an operation took the transaction with it, that one is not counted yet.
+      const batch = this.#queue.splice(0, taken > 0 ? taken : done.length + failed.length + 1)
       for (const { undo } of done.toReversed()) runAll(undo.toReversed())
       const cause = error instanceof PerduraError ? error : writeError(error)
       for (const pending of batch) pending.reject(failed.find((one) => one.pending === pending)?.error ?? cause)
@@ -144,13 +145,16 @@ export class GroupCommit {
       try {
         const tx = this.#statements.tx((size) => (bytes += size), undo, committed)
         const result = pending.operation(tx)
-        if (result instanceof Promise) throw new TypeError('an operation of the store must not be asynchronous')
+        if (result instanceof Promise) {
+          result.catch(() => undefined)
+          throw new TypeError('an operation of the store must not be asynchronous')
+        }
         done.push({ pending, result, undo, committed })
       } catch (error) {
+        runAll(undo.toReversed())
         // Some errors (a full disk) undo the whole transaction, and with it everybody else's part.
         if (!database.isTransaction) throw error
         database.exec('ROLLBACK TO operation')
-        runAll(undo.toReversed())
         failed.push({ pending, error: toError(error) })
       }
       database.exec('RELEASE operation')

@@ -14,8 +14,8 @@ import { createHash } from 'node:crypto'
  *    80  SHA-256 of bytes 0 to 79            …  SHA-256 of everything above
  *
  * The tag is the start of the chain's seed hash, which covers number, identifier and schema: a record of another chain
- * or another schema is never taken for one of this. A record names the hash of the one before and covers it with its own, so each can be checked by itself: that tells
- * a torn tail (nothing valid follows) from corruption (something does).
+ * or another schema is never taken for one of this. A record names the hash of the one before and covers it with its
+ * own, so each can be checked by itself: that tells a torn tail (nothing valid follows) from corruption (something does).
  */
 
 export const segmentHeaderBytes = 128
@@ -34,7 +34,10 @@ export interface Chain {
   readonly schema: Uint8Array
 }
 
-export interface SegmentHeader extends Chain {
+export interface SegmentHeader {
+  readonly number: number
+  readonly id: Buffer
+  readonly schema: Buffer
   readonly firstSequence: number
   readonly previousHash: Buffer
 }
@@ -122,7 +125,7 @@ export function findRecord(
   return undefined
 }
 
-export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+export function encodeSegmentHeader(header: Chain & Pick<SegmentHeader, 'firstSequence' | 'previousHash'>): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes)
   segmentMagic.copy(bytes, 0)
   bytes.writeUInt32LE(formatVersion, 4)

@@ -28,9 +28,11 @@ export type ChainScan =
   | { readonly kind: 'intact'; readonly last: JournalPosition; readonly tail: Tail; readonly damagedBefore: boolean }
   /** The chain has no segment at all. */
   | { readonly kind: 'absent' }
+  /** The chain's records belong to another schema than the database has. */
+  | { readonly kind: 'other-schema' }
   /** The chain ends before `from`: it lost what the database still has. */
   | { readonly kind: 'behind' }
-  /** The chain has another record where the database stands. */
+  /** The chain has another record where the database stands, or another identifier. */
   | { readonly kind: 'fork' }
   /** The chain starts after `from`: records in between were retired. */
   | { readonly kind: 'gap'; readonly firstSequence: number }
@@ -82,9 +84,15 @@ export function scanChain(
   visit: (record: JournalRecord) => void,
 ): ChainScan {
   const indexes = segmentIndexes(disk, folder, chain.number)
-  const headers = indexes.map((index) => readHeader(disk, join(folder, segmentName(chain.number, index)), chain))
+  const paths = indexes.map((index) => join(folder, segmentName(chain.number, index)))
+  const headers = paths.map((path) => readHeader(disk, path))
   const firstUsed = headers.findIndex((header) => header !== undefined)
-  if (firstUsed === -1) return { kind: 'absent' }
+  if (firstUsed === -1) {
+    if (!hasRecordAfter(disk, chain, from.sequence, Buffer.alloc(0), paths)) return { kind: 'absent' }
+    return { kind: 'corrupt', segment: segmentName(chain.number, indexes[0] ?? 0), offset: 0, lastValid: from.sequence }
+  }
+  if (headers.some((header) => header !== undefined && !header.id.equals(chain.id))) return { kind: 'fork' }
+  if (headers.some((header) => header !== undefined && !header.schema.equals(chain.schema))) return { kind: 'other-schema' }
   const startAt = headers.findLastIndex((header) => header !== undefined && header.firstSequence <= from.sequence + 1)
   if (startAt === -1) return { kind: 'gap', firstSequence: headers[firstUsed]?.firstSequence ?? 0 }
   const startHeader = headers[startAt] as SegmentHeader
@@ -96,7 +104,7 @@ export function scanChain(
 
   for (let at = startAt; ; at++) {
     const index = indexes[at] as number
-    const segment = readSegment(disk, join(folder, segmentName(chain.number, index)))
+    const segment = readSegment(disk, paths[at] as string)
     let offset = segmentHeaderBytes
     let lastStart = 0
     for (;;) {
@@ -123,7 +131,7 @@ export function scanChain(
     const restIsZero = isZero(segment.subarray(offset))
     if (restIsZero && next?.firstSequence === last.sequence + 1 && next.previousHash.equals(last.hash)) continue
     if (!met && last.sequence >= from.sequence) return { kind: 'fork' }
-    const rest = indexes.slice(at + 1).map((later) => join(folder, segmentName(chain.number, later)))
+    const rest = paths.slice(at + 1)
     const known = met ? last.sequence : from.sequence
     if (hasRecordAfter(disk, chain, known, segment.subarray(offset), rest)) {
       return { kind: 'corrupt', segment: segmentName(chain.number, index), offset, lastValid: last.sequence }
@@ -143,11 +151,10 @@ function isAt(place: JournalPosition, position: JournalPosition): boolean {
   return place.sequence === position.sequence && place.hash.equals(position.hash)
 }
 
-function readHeader(disk: Disk, path: string, chain: Chain): SegmentHeader | undefined {
+function readHeader(disk: Disk, path: string): SegmentHeader | undefined {
   const file = disk.open(path)
   try {
-    const header = decodeSegmentHeader(file.read(0, segmentHeaderBytes))
-    return header !== undefined && Buffer.from(chain.id).equals(header.id) ? header : undefined
+    return decodeSegmentHeader(file.read(0, segmentHeaderBytes))
   } finally {
     file.close()
   }
@@ -168,7 +175,7 @@ function hasRecordAfter(
   const isLater = (record: JournalRecord): boolean => record.sequence > sequence && record.tag.equals(tag)
   if (findRecord(rest, 0, isLater) !== undefined) return true
   return laterSegments.some((path) => {
-    const header = readHeader(disk, path, chain)
+    const header = readHeader(disk, path)
     if (header !== undefined && header.firstSequence > sequence + 1) return true
     return findRecord(readSegment(disk, path), 0, isLater) !== undefined
   })
@@ -262,13 +269,19 @@ export class Journal {
     if (this.#fits(payloadBytes)) return
     const next = this.#path(this.#segmentIndex + 1)
     const needed = segmentHeaderBytes + recordSizeBytes(payloadBytes)
-    const { disk, segmentBytes } = this.#options
-    if (this.#prepared && this.#spareBytes(next) >= needed) return
+    const { disk, folder, segmentBytes } = this.#options
     try {
+      if (!this.#prepared && disk.exists(next)) {
+        // Its preparation has come as far as the rename: all that is missing is the folder's sync.
+        disk.syncFolder(folder)
+        this.#prepared = true
+      }
+      if (this.#prepared && this.#spareBytes(next) >= needed) return
       if (this.#prepared) disk.remove(next)
+      this.#prepared = false
       disk.prepareZerosNow(next, Math.max(segmentBytes, Math.ceil(needed / 4096) * 4096))
     } catch (cause) {
-      throw new PerduraError('ERR_STORE_WRITE', `no room for the journal in ${this.#options.folder}: free some disk space`, {
+      throw new PerduraError('ERR_STORE_WRITE', `no room for the journal in ${folder}: free some disk space`, {
         cause,
       })
     }

@@ -1,61 +1,10 @@
 import { join } from 'node:path'
-import { PerduraError } from '../errors.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Disk } from '../platform/disk.ts'
-import type { Log } from '../platform/log.ts'
-import type { Process } from '../platform/process.ts'
-import type { Random } from '../platform/random.ts'
-import { cutNow, listCuts, removeCut, verifyCut, type Cut } from './cut.ts'
-import type { Database, DatabaseFiles } from './database.ts'
+import { toError } from '../errors.ts'
 import { GroupCommit, StatementCache } from './group-commit.ts'
-import { Journal, scanChain, segmentName, segmentIndexes, type ChainScan, type JournalOptions, type JournalPosition } from './journal.ts'
-import type { Chain } from './journal-record.ts'
-import { Retention } from './retention.ts'
-import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
-import { migrations } from './schema.ts'
+import { defaultStoreLimits, Opening, type StoreLimits, type StoreOptions, type StoreRecovery } from './opening.ts'
 import type { Store } from './store.ts'
 
-export interface StoreOptions {
-  /** The agent's folder; the journal is in `journal/`, what must not be believed goes to `quarantine/`. */
-  readonly folder: string
-  readonly files: DatabaseFiles
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly random: Random
-  readonly process: Process
-  readonly log: Log
-  readonly limits?: Partial<StoreLimits>
-}
-
-export interface StoreLimits {
-  /** Size of a journal segment. Default 4 MiB; 64 KiB to 1 GiB. */
-  readonly segmentBytes: number
-  /** Filled segments after which a new cut is taken and older segments may go. Default 8; at least 1. */
-  readonly cutEverySegments: number
-  /** Databases up to this size are checked whole at open. Default 64 MiB. */
-  readonly checkBytesMax: number
-  readonly queueMax: number
-  readonly batchOperationsMax: number
-  readonly batchBytesMax: number
-}
-
-const defaultLimits: StoreLimits = {
-  segmentBytes: 4_194_304,
-  cutEverySegments: 8,
-  checkBytesMax: 67_108_864,
-  queueMax: 10_000,
-  batchOperationsMax: 1_000,
-  batchBytesMax: 4_194_304,
-}
-
-/** What opening found and did. */
-export interface StoreRecovery {
-  readonly database: 'kept' | 'rebuilt' | 'created'
-  readonly replayedRecords: number
-  readonly tornBytes: number
-  /** Why a new chain was begun, if one was. */
-  readonly newChain: 'created' | 'migrated' | 'journal-lost' | 'journal-damaged' | undefined
-}
+export type { StoreLimits, StoreOptions, StoreRecovery }
 
 /** Takes the agent's lock, makes journal and database agree, and opens them for writing. */
 export async function openStore(options: StoreOptions): Promise<{ store: Store; recovered: StoreRecovery }> {
@@ -63,9 +12,11 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
   const lock = options.files.lock()
   const opening = new Opening(options)
   try {
+    // What a killed process renamed into place is visible, and still lost at a power cut until the folder is synced.
+    options.disk.syncFolder(join(options.folder, 'journal'))
     const { database, journal, retention, recovered } = opening.run()
     const reader = options.files.openReader()
-    const limits = { ...defaultLimits, ...options.limits }
+    const limits = { ...defaultStoreLimits, ...options.limits }
     const commit = new GroupCommit({ ...limits, database, journal, clock: options.clock, process: options.process })
     const store: Store = {
       reader: new StatementCache(reader),
@@ -77,9 +28,13 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
         await commit.close()
         await retention.close()
         await journal.close()
-        reader.close()
-        // Not needed for safety; it leaves nothing to catch up with at the next start.
-        options.files.checkpoint(database)
+        try {
+          reader.close()
+          // Not needed for safety; it leaves nothing to catch up with at the next start.
+          options.files.checkpoint(database)
+        } catch (error) {
+          options.log.warn('store:close:failed', { error: toError(error) })
+        }
         database.close()
         lock.release()
       },
@@ -90,292 +45,4 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
     lock.release()
     throw error
   }
-}
-
-/** One run of the opening protocol. Each step can be repeated: a crash at any point leads to the same end. */
-class Opening {
-  readonly #options: StoreOptions
-  readonly #limits: StoreLimits
-  readonly #folder: string
-  #database: Database | undefined
-  #origin: StoreRecovery['database'] = 'kept'
-
-  constructor(options: StoreOptions) {
-    this.#options = options
-    this.#limits = { ...defaultLimits, ...options.limits }
-    this.#folder = join(options.folder, 'journal')
-  }
-
-  run(): { database: Database; journal: Journal; retention: Retention; recovered: StoreRecovery } {
-    let database = this.#openDatabase()
-    if (schemaVersion(database) === 0) return this.#withNewChain(database, 'created', { replayed: 0, torn: 0 })
-
-    let position = readPosition(database)
-    let scan = this.#scan(position, () => undefined)
-    if (scan.kind === 'gap' && this.#cutReaches(position.chain.number, scan.firstSequence)) {
-      // The database is older than the journal reaches back: a cut is nearer.
-      this.#quarantine('database older than the journal')
-      database = this.#rebuild()
-      position = readPosition(database)
-      scan = this.#scan(position, () => undefined)
-    }
-    switch (scan.kind) {
-      case 'intact': {
-        const retention = this.#retention(database)
-        const journal = Journal.resume(this.#journalOptions(position.chain, retention), scan.last, scan.tail)
-        const replayed = this.#catchUp(database, position, scan.last)
-        const found = { replayed, torn: scan.tail.tornBytes }
-        if (scan.damagedBefore) {
-          this.#closeJournal(journal)
-          this.#setAside(position.chain.number, 'damaged journal')
-          return this.#withNewChain(database, 'journal-damaged', found)
-        }
-        if (schemaVersion(database) < migrations.length) {
-          this.#closeJournal(journal)
-          return this.#withNewChain(database, 'migrated', found)
-        }
-        retention.resume(journal)
-        return { database, journal, retention, recovered: this.#recovered(found, undefined) }
-      }
-      case 'absent':
-        if (position.sequence === position.base) return this.#finishNewChain(database, position, undefined)
-        return this.#withNewChain(database, 'journal-lost', { replayed: 0, torn: 0 })
-      case 'behind':
-        this.#setAside(position.chain.number, 'journal behind the database')
-        return this.#withNewChain(database, 'journal-lost', { replayed: 0, torn: 0 })
-      case 'gap':
-        throw this.#gap(`its journal starts at change ${scan.firstSequence} and the newest copy ends before that`)
-      case 'fork':
-        throw new PerduraError(
-          'ERR_JOURNAL_CORRUPT',
-          `state.db and journal/ in ${this.#options.folder} belong to different histories of the agent: ` +
-            'put back the pair that belongs together',
-        )
-      case 'corrupt':
-        throw new PerduraError(
-          'ERR_JOURNAL_CORRUPT',
-          `${scan.segment} is damaged at byte ${scan.offset}, and changes after it are readable: nothing was ` +
-            `changed, and the state up to change ${scan.lastValid} is intact. Restore journal/ from a copy`,
-          { details: { segment: scan.segment, offset: scan.offset, lastValid: scan.lastValid } },
-        )
-    }
-  }
-
-  /** Closes what was opened, for a run that threw. */
-  abandon(): void {
-    this.#database?.close()
-    this.#database = undefined
-  }
-
-  #openDatabase(): Database {
-    const { files, log } = this.#options
-    if (files.exists()) {
-      try {
-        const database = (this.#database = files.open())
-        this.#check(database)
-        assertReadable(database)
-        if (schemaVersion(database) > 0 || this.#newestChain() === 0) return database
-        log.error('store:database:emptied', {})
-      } catch (error) {
-        if (!isCorruption(error)) throw error
-        log.error('store:database:corrupt', { error: error as Error })
-      }
-      this.#quarantine('corrupt database')
-    }
-    return this.#newestChain() === 0 ? this.#create() : this.#rebuild()
-  }
-
-  #check(database: Database): void {
-    if (this.#options.files.sizeBytes() > this.#limits.checkBytesMax) return
-    const row = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
-    if (row.quick_check !== 'ok') throw new PerduraError('ERR_STORE_CORRUPT', `the database is damaged: ${row.quick_check}`)
-  }
-
-  #create(): Database {
-    this.#origin = 'created'
-    return (this.#database = this.#options.files.open())
-  }
-
-  #cutReaches(chain: number, firstSequence: number): boolean {
-    const { disk } = this.#options
-    const cut = listCuts(disk, this.#folder).findLast((one) => one.chain === chain)
-    return cut !== undefined && cut.sequence >= firstSequence - 1 && verifyCut(disk, this.#folder, cut)
-  }
-
-  /** The newest cut that is what its manifest says becomes the database; the journal does the rest. */
-  #rebuild(): Database {
-    const { disk, files, log } = this.#options
-    const chain = this.#newestChain()
-    const cuts = listCuts(disk, this.#folder).filter((cut) => cut.chain === chain)
-    for (const cut of cuts.toReversed()) {
-      if (!verifyCut(disk, this.#folder, cut)) {
-        log.error('store:cut:corrupt', { cut: cut.name })
-        continue
-      }
-      files.restoreFrom(join(this.#folder, cut.name))
-      const database = (this.#database = files.open())
-      assertReadable(database)
-      this.#origin = 'rebuilt'
-      log.warn('store:database:rebuilt', { cut: cut.name })
-      return database
-    }
-    throw this.#gap('none of the copies beside its journal is intact')
-  }
-
-  #scan(position: JournalPosition & { chain: Chain }, visit: Parameters<typeof scanChain>[4]): ChainScan {
-    return scanChain(this.#options.disk, this.#folder, position.chain, position, visit)
-  }
-
-  /** Applies what the database misses, many records a transaction. The tail has been made safe before. */
-  #catchUp(database: Database, from: JournalPosition & { chain: Chain }, last: JournalPosition): number {
-    if (from.sequence === last.sequence) return 0
-    const setPosition = writePosition(database)
-    let applied = 0
-    const commit = (): void => {
-      if (database.isTransaction) database.exec('COMMIT')
-    }
-    try {
-      this.#scan(from, (record) => {
-        if (!database.isTransaction) database.exec('BEGIN IMMEDIATE')
-        if (!database.applyChangeset(record.payload)) {
-          throw new PerduraError(
-            'ERR_JOURNAL_CORRUPT',
-            `change ${record.sequence} does not fit the database: state.db was changed by something other than Perdura. ` +
-              'Move state.db (with its -wal and -shm) away, and the next start rebuilds it from the journal',
-          )
-        }
-        setPosition({ sequence: record.sequence, hash: record.hash })
-        applied += 1
-        if (applied % 500 === 0) commit()
-      })
-      commit()
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
-    }
-    return applied
-  }
-
-  #withNewChain(
-    database: Database,
-    reason: NonNullable<StoreRecovery['newChain']>,
-    found: { replayed: number; torn: number },
-  ): ReturnType<Opening['run']> {
-    const { random, log } = this.#options
-    const number = this.#newestChain(database) + 1
-    const { chain, base } = beginChain(database, number, random.bytes(16))
-    log[reason === 'created' || reason === 'migrated' ? 'info' : 'error']('store:chain:started', {
-      reason,
-      chain: number,
-      sequence: base.sequence,
-    })
-    return this.#finishNewChain(database, { ...base, chain }, reason, found)
-  }
-
-  /** The chain is in the database; make that durable, take its first cut, and begin its journal. */
-  #finishNewChain(
-    database: Database,
-    position: JournalPosition & { chain: Chain },
-    reason: StoreRecovery['newChain'],
-    found = { replayed: 0, torn: 0 },
-  ): ReturnType<Opening['run']> {
-    const { disk, files } = this.#options
-    if (!files.checkpoint(database)) {
-      throw new PerduraError('ERR_STORE_BUSY', 'another program is reading state.db: close it and start again')
-    }
-    const cuts = listCuts(disk, this.#folder)
-    if (!cuts.some((cut) => cut.chain === position.chain.number)) {
-      cutNow({ ...this.#options, folder: this.#folder }, database)
-    }
-    const retention = this.#retention(database)
-    const journal = Journal.begin(this.#journalOptions(position.chain, retention), position)
-    this.#retireChainsBefore(position.chain.number, cuts)
-    retention.resume(journal)
-    return { database, journal, retention, recovered: this.#recovered(found, reason) }
-  }
-
-  #journalOptions(chain: Chain, retention: Retention): JournalOptions {
-    const { disk, log } = this.#options
-    return {
-      disk,
-      folder: this.#folder,
-      chain,
-      segmentBytes: this.#limits.segmentBytes,
-      onRotate: () => retention.rotated(),
-      onPrepareError: (error) => log.warn('store:segment:unprepared', { error }),
-    }
-  }
-
-  #retention(database: Database): Retention {
-    return new Retention({ ...this.#options, folder: this.#folder, database, ...this.#limits })
-  }
-
-  #recovered(found: { replayed: number; torn: number }, newChain: StoreRecovery['newChain']): StoreRecovery {
-    return { database: this.#origin, replayedRecords: found.replayed, tornBytes: found.torn, newChain }
-  }
-
-  /** The highest chain number that anything here knows; 0 when there is none. */
-  #newestChain(database?: Database): number {
-    const { disk } = this.#options
-    const numbers = disk.list(this.#folder).map((name) => Number(/^(\d{6})-\d+\.(?:segment|cut)$/.exec(name)?.[1] ?? 0))
-    if (database !== undefined && schemaVersion(database) > 0) numbers.push(readPosition(database).chain.number)
-    return Math.max(0, ...numbers)
-  }
-
-  /** The chain before is kept whole, as evidence and as an older past; what is before that goes. */
-  #retireChainsBefore(number: number, cuts: readonly Cut[]): void {
-    const { disk } = this.#options
-    for (const cut of cuts) if (cut.chain < number - 1) removeCut(disk, this.#folder, cut)
-    for (let chain = number - 2; chain > 0; chain--) {
-      const indexes = segmentIndexes(disk, this.#folder, chain)
-      if (indexes.length === 0) break
-      for (const index of indexes) disk.remove(join(this.#folder, segmentName(chain, index)))
-    }
-  }
-
-  #quarantine(reason: string): void {
-    this.#database?.close()
-    this.#database = undefined
-    this.#options.files.quarantine(this.#quarantineFolder(reason))
-  }
-
-  #setAside(chain: number, reason: string): void {
-    const { disk } = this.#options
-    const target = this.#quarantineFolder(reason)
-    disk.makeFolder(target)
-    for (const index of segmentIndexes(disk, this.#folder, chain)) {
-      const name = segmentName(chain, index)
-      disk.rename(join(this.#folder, name), join(target, name))
-    }
-    disk.syncFolder(target)
-    disk.syncFolder(this.#folder)
-  }
-
-  #quarantineFolder(reason: string): string {
-    const time = new Date(this.#options.clock.now()).toISOString().replaceAll(/[:.]/g, '-')
-    const folder = join(this.#options.folder, 'quarantine', `${time} ${reason}`.replaceAll(' ', '-'))
-    this.#options.log.error('store:evidence:kept', { folder, reason })
-    return folder
-  }
-
-  #closeJournal(journal: Journal): void {
-    // Nothing is being prepared this early, so there is nothing to wait for.
-    void journal.close()
-  }
-
-  #gap(what: string): PerduraError {
-    return new PerduraError(
-      'ERR_STORE_GAP',
-      `the agent in ${this.#options.folder} cannot be rebuilt: ${what}. Restore state.db and journal/ from a copy; ` +
-        'nothing was deleted',
-    )
-  }
-}
-
-function isCorruption(error: unknown): boolean {
-  if (error instanceof PerduraError) return error.code === 'ERR_STORE_CORRUPT'
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff
-  const corrupt = 11
-  const notADatabase = 26
-  return code === corrupt || code === notADatabase
 }

@@ -3,7 +3,6 @@ import type { Database } from './database.ts'
 import type { JournalPosition } from './journal.ts'
 import { chainSeed, type Chain } from './journal-record.ts'
 import { assertSchema, schemaHash } from './lint-schema.ts'
-import { migrations } from './schema.ts'
 
 interface PositionRow {
   readonly chain: number
@@ -36,14 +35,14 @@ export function writePosition(database: Database): (position: JournalPosition) =
 }
 
 /** Refuses what this version cannot read, before anything is changed. */
-export function assertReadable(database: Database): void {
+export function assertReadable(database: Database, known: number): void {
   const version = schemaVersion(database)
-  if (version > migrations.length) {
+  if (version > known) {
     throw new PerduraError(
       'ERR_STORE_NEWER',
-      `the agent's database has schema ${version}, this Perdura knows up to ${migrations.length}: ` +
+      `the agent's database has schema ${version}, this Perdura knows up to ${known}: ` +
         'it was written by a newer Perdura, so install that version or a later one',
-      { details: { found: version, known: migrations.length } },
+      { details: { found: version, known } },
     )
   }
   if (version > 0) assertSchema(database)
@@ -53,7 +52,12 @@ export function assertReadable(database: Database): void {
  * Brings the schema up to date and puts the database at the start of a new chain, in one transaction. Records of the
  * old chain do not apply to the new schema, and the other way round.
  */
-export function beginChain(database: Database, number: number, id: Uint8Array): { chain: Chain; base: JournalPosition } {
+export function beginChain(
+  database: Database,
+  migrations: readonly string[],
+  number: number,
+  id: Uint8Array,
+): { chain: Chain; base: JournalPosition } {
   database.exec('BEGIN IMMEDIATE')
   try {
     const version = schemaVersion(database)

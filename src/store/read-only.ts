@@ -4,6 +4,7 @@ import type { Disk } from '../platform/disk.ts'
 import { StatementCache } from './group-commit.ts'
 import { scanChain } from './journal.ts'
 import { assertReadable, readPosition } from './position.ts'
+import { migrations } from './schema.ts'
 import { openReader } from './sqlite/files.ts'
 import type { Reader } from './store.ts'
 
@@ -21,7 +22,7 @@ export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
   if (!disk.exists(path)) throw new PerduraError('ERR_NO_SUCH_AGENT', `there is no agent in ${folder}: see perdura status`)
   const database = openReader(path)
   try {
-    assertReadable(database)
+    assertReadable(database, migrations.length)
     const position = readPosition(database)
     let lag = 0
     scanChain(disk, join(folder, 'journal'), position.chain, position, () => (lag += 1))

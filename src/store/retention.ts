@@ -3,7 +3,7 @@ import { toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Log } from '../platform/log.ts'
-import { cutBeside, listCuts, removeCut } from './cut.ts'
+import { cutBeside, listCuts, removeCut, removeUnfinishedCuts } from './cut.ts'
 import type { Database, DatabaseFiles } from './database.ts'
 import { segmentIndexes, segmentName, type Journal } from './journal.ts'
 import { decodeSegmentHeader, segmentHeaderBytes } from './journal-record.ts'
@@ -77,6 +77,7 @@ export class Retention {
     this.#filledSinceCut -= filled
     const cuts = listCuts(disk, folder).filter(({ chain }) => chain === journal.chain.number)
     for (const old of cuts.slice(0, -cutsKept)) removeCut(disk, folder, old)
+    removeUnfinishedCuts(disk, folder)
     const floor = Math.min(checkpointed, cuts.at(-cutsKept)?.sequence ?? 0)
     let removed = 0
     for (const { name, end } of this.#segments(journal)) {
@@ -95,14 +96,15 @@ export class Retention {
     const starts = indexes.map((index) => {
       const file = disk.open(join(folder, segmentName(journal.chain.number, index)))
       try {
-        return decodeSegmentHeader(file.read(0, segmentHeaderBytes))?.firstSequence ?? 0
+        return decodeSegmentHeader(file.read(0, segmentHeaderBytes))?.firstSequence
       } finally {
         file.close()
       }
     })
     return indexes.slice(0, -1).map((index, at) => ({
       name: segmentName(journal.chain.number, index),
-      end: (starts[at + 1] ?? 0) - 1,
+      // Where the next header cannot be read, nobody knows what lies below it: such a segment stays.
+      end: (starts[at + 1] ?? Infinity) - 1,
     }))
   }
 }

@@ -10,8 +10,14 @@ const allowed: Record<string, string> = {}
 
 const sources = readSources('src/**/*.ts')
 
+/** The simulation is driven from these programs, so what they take from src/testing is used. */
+const programs = readSources('{scripts,bench}/**/*.ts').map((program) => ({
+  ...program,
+  imports: program.imports.filter(({ target }) => target?.startsWith('src/testing/') === true),
+}))
+
 test('every export is used somewhere else in src', () => {
-  const used = usedNames(sources)
+  const used = usedNames([...sources, ...programs])
   const dead = sources
     .filter(({ path }) => !entries.includes(path))
     .flatMap((source) =>
@@ -43,6 +49,7 @@ test('every file is reached from an entry point', { skip: incomplete }, () => {
     }
   }
   for (const entry of entries) visit(entry)
+  for (const { target } of programs.flatMap(({ imports }) => imports)) visit(target ?? '')
   const lost = sources.map(({ path }) => path).filter((path) => !reached.has(path))
   assertNone(lost)
 })

@@ -12,8 +12,8 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
   const path = join(folder, 'state.db')
   return {
     lock: () => lock(join(folder, 'lock.db')),
-    exists: () => existsSync(path),
-    sizeBytes: () => statSync(path).size,
+    exists: () => companions.some((companion) => existsSync(path + companion)),
+    sizeBytes: () => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
     open: () => openWriter(path),
     openReader: () => openReader(path),
     checkpoint,
@@ -58,8 +58,18 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
 /** A read-only connection to a database file, which must exist. */
 export function openReader(path: string): Database {
   const connection = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
-  connection.exec('PRAGMA query_only = 1')
-  return connection
+  return configure(connection, 'PRAGMA query_only = 1')
+}
+
+/** What is no database shows itself at the first statement; its file must not stay open then. */
+function configure(connection: DatabaseSync, pragmas: string): DatabaseSync {
+  try {
+    connection.exec(pragmas)
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
 }
 
 /** SQLite would create it readable for everybody; its WAL and SHM take over the mode of the file. */
@@ -74,10 +84,9 @@ function openWriter(path: string): Database {
     enableForeignKeyConstraints: false,
     enableDoubleQuotedStringLiterals: false,
   })
-  connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = 0')
+  configure(connection, 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = 0')
   // Without these, fsync on macOS leaves the data in the drive's cache; elsewhere they do nothing.
-  connection.exec('PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1')
-  return connection
+  return configure(connection, 'PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1')
 }
 
 function checkpoint(connection: Database): boolean {

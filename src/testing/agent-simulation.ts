@@ -1,0 +1,360 @@
+import type { AgentDefinition } from '../agent/definition.ts'
+import { toError } from '../errors.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { Outgoing, Verdict } from '../queue/outbox.ts'
+import type { Accepted, Agent, IngestInput } from '../runtime/agent.ts'
+import { agentParts, assembleAgent, type AgentLimits, type AgentParts } from '../runtime/assemble.ts'
+import type { DatabaseFiles } from '../store/database.ts'
+import type { StoreLimits } from '../store/open-store.ts'
+import { openNoteIndex } from '../store/sqlite/note-index.ts'
+import { drawEnd, type AgentFaults, type PlannedEnd } from './agent-faults.ts'
+import { SimulatedClock } from './clock.ts'
+import { SimulatedDatabase } from './database.ts'
+import { isDeath } from './death.ts'
+import { SimulatedDisk } from './disk.ts'
+import { Network, type Outside } from './outside.ts'
+import { SimulatedProcess } from './process.ts'
+import { createSeededRandom, type SeededRandom } from './random.ts'
+import { createSimulatedLog } from './simulated-log.ts'
+import { Trace } from './trace.ts'
+
+/** Ports and parts that are put in place of the usual ones: to break one, and see that the simulation notices. */
+export interface Swaps {
+  readonly parts?: Partial<AgentParts>
+  readonly disk?: (disk: Disk, incarnation: number) => Disk
+  readonly files?: (files: DatabaseFiles) => DatabaseFiles
+  readonly clock?: (clock: Clock) => Clock
+  readonly deliver?: (deliver: Deliver) => Deliver
+}
+
+type Deliver = (message: Outgoing) => Promise<Verdict>
+
+export interface AgentSimulationOptions<State extends object> {
+  readonly seed: number | string
+  /** Called at every start of the process, as a fresh process loads its code. */
+  readonly agent: (outside: Outside, process: SimulatedProcess) => AgentDefinition<State>
+  readonly faults: AgentFaults
+  /** What a recipient does with a message that arrives. Default: takes it. */
+  readonly deliver?: ((message: Outgoing) => Verdict) | undefined
+  readonly limits?: Partial<AgentLimits> | undefined
+  readonly store?: Partial<StoreLimits> | undefined
+  readonly swaps?: Swaps | undefined
+}
+
+/** How one incarnation of the process went, for whoever judges from outside. */
+export interface Incarnation {
+  readonly number: number
+  readonly process: SimulatedProcess
+  /** Set once the agent was ready. */
+  agent: Agent | undefined
+  /** Why it could not start, if so. */
+  startError: Error | undefined
+  closing: boolean
+  closed: boolean
+}
+
+const folder = '/home/agents/simulated'
+const restartAfterFailureMs = 250
+
+/**
+ * One agent on one simulated machine, in as many processes as it takes: started again whenever it died, with whatever
+ * disk and database the faults have left. The faults are planned from the seed and end with `calm`.
+ */
+export class AgentSimulation<State extends object = object> {
+  readonly clock = new SimulatedClock()
+  readonly trace = new Trace()
+  readonly random: SeededRandom
+  readonly disk: SimulatedDisk
+  readonly database: SimulatedDatabase
+  readonly network: Network
+  /** All of them, the current one last. */
+  readonly incarnations: Incarnation[] = []
+  /** How often each boundary was passed, and each fault met, that disk and database do not count themselves. */
+  readonly reached = new Map<string, number>()
+  onReady: ((incarnation: Incarnation) => void) | undefined
+  onDeath: ((incarnation: Incarnation) => void) | undefined
+  readonly #options: AgentSimulationOptions<State>
+  readonly #plan: SeededRandom
+  #deathsLeft: number
+  #calm = false
+  #over = false
+  #countdown: { prefix: string; left: number } | undefined
+  readonly #names = new Map<string, string>()
+
+  constructor(options: AgentSimulationOptions<State>) {
+    this.#options = options
+    const { clock, faults } = { clock: this.clock, faults: options.faults }
+    this.random = createSeededRandom(options.seed)
+    this.#plan = this.random.fork('plan')
+    this.disk = new SimulatedDisk({ clock, random: this.random.fork('disk') })
+    this.database = new SimulatedDatabase({ clock, random: this.random.fork('database') })
+    this.network = new Network(clock, this.random.fork('network'), faults)
+    this.#deathsLeft = faults.deathsMax
+    this.disk.faults.rates = faults.disk
+    this.disk.beforeOperation = ({ kind, path }) => this.#pass('before', path, kind)
+    this.disk.afterOperation = ({ kind, path }) => this.#pass('after', path, kind)
+    this.database.onBoundary = ({ kind, when }) => this.#meet(`database:${when}:${kind}`)
+  }
+
+  get current(): Incarnation | undefined {
+    return this.incarnations.at(-1)
+  }
+
+  /** The agent, while it is there and takes something in. */
+  get agent(): Agent | undefined {
+    const { current } = this
+    return current?.process.alive === true && !current.closing ? current.agent : undefined
+  }
+
+  get folder(): string {
+    return folder
+  }
+
+  /** Starts the first process; the others follow by themselves. `faultsMs` is when the quiet period begins. */
+  start(faultsMs: number): void {
+    const { fullDisks, clockJumps, clockJumpMsMax } = this.#options.faults
+    for (let count = 0; count < fullDisks; count++) this.#planFullDisk(faultsMs)
+    for (let count = 0; count < clockJumps; count++) {
+      this.clock.schedule(this.#plan.int(0, faultsMs), () => {
+        this.#count('clock:jump')
+        this.clock.jump(this.#plan.int(-clockJumpMsMax, clockJumpMsMax))
+      })
+    }
+    this.clock.schedule(faultsMs, () => this.calm())
+    this.#boot()
+  }
+
+  /** Ends the faults: from here on everything must converge. */
+  calm(): void {
+    if (this.#calm) return
+    this.#calm = true
+    this.#countdown = undefined
+    this.trace.add('— calm —')
+    this.disk.faults.clear()
+    this.disk.capacityBytes = 64 * 1024 ** 3
+    this.network.rates = { lossRate: 0, latencyMsMax: this.#options.faults.latencyMsMax }
+  }
+
+  /** Stops the agent for good: cleanly if asked, else by a kill. */
+  async end(clean: boolean): Promise<void> {
+    this.#over = true
+    const { current } = this
+    if (current === undefined || !current.process.alive) return
+    if (clean && current.agent !== undefined) {
+      const { agent, process } = current
+      const died = new Promise<void>((resolve) => process.onDeath(resolve))
+      await Promise.race([this.#close(current, () => agent.close()), died])
+    }
+    current.process.kill('the end')
+  }
+
+  /** One attempt to hand something in, as somebody outside makes it: rejects also when only the answer got lost. */
+  async ingest(input: IngestInput): Promise<Accepted> {
+    await this.sleep(this.network.delayMs)
+    const { agent, current } = this
+    if (agent === undefined || current === undefined) throw new Error('it is not running')
+    if (this.network.loses()) throw new Error('the request got lost')
+    const died = new Promise<never>((_, reject) => {
+      current.process.onDeath(() => reject(new Error('it died before it answered')))
+    })
+    const accepted = await Promise.race([agent.ingest(input), died])
+    if (!current.process.alive) throw new Error('it died before it answered')
+    this.trace.add(`acknowledged ${input.id} at ${accepted.position}`)
+    if (this.network.loses()) {
+      this.#count('ingest:answer-lost')
+      throw new Error('the answer got lost')
+    }
+    await this.sleep(this.network.delayMs)
+    return accepted
+  }
+
+  /** Virtual time for whoever is outside. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.schedule(ms, resolve)
+    })
+  }
+
+  #boot(): void {
+    if (this.#over) return
+    const number = this.incarnations.length + 1
+    const process = new SimulatedProcess({ pid: 100 + number, name: `process ${number}` })
+    const incarnation: Incarnation = {
+      number,
+      process,
+      agent: undefined,
+      startError: undefined,
+      closing: false,
+      closed: false,
+    }
+    this.incarnations.push(incarnation)
+    this.trace.add(`boot ${number} at ${this.clock.monotonicMs()}`)
+    process.onDeath(() => this.#died(incarnation))
+    this.#planEnd(incarnation)
+    void this.#run(incarnation)
+  }
+
+  async #run(incarnation: Incarnation): Promise<void> {
+    const { process, number } = incarnation
+    const { agent: define, swaps = {}, limits, store } = this.#options
+    try {
+      const disk = this.disk.for(process)
+      const files = this.database.for(process, disk)
+      const clock = this.clock.for(process)
+      const random = this.random.fork(process.name)
+      const deliver: Deliver = (message) => this.#deliver(process, message)
+      const agent = await assembleAgent({
+        // Inside, the type of the state is of no interest.
+        definition: define(this.network.for(process), process) as unknown as AgentDefinition,
+        folder,
+        files: swaps.files?.(files) ?? files,
+        platform: {
+          clock: swaps.clock?.(clock) ?? clock,
+          random,
+          disk: swaps.disk?.(disk, number) ?? disk,
+          process,
+        },
+        log: createSimulatedLog(this.trace),
+        openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
+        deliver: swaps.deliver?.(deliver) ?? deliver,
+        ...(limits !== undefined && { limits }),
+        ...(store !== undefined && { store }),
+        parts: { ...agentParts, ...swaps.parts },
+      })
+      if (!process.alive) return
+      incarnation.agent = agent
+      this.onReady?.(incarnation)
+    } catch (thrown) {
+      if (!process.alive || isDeath(thrown)) return
+      incarnation.startError = toError(thrown)
+      this.trace.add(`could not start: ${incarnation.startError.message}`)
+      process.kill('could not start')
+    }
+  }
+
+  async #deliver(process: SimulatedProcess, message: Outgoing): Promise<Verdict> {
+    const take = this.#options.deliver ?? ((): Verdict => ({ verdict: 'delivered' }))
+    try {
+      return await this.network.for(process).request(`message ${message.id}`, () => take(message))
+    } catch (thrown) {
+      return { verdict: 'retry', error: toError(thrown).message }
+    }
+  }
+
+  #planEnd(incarnation: Incarnation): void {
+    const { process } = incarnation
+    this.#countdown = undefined
+    if (this.#calm || this.#deathsLeft === 0) return
+    this.#deathsLeft -= 1
+    const end: PlannedEnd = drawEnd(this.#plan)
+    this.trace.add(`planned: ${JSON.stringify(end)}`)
+    switch (end.kind) {
+      case 'none':
+        return
+      case 'boundary':
+        this.#countdown = { prefix: end.prefix, left: end.count }
+        return
+      case 'time':
+        this.#whileFaulty(end.afterMs, process, () => process.kill())
+        return
+      case 'stop':
+        this.#whileFaulty(end.afterMs, process, () => {
+          const { agent } = incarnation
+          if (agent === undefined) return process.kill()
+          void this.#close(incarnation, () => agent.close({ deadlineMs: end.deadlineMs }))
+        })
+    }
+  }
+
+  #whileFaulty(afterMs: number, process: SimulatedProcess, act: () => void): void {
+    const run = (): void => {
+      if (!this.#calm) act()
+    }
+    this.clock.schedule(afterMs, run, process)
+  }
+
+  async #close(incarnation: Incarnation, close: () => Promise<void>): Promise<void> {
+    const { process } = incarnation
+    incarnation.closing = true
+    this.trace.add('stop')
+    try {
+      await close()
+      if (!process.alive) return
+      incarnation.closed = true
+      this.#count('process:stopped')
+      process.kill('stopped')
+    } catch (thrown) {
+      if (!process.alive) return
+      this.trace.add(`could not stop: ${toError(thrown).message}`)
+      process.kill('could not stop')
+    }
+  }
+
+  #died(incarnation: Incarnation): void {
+    const reason = incarnation.process.reason?.message ?? ''
+    this.trace.add(`died ${incarnation.number} at ${this.clock.monotonicMs()}: ${reason}`)
+    this.#countdown = undefined
+    this.onDeath?.(incarnation)
+    if (this.#over) return
+    const { powerCutRate, databaseLossRate, downtimeMsMax } = this.#options.faults
+    const powerCut = !this.#calm && this.#plan.chance(powerCutRate)
+    const loss = !this.#calm && this.#plan.chance(databaseLossRate)
+    const failed = incarnation.startError === undefined ? 0 : restartAfterFailureMs
+    // Not before the code of the dead process has met its death and is off the stack.
+    this.clock.schedule(failed + this.#plan.int(1, downtimeMsMax), () => {
+      if (powerCut) {
+        this.trace.add('power cut')
+        this.disk.powerCut()
+        this.database.powerCut()
+      }
+      if (loss) {
+        const fate = this.#plan.pick(['lose', 'corrupt'] as const)
+        this.trace.add(`database: ${fate}`)
+        this.database[fate]()
+      }
+      this.#boot()
+    })
+  }
+
+  #planFullDisk(faultsMs: number): void {
+    this.clock.schedule(this.#plan.int(0, faultsMs), () => {
+      if (this.#calm) return
+      this.#count('disk:full')
+      this.trace.add('disk full')
+      this.disk.capacityBytes = 0
+      this.clock.schedule(this.#plan.int(10, 4_000), () => (this.disk.capacityBytes = 64 * 1024 ** 3))
+    })
+  }
+
+  #pass(when: 'before' | 'after', path: string, kind: string): void {
+    const key = `${when} ${kind} ${path}`
+    let name = this.#names.get(key)
+    if (name === undefined) this.#names.set(key, (name = `${whatIs(path)}:${when}:${kind}`))
+    this.#meet(name)
+  }
+
+  /** Every boundary of every port comes by here, in the order in which the process passes them. */
+  #meet(name: string): void {
+    this.trace.add(name)
+    const countdown = this.#countdown
+    if (countdown === undefined || !name.startsWith(countdown.prefix)) return
+    countdown.left -= 1
+    if (countdown.left > 0) return
+    this.#count(`death:${name}`)
+    this.current?.process.dieHere(`killed at ${name}`)
+  }
+
+  #count(what: string): void {
+    this.reached.set(what, (this.reached.get(what) ?? 0) + 1)
+  }
+}
+
+/** What a file of the agent's folder is to the store. */
+function whatIs(path: string): string {
+  if (path.endsWith('.segment')) return 'segment'
+  if (path.endsWith('.cut') || path.endsWith('/cut.tmp')) return 'cut'
+  if (path.includes('.cut.json')) return 'manifest'
+  if (path.includes('.segment.')) return 'spare'
+  return 'folder'
+}

@@ -1,0 +1,49 @@
+import type { Accepted, Agent, EffectDecision, IngestInput } from '../../src/runtime/agent.ts'
+
+/** An agent that only notes what it is asked for. */
+export class FakeAgent implements Agent {
+  readonly name = 'Ada'
+  readonly id = 'agent-1'
+  readonly folder = '/home/agents/Ada'
+  readonly recovered = {
+    previous: 'none',
+    replayedRecords: 0,
+    tornBytes: 0,
+    database: 'created',
+    interruptedTurns: 0,
+  } as const
+  readonly reader = { get: () => undefined, all: () => [] }
+  readonly ingested: IngestInput[] = []
+  readonly calls: unknown[][] = []
+  /** What the next `ingest` does; by default it accepts. */
+  answer: (input: IngestInput) => Promise<Accepted> = () =>
+    Promise.resolve({ position: this.ingested.length, duplicate: false })
+
+  ingest(input: IngestInput): Promise<Accepted> {
+    this.ingested.push(input)
+    return this.answer(input)
+  }
+
+  resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void> {
+    this.calls.push(['resolveEffect', turn, effect, decision])
+    return Promise.resolve()
+  }
+
+  retryTurn(turn: number): Promise<void> {
+    this.calls.push(['retryTurn', turn])
+    return Promise.resolve()
+  }
+
+  acknowledgeTerminal(sequence: number): Promise<void> {
+    this.calls.push(['acknowledgeTerminal', sequence])
+    return Promise.resolve()
+  }
+
+  on(): () => void {
+    return () => undefined
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}

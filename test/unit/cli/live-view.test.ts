@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LiveModel } from '../../../src/cli/live-model.ts'
+import { describeActivity, renderLive } from '../../../src/cli/live-view.ts'
+import type { Activity, ProcessMessage } from '../../../src/cli/process-messages.ts'
+import { countEvents } from '../../../src/runtime/counters.ts'
+import type { Totals } from '../../../src/runtime/queries.ts'
+
+const nothing: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0 }
+
+function ready(pid: number, totals: Partial<Totals> = {}): ProcessMessage {
+  return {
+    type: 'ready',
+    pid,
+    previous: 'none',
+    replayedRecords: 0,
+    interruptedTurns: 0,
+    ingressUrl: 'http://127.0.0.1:8760/agents/Ada/inbox',
+    totals: { ...nothing, ...totals },
+  }
+}
+
+function activity(duplicates: number, totals: Partial<Totals>, lines: readonly Activity[] = []): ProcessMessage {
+  const counters = { ...countEvents({ on: () => () => undefined }), duplicates }
+  return { type: 'activity', counters, totals: { ...nothing, ...totals }, lines }
+}
+
+function render(model: LiveModel, size = { columns: 80, rows: 24 }): string[] {
+  return renderLive(model, { size, now: 10_000, paint: (_style, text) => text, hint: (command) => command, keys: true })
+}
+
+test('counts what came in and took effect since it began, over the deaths of processes', () => {
+  const model = new LiveModel('Ada')
+  model.received(ready(1, { received: 10, done: 8, open: 2 }), 0, 0)
+  model.received(activity(1, { received: 15, done: 14, open: 1 }), 0, 0)
+  model.exited('killed', true, 0, 0)
+  model.received(ready(2, { received: 16, done: 14, open: 2 }), 84, 0)
+  model.received(activity(2, { received: 16, done: 16 }), 90, 0)
+  assert.equal(model.cameIn, 8)
+  assert.equal(model.tookEffect, 8)
+  assert.equal(model.counters.duplicates, 3)
+  assert.equal(model.kills, 1)
+  assert.equal(model.lastRecoveryMs, 84)
+})
+
+test('shows state, figures, the newest activity, and how to talk to the agent', () => {
+  const model = new LiveModel('Ada')
+  model.received(ready(42), 0, 7_000)
+  model.entered({ name: 'running', pid: 42 })
+  for (let index = 1; index <= 30; index++) model.add({ at: 0, kind: 'in', text: `you: message ${index}` })
+  const screen = render(model)
+  assert.equal(screen.length, 24)
+  const text = screen.join('\n')
+  assert.match(text, /Ada {2}running {2}process 42, for 3\.0s/)
+  assert.match(text, /came in 0 .*took effect 0/)
+  assert.match(text, /message 30/)
+  assert.doesNotMatch(text, /message 3\n/)
+  assert.match(text, /perdura send Ada "hello" --wait/)
+  assert.match(text, /k {2}kill its process/)
+})
+
+test('fits every terminal', () => {
+  const model = new LiveModel('Ada')
+  model.add({ at: 0, kind: 'out', text: `you: ${'long '.repeat(100)}` })
+  for (const size of [
+    { columns: 20, rows: 5 },
+    { columns: 1, rows: 1 },
+    { columns: 200, rows: 60 },
+  ]) {
+    const screen = render(model, size)
+    assert.ok(screen.length <= size.rows, JSON.stringify(size))
+    for (const line of screen) assert.ok(line.length <= size.columns, `${JSON.stringify(size)}: ${line}`)
+  }
+})
+
+test('what other agents write cannot break out of its line', () => {
+  const line = describeActivity({ at: 0, kind: 'in', text: 'Bob: \u001B[2Jgone\nnext' }, 0)
+  assert.match(line, /← Bob: �\[2Jgone next$/)
+})
+
+test('the log of what happened is bounded', () => {
+  const model = new LiveModel('Ada')
+  for (let index = 0; index < 5_000; index++) model.add({ at: 0, kind: 'in', text: String(index) })
+  assert.equal(model.activity.length, 200)
+  assert.equal(model.activity.at(-1)?.text, '4999')
+})

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { EffectView, OutgoingView, TurnSummary } from '../../../src/runtime/turn-queries.ts'
+import { explain, type Explanation, type StoredFacts, type WhyFacts } from '../../../src/runtime/why.ts'
+
+const now = 1_000_000
+
+function turn(number: number, fields: Partial<TurnSummary> = {}): TurnSummary {
+  return {
+    turn: number,
+    kind: 'message',
+    id: `m-${number}`,
+    from: 'you',
+    conversation: 'you',
+    text: `text ${number}`,
+    status: 'pending',
+    attempts: 0,
+    failures: 0,
+    crashes: 0,
+    receivedAt: now - 60_000,
+    availableAt: 0,
+    startedAt: null,
+    finishedAt: null,
+    error: null,
+    ...fields,
+  }
+}
+
+function effect(name: string, status: EffectView['status']): EffectView {
+  return {
+    name,
+    occurrence: 1,
+    key: `key-of-${name}`,
+    policy: 'unkeyed',
+    status,
+    runs: 1,
+    result: null,
+    error: null,
+    intendedAt: 0,
+    startedAt: 0,
+    finishedAt: null,
+  }
+}
+
+function outgoing(to: string, error: string | null = null): OutgoingView {
+  return {
+    sequence: 1,
+    id: 'o-1',
+    turn: 1,
+    to,
+    conversation: 'you',
+    content: 'x',
+    text: 'x',
+    status: 'pending',
+    attempts: 1,
+    createdAt: 0,
+    settledAt: null,
+    error,
+  }
+}
+
+function facts(stored: Partial<StoredFacts> = {}, rest: Partial<Omit<WhyFacts, 'stored'>> = {}): WhyFacts {
+  return {
+    agent: 'Ada',
+    now,
+    process: { state: 'running', pid: 7, answers: true },
+    lag: 0,
+    recipients: new Map(),
+    ...rest,
+    stored: {
+      open: [],
+      openCount: stored.open?.length ?? 0,
+      effects: new Map(),
+      dead: [],
+      deadCount: stored.dead?.length ?? 0,
+      outgoing: [],
+      unread: [],
+      timers: [],
+      doneCount: 3,
+      ...stored,
+    },
+  }
+}
+
+function only(given: WhyFacts): Explanation {
+  const found = explain(given)
+  assert.equal(found.length, 1, JSON.stringify(found))
+  return found[0] as Explanation
+}
+
+test('nothing to do is said as such', () => {
+  assert.equal(only(facts()).text, 'there is nothing to do: 3 turns done, the inbox and the outbox are empty')
+})
+
+test('an agent that does not run says how to start it', () => {
+  const { reason, text, command } = only(facts({}, { process: { state: 'stopped' } }))
+  assert.deepEqual([reason, text, command], ['not-running', 'Ada is not running', 'perdura up Ada'])
+})
+
+test('an agent that was killed says so, and that nothing is lost; one that is supervised comes back', () => {
+  assert.match(only(facts({}, { process: { state: 'killed', pid: 9 } })).text, /process 9 was killed. Nothing .* lost/)
+  const supervised = only(facts({}, { process: { state: 'killed', supervised: true } }))
+  assert.match(supervised.text, /its supervisor is starting it/)
+  assert.equal(supervised.command, undefined)
+})
+
+test('a process that does not answer is suspected of an endless loop', () => {
+  const [first] = explain(facts({}, { process: { state: 'running', pid: 7, answers: false } }))
+  assert.match(first?.text ?? '', /process 7 runs but does not answer/)
+})
+
+test('a database behind its journal is explained where no process catches up', () => {
+  const found = explain(facts({}, { lag: 3, process: { state: 'killed' } }))
+  assert.match(found[1]?.text ?? '', /lags the journal by 3 records: nothing is lost, the next start applies them/)
+})
+
+test('a parked turn names its effect, its key and the decision to take', () => {
+  const parked = turn(12, { status: 'parked' })
+  const { text, command } = only(
+    facts({ open: [parked], effects: new Map([[12, [effect('quote', 'done'), effect('charge', 'unknown')]]]) }),
+  )
+  assert.match(text, /turn 12 .* waits for you: nobody knows whether effect "charge" \(key key-of-charge\) happened/)
+  assert.equal(command, 'perdura turn resolve Ada 12 charge --done|--not-done')
+})
+
+test('a turn that waits to be tried again says when and why', () => {
+  const { text } = only(
+    facts({ open: [turn(4, { failures: 2, availableAt: now + 30_000, error: 'ECONNREFUSED' })] }),
+  )
+  assert.match(text, /turn 4 .* failed 2 times: ECONNREFUSED; it is tried again in 30\.0s/)
+})
+
+test('what waits behind a turn of its conversation is said, and other conversations are not held up', () => {
+  const found = explain(
+    facts({
+      open: [
+        turn(1, { status: 'running', startedAt: now - 5_000, attempts: 1 }),
+        turn(2),
+        turn(3),
+        turn(4, { conversation: 'other' }),
+      ],
+    }),
+  )
+  const texts = found.map(({ text }) => text)
+  assert.ok(texts.some((text) => /turn 1 .* has been running for 5\.0s, attempt 1/.test(text)))
+  assert.ok(texts.some((text) => /2 more turns of conversation "you" wait behind turn 1/.test(text)))
+  assert.ok(texts.some((text) => /turn 4 .* is next in its conversation/.test(text)))
+})
+
+test('what waits for a person comes before what goes on by itself', () => {
+  const [first] = explain(
+    facts({
+      open: [turn(1, { status: 'running', conversation: 'a' }), turn(2, { status: 'parked', conversation: 'b' })],
+      effects: new Map([[2, [effect('charge', 'unknown')]]]),
+    }),
+  )
+  assert.equal(first?.turn, 2)
+})
+
+test('a turn that a killed process was in goes on at the next start', () => {
+  const found = explain(facts({ open: [turn(1, { status: 'running' })] }, { process: { state: 'killed' } }))
+  assert.ok(found.some(({ reason }) => reason === 'interrupted'))
+})
+
+test('messages wait for a recipient that does not run, and say how to start it', () => {
+  const recipients = new Map([
+    ['Bob', 'stopped' as const],
+    ['Eve', 'missing' as const],
+    ['Kim', 'running' as const],
+  ])
+  const given = facts({ outgoing: [outgoing('Bob'), outgoing('Bob'), outgoing('Eve'), outgoing('Kim', 'busy')] }, { recipients })
+  const found = explain(given)
+  assert.deepEqual(
+    found.map(({ text, command }) => [text, command]),
+    [
+      ['2 messages for Bob wait: Bob is not running', 'perdura up Bob'],
+      ['1 message for Eve: there is no such agent here', undefined],
+      ['1 message for Kim not delivered yet: busy', undefined],
+    ],
+  )
+})
+
+test('dead letters, unread messages and the next timer are pointed out', () => {
+  const found = explain(
+    facts({
+      dead: [turn(3, { status: 'dead', failures: 5, error: 'boom' }), turn(2, { status: 'dead', crashes: 5 })],
+      deadCount: 4,
+      unread: [outgoing('you')],
+      timers: [{ id: 't', conversation: 'c', dueAt: now + 90_000 }],
+    }),
+  )
+  assert.deepEqual(
+    found.map(({ text }) => text),
+    [
+      'turn 3 ("text 3") was set aside after 5 failed attempts: boom',
+      'turn 2 ("text 2") was set aside after the process died 5 times in it',
+      '2 more turns were set aside',
+      '1 message for you has not been read',
+      'the next timer is due in 1m 30s',
+      'there is nothing to do: 3 turns done, the inbox and the outbox are empty',
+    ],
+  )
+})
+
+test('a thousand waiting turns are summed up', () => {
+  const open = Array.from({ length: 200 }, (_, index) => turn(index + 1, { conversation: `c-${index}` }))
+  const found = explain(facts({ open, openCount: 1_000 }))
+  assert.equal(found.length, 11)
+  assert.match(found.at(-1)?.text ?? '', /990 more turns not finished, of other conversations/)
+})
