@@ -13,14 +13,17 @@ const { values } = parseArgs({
 
 const messages = whole('messages', values.messages)
 const kills = whole('kills', values.kills)
+// Ctrl-C ends the agents and removes what they wrote, too.
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort())
+
 const report = await runChaos({
   messages,
   kills,
   seed: whole('seed', values.seed),
   deadlineMs: 120_000 + messages * 100 + kills * 2_000,
-  ...(process.stderr.isTTY && {
-    onProgress: (progress) => process.stderr.write(`\r${progress.kills} of ${kills} kills`),
-  }),
+  signal: interrupted.signal,
+  ...(process.stderr.isTTY && { onKill: (done) => process.stderr.write(`\r${done} of ${kills} kills`) }),
 })
 if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
 for (const finding of report.findings.slice(0, 20)) process.stderr.write(`✖ ${finding}\n`)
@@ -49,6 +52,7 @@ function document(report: ChaosReport): object {
     effect_requests: report.arrivals,
     inbox_requests: report.attempts,
     repeats_recognised: report.repeatsRecognised,
+    turns_interrupted: report.turnsInterrupted,
     effects_parked: report.parked,
     effects_decided: report.decisions,
     recovery_median_ms: report.recoveryMedianMs,
@@ -62,6 +66,7 @@ function table(report: ChaosReport): string {
   const rows: [string, string | number][] = [
     ['inputs acknowledged', `${report.acknowledged} of ${report.messages}, in ${report.attempts} requests`],
     ['kills (SIGKILL)', report.kills],
+    ['turns that they hit', report.turnsInterrupted],
     ['lost', report.lost],
     ['duplicated', report.duplicated],
     ['reordered', report.reordered],

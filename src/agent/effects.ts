@@ -59,6 +59,8 @@ async function clarify<T>(effect: Effect<T>, known: EffectRow): Promise<{ readon
 async function start<T>(effect: Effect<T>): Promise<T> {
   const { run, ordinal, key, policy, options, label } = effect
   const { store, effects, clock } = run.host
+  // A check may have outlived the turn, and another attempt may have settled the effect since.
+  run.assertOpen()
   await store.write((tx) => effects.start(tx, ordinal, { key, policy }, clock.now()))
   try {
     run.assertOpen()

@@ -107,22 +107,15 @@ function sweepOutbox(tx: Tx, limits: RetentionLimits, now: number): number {
 
 function sweepSeen(tx: Tx, limits: RetentionLimits, now: number): number {
   const newest = tx.get<{ position: number | null }>('SELECT max(position) AS position FROM inbox_seen')?.position ?? 0
+  // What is still open must be recognised whatever its age.
   const old = tx.all<{ source: string; id: string }>(
-    `SELECT source, id FROM inbox_seen WHERE seen_at < ? OR position <= ?
-       ORDER BY seen_at LIMIT ?`,
+    `SELECT source, id FROM inbox_seen WHERE (seen_at < ? OR position <= ?) AND NOT EXISTS (
+       SELECT 1 FROM inbox WHERE inbox.position = inbox_seen.position AND status IN ('pending', 'running', 'parked'))
+     ORDER BY seen_at LIMIT ?`,
     now - limits.seenMaxAgeMs,
     newest - limits.seenMax,
     batchRows,
   )
-  // What is still open must be recognised whatever its age.
-  const gone = old.filter(
-    ({ source, id }) =>
-      tx.get(
-        "SELECT 1 FROM inbox WHERE status IN ('pending', 'running', 'parked') AND source = ? AND id = ?",
-        source,
-        id,
-      ) === undefined,
-  )
-  for (const { source, id } of gone) tx.run('DELETE FROM inbox_seen WHERE source = ? AND id = ?', source, id)
-  return gone.length
+  for (const { source, id } of old) tx.run('DELETE FROM inbox_seen WHERE source = ? AND id = ?', source, id)
+  return old.length
 }

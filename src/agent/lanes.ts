@@ -32,6 +32,7 @@ export class Lanes {
   readonly #places = new Map<number, Place>()
   /** In the order in which they became ready. */
   readonly #ready = new Set<Lane>()
+  readonly #waiting = new Set<Lane>()
 
   get openCount(): number {
     return this.#places.size
@@ -104,9 +105,8 @@ export class Lanes {
    */
   wake(now: number, delayMaxMs: number): number | undefined {
     let next: number | undefined
-    for (const lane of this.#lanes.values()) {
-      const head = lane.queue[0]
-      if (head === undefined || lane.running !== undefined || head.parked || head.availableAt === 0) continue
+    for (const lane of [...this.#waiting]) {
+      const head = lane.queue[0] as Place
       if (head.availableAt > now && head.availableAt - now <= delayMaxMs) {
         next = Math.min(next ?? Infinity, head.availableAt)
         continue
@@ -131,8 +131,10 @@ export class Lanes {
 
   #update(lane: Lane): void {
     const head = lane.queue[0]
-    const ready = head !== undefined && lane.running === undefined && !head.parked && head.availableAt === 0
-    if (ready) this.#ready.add(lane)
+    const idle = head !== undefined && lane.running === undefined && !head.parked
+    if (idle && head.availableAt === 0) this.#ready.add(lane)
     else this.#ready.delete(lane)
+    if (idle && head.availableAt > 0) this.#waiting.add(lane)
+    else this.#waiting.delete(lane)
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { freeze, isDraft, produce } from 'immer'
 import { PerduraError, toError } from '../errors.ts'
 import { readCount, setCount } from '../store/counters.ts'
@@ -62,9 +63,12 @@ export class AgentState {
     return this.#committed
   }
 
-  /** Writes version and document where the definition's are not what is stored. */
+  /** Writes the document, as the definition's schema made it of what is stored, and the version of that schema. */
   store(tx: Tx): void {
     setCount(tx, 'state.version', this.#definition.state.version)
+    for (const { key } of tx.all<{ key: string }>('SELECT key FROM state')) {
+      if (!Object.hasOwn(this.#committed, key)) tx.run('DELETE FROM state WHERE key = ?', key)
+    }
     for (const [key, value] of Object.entries(this.#committed)) writeKey(tx, key, value)
   }
 
@@ -85,11 +89,11 @@ export class AgentState {
     const validated = toDocument(this.#definition.state.validate(next))
     const merged: Record<string, unknown> = {}
     for (const [key, value] of Object.entries(validated)) {
-      // Keys that nobody changed keep their identity: that is how others see that they did not change.
-      merged[key] = next[key] === before[key] && key in before ? before[key] : value
+      // Keys that did not change keep their identity: that is how others see that they did not.
+      merged[key] = Object.hasOwn(before, key) && isDeepStrictEqual(before[key], value) ? before[key] : value
       if (merged[key] !== before[key]) writeKey(tx, key, merged[key])
     }
-    for (const key of Object.keys(before)) if (!(key in merged)) tx.run('DELETE FROM state WHERE key = ?', key)
+    for (const key of Object.keys(before)) if (!Object.hasOwn(merged, key)) tx.run('DELETE FROM state WHERE key = ?', key)
     const after = freeze(merged)
     this.#working = after
     tx.onUndo(() => (this.#working = before))

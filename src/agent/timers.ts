@@ -29,6 +29,7 @@ interface TimerRow {
 
 /** What the inbox entry of a fired timer carries. */
 export interface TimerPayload {
+  readonly id: string
   readonly payload: Json
   readonly dueAt: number
 }
@@ -64,16 +65,18 @@ export const timerTable: TimerTable = {
   },
   fire(tx, inbox, now, countMax) {
     const due = tx.all<TimerRow>('SELECT * FROM timers WHERE due_at <= ? ORDER BY due_at, id LIMIT ?', now, countMax)
-    return due.map((row) => {
-      const payload: TimerPayload = { payload: JSON.parse(row.payload) as Json, dueAt: row.due_at }
+    return due.flatMap((row) => {
+      const payload: TimerPayload = { id: row.id, payload: JSON.parse(row.payload) as Json, dueAt: row.due_at }
       // The entry and the removal are one transaction: a timer fires once, however late.
       tx.run('DELETE FROM timers WHERE id = ?', row.id)
-      const { position } = inbox.accept(
+      const { position, duplicate } = inbox.accept(
         tx,
         {
           kind: 'timer',
           source: 'timer',
-          id: row.id,
+          // Its own id and when it was due: a message that comes again after its id was forgotten sets timers of the
+          // same ids again, and they are other ones.
+          id: `${row.id}@${row.due_at}`,
           sender: row.sender,
           conversation: row.conversation,
           payload: { ...payload },
@@ -82,7 +85,7 @@ export const timerTable: TimerTable = {
         },
         now,
       )
-      return { position, conversation: row.conversation }
+      return duplicate ? [] : [{ position, conversation: row.conversation }]
     })
   },
 }

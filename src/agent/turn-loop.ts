@@ -1,6 +1,6 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Json } from '../json.ts'
-import type { Timer } from '../platform/clock.ts'
+import { sleep, type Timer } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { bury, type DeadLetterEvidence } from '../queue/dead-letters.ts'
 import { openEntries, readEntry, type InboxEntry, type InboxTable } from '../queue/inbox.ts'
@@ -14,10 +14,10 @@ export interface TurnLoopOptions {
   readonly inbox: InboxTable
   readonly random: Random
   readonly onStarted: (turn: number, attempt: number) => void
-  readonly onDone: (turn: number, durationMs: number) => void
+  readonly onDone: (entry: InboxEntry, durationMs: number) => void
   readonly onFailed: (turn: number, error: Error, retryInMs: number | null) => void
   readonly onParked: (turn: number, effect: string) => void
-  readonly onDead: (turn: number, reason: string) => void
+  readonly onDead: (entry: InboxEntry, reason: string) => void
 }
 
 /** How long a turn waits that could not be written, ms. */
@@ -135,19 +135,30 @@ export class TurnLoop {
       this.#pump()
       await granted
     }
-    try {
-      await this.#attempt(position, alone, becomeAlone)
-    } catch (thrown) {
-      // What could not be written (a full disk, an agent that is closing) is no failure of the turn: what is on disk
-      // stays as it is, and the attempt is made again later, by this process or the next.
-      this.#options.host.log.error('turn:attempt:abandoned', { turn: position, error: toError(thrown) })
-      this.#lanes.postpone(position, this.#options.host.clock.now() + unwritableDelayMs)
+    while (!(await this.#tryAttempt(position, alone, becomeAlone))) {
+      // What has to run alone keeps its place: beside others it could not be told who killed the process.
+      await sleep(this.#options.host.clock, unwritableDelayMs)
     }
     this.#running.delete(position)
     this.#active -= 1
     if (exclusive) this.#exclusiveRunning = false
     if (this.#active === 0) this.#drained?.()
     this.#pump()
+  }
+
+  /** False where it is to be made again at once. */
+  async #tryAttempt(position: number, alone: boolean, becomeAlone: () => Promise<void>): Promise<boolean> {
+    try {
+      await this.#attempt(position, alone, becomeAlone)
+      return true
+    } catch (thrown) {
+      // What could not be written (a full disk, an agent that is closing) is no failure of the turn: what is on disk
+      // stays as it is, and the attempt is made again later, by this process or the next.
+      this.#options.host.log.error('turn:attempt:abandoned', { turn: position, error: toError(thrown) })
+      if (alone && !this.#stopping) return false
+      this.#lanes.postpone(position, this.#options.host.clock.now() + unwritableDelayMs)
+      return true
+    }
   }
 
   async #attempt(position: number, alone: boolean, becomeAlone: () => Promise<void>): Promise<void> {
@@ -160,6 +171,8 @@ export class TurnLoop {
     onStarted(position, entry.attempts)
     for (let conflicts = 0; ; conflicts++) {
       if (conflicts > conflictsMax) await becomeAlone()
+      // Interrupting comes once, for what runs at that time.
+      if (this.#stopping) return this.#settle(entry, { kind: 'stopped' })
       const run = new TurnRun(host, entry, entry.attempts)
       this.#running.set(position, run)
       const end = await run.execute()
@@ -171,15 +184,12 @@ export class TurnLoop {
         })
       } catch (thrown) {
         const error = toError(thrown)
-        if (error instanceof PerduraError && error.code === 'ERR_STATE_CONFLICT') {
-          if (this.#stopping) return this.#settle(entry, { kind: 'stopped' })
-          continue
-        }
+        if (error instanceof PerduraError && error.code === 'ERR_STATE_CONFLICT') continue
         if (isUnwritable(error)) throw error
         return this.#settle(entry, { kind: 'failed', error })
       }
       this.#lanes.finish(position)
-      this.#options.onDone(position, Math.round(clock.monotonicMs() - startedMs))
+      this.#options.onDone(entry, Math.round(clock.monotonicMs() - startedMs))
       return
     }
   }
@@ -222,7 +232,7 @@ export class TurnLoop {
       bury(tx, position, 'failed', evidence, host.clock.now())
     })
     this.#lanes.finish(position)
-    onDead(position, error.message)
+    onDead(entry, error.message)
   }
 
   async #postpone(entry: InboxEntry, retry: Parameters<InboxTable['postpone']>[2]): Promise<void> {

@@ -275,9 +275,9 @@ export class TurnRun {
   }
 
   #firedTimer(): FiredTimer {
-    const { payload, dueAt } = this.entry.payload as unknown as TimerPayload
+    const { id, payload, dueAt } = this.entry.payload as unknown as TimerPayload
     const lateMs = Math.max(0, this.entry.receivedAt - dueAt)
-    return { id: this.entry.id, conversation: this.entry.conversation, payload, dueAt, lateMs }
+    return { id, conversation: this.entry.conversation, payload, dueAt, lateMs }
   }
 }
 

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
 import type { AgentDefinition } from '../agent/definition.ts'
 import { errorCodes, PerduraError, toError } from '../errors.ts'
-import { agentPaths, checkAgentName } from '../runtime/home.ts'
+import { agentExists, agentPaths, checkAgentName } from '../runtime/home.ts'
 import { readLaunchRecord, type LaunchRecord } from '../runtime/launch-record.ts'
 import type { Call } from './call.ts'
 import { noSuchAgent } from './look.ts'
@@ -49,6 +49,7 @@ export function resolveTarget(call: Call): Target {
 }
 
 function knownTarget(call: Call, name: string): Target | undefined {
+  if (!agentExists(call.disk, call.home, name)) return undefined
   const launch = readLaunchRecord(call.disk, agentPaths(call.home, name).launchRecord)
   return launch === undefined ? undefined : { launch, name }
 }

@@ -7,12 +7,21 @@ import { Output, wantsColour } from './output.ts'
 export async function dispatch(argv: readonly string[]): Promise<number> {
   const environment = process.env
   const { stdout, stderr } = process
-  let output = new Output({
+  const outputFor = (options: { json: boolean; quiet: boolean; noColour: boolean }): Output =>
+    new Output({
+      ...options,
+      colour: {
+        stdout: wantsColour(stdout, environment, options.noColour),
+        stderr: wantsColour(stderr, environment, options.noColour),
+      },
+      stdout,
+      stderr,
+    })
+  // Until the command line is understood; it may be wrong, and the error must come out as it was asked for.
+  let output = outputFor({
     json: argv.includes('--json'),
     quiet: false,
-    colour: wantsColour(stderr, environment, argv.includes('--no-color')),
-    stdout,
-    stderr,
+    noColour: argv.includes('--no-color'),
   })
   let brokenPipe = (): void => {
     process.exit(0)
@@ -20,13 +29,8 @@ export async function dispatch(argv: readonly string[]): Promise<number> {
   survivesBrokenPipes(() => brokenPipe())
   try {
     const parsed = await parse(argv)
-    output = new Output({
-      json: parsed.values['json'] === true,
-      quiet: parsed.values['quiet'] === true,
-      colour: wantsColour(stdout, environment, parsed.values['no-color'] === true),
-      stdout,
-      stderr,
-    })
+    const { json, quiet, 'no-color': noColour } = parsed.values
+    output = outputFor({ json: json === true, quiet: quiet === true, noColour: noColour === true })
     if (parsed.kind === 'help') {
       const { helpText } = await import('./help.ts')
       const text = helpText(parsed.topic, commands)

@@ -4,7 +4,8 @@ import type { Json, JsonObject } from '../json.ts'
 export interface OutputOptions {
   readonly json: boolean
   readonly quiet: boolean
-  readonly colour: boolean
+  /** Whether standard output, and standard error, is to be coloured. */
+  readonly colour: { readonly stdout: boolean; readonly stderr: boolean }
   readonly stdout: { write(text: string): unknown }
   readonly stderr: { write(text: string): unknown }
 }
@@ -29,6 +30,11 @@ export class Output {
     if (this.json) this.#options.stdout.write(`${JSON.stringify(snakeCase(value))}\n`)
   }
 
+  /** One document of many, as it is: for what has no end. */
+  record(value: unknown): void {
+    if (this.json) this.#options.stdout.write(`${JSON.stringify(value)}\n`)
+  }
+
   /** Something to know besides the data. */
   note(text: string): void {
     if (!this.#options.quiet) this.#options.stderr.write(`${text}\n`)
@@ -38,7 +44,9 @@ export class Output {
     const error = toError(thrown)
     const code = error instanceof PerduraError ? error.code : 'ERR_INTERNAL'
     const details: JsonObject = error instanceof PerduraError ? error.details : {}
-    this.#options.stderr.write(`perdura: ${this.paint('red', code)}: ${error.message}\n`)
+    this.#options.stderr.write(
+      `perdura: ${paint('red', code, this.#options.colour.stderr)}: ${error.message}\n`,
+    )
     // What was not expected is a bug, and its place is what helps to find it.
     if (!(error instanceof PerduraError) && error.stack !== undefined) {
       this.#options.stderr.write(`${error.stack.split('\n').slice(1).join('\n')}\n`)
@@ -72,9 +80,14 @@ export class Output {
     for (const row of clean) this.line(format(row))
   }
 
+  /** For what goes to standard output. */
   paint(style: Style, text: string): string {
-    return this.#options.colour ? `\u001B[${styles[style]}m${text}\u001B[0m` : text
+    return paint(style, text, this.#options.colour.stdout)
   }
+}
+
+function paint(style: Style, text: string, colour: boolean): string {
+  return colour ? `\u001B[${styles[style]}m${text}\u001B[0m` : text
 }
 
 export type Style = keyof typeof styles
@@ -116,7 +129,7 @@ export function formatTime(timeMs: number, nowMs: number): string {
 }
 
 /** Fields that hold what a user stored: their keys are the user's own. */
-const opaque = new Set(['payload', 'content', 'result', 'evidence', 'details', 'state', 'fields'])
+const opaque = new Set(['payload', 'content', 'result', 'evidence', 'details', 'state', 'lines'])
 
 /** The same value with our own keys as JSON documents have them. */
 export function snakeCase(value: unknown): Json {

@@ -56,11 +56,15 @@ export class OutboxPump {
     this.#pump(to, recipient)
   }
 
-  /** Stops delivering; what is under way is waited for. */
-  async close(): Promise<void> {
+  /** Stops delivering; what is under way is waited for, for `deadlineMs`: what is not settled then is sent again. */
+  async close(deadlineMs: number): Promise<void> {
     this.#closed = true
     for (const { timer } of this.#recipients.values()) timer?.cancel()
-    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    if (this.#underWay === 0) return
+    const idle = new Promise<void>((resolve) => (this.#idle = resolve))
+    const timer = this.#options.clock.setTimer(deadlineMs, () => this.#idle?.())
+    await idle
+    timer.cancel()
   }
 
   #pump(to: string, recipient: Recipient): void {

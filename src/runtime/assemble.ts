@@ -94,9 +94,10 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     log,
     ...(options.store === undefined ? {} : { limits: options.store }),
   })
-  const emitter = new Emitter()
-  const search = options.openSearch(store.reader)
+  const emitter = new Emitter((event, error) => log.error('agent:listener:failed', { listener: event, error }))
+  let search: ReturnType<AssembleOptions['openSearch']> | undefined
   try {
+    const notes = (search = options.openSearch(store.reader))
     const state = AgentState.load(store.reader, definition)
     const start = await startAgent({ store, definition, state, parts, clock, random })
     const recovered: RecoverySummary = { ...found, previous: start.previous, interruptedTurns: start.interrupted }
@@ -131,7 +132,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       memory: (stage) =>
         createMemory({
           reader: store.reader,
-          search,
+          search: notes,
           stage,
           allocateNoteId: noteIds,
           now: () => clock.now(),
@@ -153,9 +154,6 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       lateEffect: (turn) => void unparkLater(turn),
     }
 
-    /** The size is needed when the entry is finished, and the row may have been swept by then. */
-    const entryFinished = (turn: number): void => inboxBound.remove(readEntry(store.reader, turn)?.sizeBytes ?? 0)
-
     const loop = new TurnLoop({
       host,
       inbox: parts.inbox,
@@ -164,8 +162,8 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
         agentLog.debug('turn:attempt:started', { turn, attempt })
         emitter.emit('turn:attempt:started', { turn, attempt })
       },
-      onDone(turn, durationMs) {
-        entryFinished(turn)
+      onDone({ position: turn, sizeBytes }, durationMs) {
+        inboxBound.remove(sizeBytes)
         agentLog.info('turn:done', { turn, durationMs })
         emitter.emit('turn:done', { turn, durationMs })
         timers.look()
@@ -178,8 +176,8 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
         agentLog.error('turn:parked', { turn, effect })
         emitter.emit('turn:parked', { turn, effect })
       },
-      onDead(turn, reason) {
-        entryFinished(turn)
+      onDead({ position: turn, sizeBytes }, reason) {
+        inboxBound.remove(sizeBytes)
         agentLog.error('turn:dead', { turn, reason })
         emitter.emit('turn:dead', { turn, reason })
       },
@@ -233,10 +231,13 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       housekeeping.close()
       timers.close()
       await loop.stop(deadlineMs)
-      await pump.close()
-      await store.write((tx) => start.markClean(tx))
-      search.close()
-      await store.close()
+      await pump.close(deadlineMs)
+      try {
+        await store.write((tx) => start.markClean(tx))
+      } finally {
+        notes.close()
+        await store.close()
+      }
       const durationMs = Math.round(clock.monotonicMs() - closingMs)
       agentLog.info('agent:stop:done', { durationMs })
       emitter.emit('agent:stop:done', { durationMs })
@@ -298,7 +299,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       close: ({ deadlineMs = 10_000 } = {}) => (closing ??= close(deadlineMs)),
     }
   } catch (error) {
-    search.close()
+    search?.close()
     await store.close()
     throw error
   }
@@ -321,6 +322,9 @@ function checkInput(input: IngestInput, payloadBytesMax: number): Parameters<Inb
   }
   if (typeof conversation !== 'string' || conversation.length === 0 || conversation.length > 256) {
     throw new PerduraError('ERR_PAYLOAD_INVALID', 'conversation: 1 to 256 characters')
+  }
+  if (inReplyTo !== undefined && (typeof inReplyTo !== 'string' || inReplyTo.length === 0 || inReplyTo.length > 256)) {
+    throw new PerduraError('ERR_PAYLOAD_INVALID', 'inReplyTo: the id of a message, 1 to 256 characters')
   }
   if (!Number.isSafeInteger(hops) || hops < 0 || hops > 1_000) {
     throw new PerduraError('ERR_PAYLOAD_INVALID', 'hops: a whole number from 0 to 1000')

@@ -24,11 +24,25 @@ export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
   try {
     assertReadable(database, migrations.length)
     const position = readPosition(database)
-    let lag = 0
-    scanChain(disk, join(folder, 'journal'), position.chain, position, () => (lag += 1))
+    const lag = countRecordsAfter(disk, join(folder, 'journal'), position)
     return { reader: new StatementCache(database), lag, close: () => database.close() }
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+const attemptsMax = 5
+
+/** The agent may be running: a segment that was listed may have been retired before it is looked into. */
+function countRecordsAfter(disk: Disk, journal: string, position: ReturnType<typeof readPosition>): number {
+  for (let attempt = 1; ; attempt++) {
+    let count = 0
+    try {
+      scanChain(disk, journal, position.chain, position, () => (count += 1))
+      return count
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ENOENT' || attempt === attemptsMax) throw error
+    }
   }
 }

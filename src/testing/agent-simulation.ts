@@ -30,10 +30,10 @@ export interface Swaps {
 
 type Deliver = (message: Outgoing) => Promise<Verdict>
 
-export interface AgentSimulationOptions<State extends object> {
+export interface AgentSimulationOptions {
   readonly seed: number | string
   /** Called at every start of the process, as a fresh process loads its code. */
-  readonly agent: (outside: Outside, process: SimulatedProcess) => AgentDefinition<State>
+  readonly agent: (outside: Outside, process: SimulatedProcess) => AgentDefinition
   readonly faults: AgentFaults
   /** What a recipient does with a message that arrives. Default: takes it. */
   readonly deliver?: ((message: Outgoing) => Verdict) | undefined
@@ -61,7 +61,7 @@ const restartAfterFailureMs = 250
  * One agent on one simulated machine, in as many processes as it takes: started again whenever it died, with whatever
  * disk and database the faults have left. The faults are planned from the seed and end with `calm`.
  */
-export class AgentSimulation<State extends object = object> {
+export class AgentSimulation {
   readonly clock = new SimulatedClock()
   readonly trace = new Trace()
   readonly random: SeededRandom
@@ -74,7 +74,7 @@ export class AgentSimulation<State extends object = object> {
   readonly reached = new Map<string, number>()
   onReady: ((incarnation: Incarnation) => void) | undefined
   onDeath: ((incarnation: Incarnation) => void) | undefined
-  readonly #options: AgentSimulationOptions<State>
+  readonly #options: AgentSimulationOptions
   readonly #plan: SeededRandom
   #deathsLeft: number
   #calm = false
@@ -82,7 +82,7 @@ export class AgentSimulation<State extends object = object> {
   #countdown: { prefix: string; left: number } | undefined
   readonly #names = new Map<string, string>()
 
-  constructor(options: AgentSimulationOptions<State>) {
+  constructor(options: AgentSimulationOptions) {
     this.#options = options
     const { clock, faults } = { clock: this.clock, faults: options.faults }
     this.random = createSeededRandom(options.seed)
@@ -205,8 +205,7 @@ export class AgentSimulation<State extends object = object> {
       const random = this.random.fork(process.name)
       const deliver: Deliver = (message) => this.#deliver(process, message)
       const agent = await assembleAgent({
-        // Inside, the type of the state is of no interest.
-        definition: define(this.network.for(process), process) as unknown as AgentDefinition,
+        definition: define(this.network.for(process), process),
         folder,
         files: swaps.files?.(files) ?? files,
         platform: {

@@ -16,3 +16,12 @@ export { outside, type Owner } from './owner.ts'
 export { SimulatedProcess } from './process.ts'
 export { createSeededRandom, type SeededRandom } from './random.ts'
 export { SimulatedTransport, type AcceptConnection, type Upgrade } from './transport.ts'
+export {
+  AgentSimulation,
+  type AgentSimulationOptions,
+  type Incarnation,
+  type Swaps,
+} from './agent-simulation.ts'
+export { drawFaults, noFaults, type AgentFaults } from './agent-faults.ts'
+export { SimulatedDatabase, type DatabaseBoundary, type SimulatedDatabaseOptions } from './database.ts'
+export { Network, type NetworkRates, type Outside } from './outside.ts'

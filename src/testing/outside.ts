@@ -9,9 +9,9 @@ export interface Outside {
    * Asks something of the world over a network: `act` runs there a little later, and its result (or its error) comes
    * back later still. The request may get lost on the way there, so that nothing happens, or its answer on the way
    * back; both reject after a while, with an error that does not tell which. A request that is under way when the
-   * process dies still arrives. `label` says what it is, for `underWay`.
+   * process dies still arrives. `label` says what it is, for `underWay`; the world takes `slowMs` longer to do it.
    */
-  request<T>(label: string, act: () => T): Promise<T>
+  request<T>(label: string, act: () => T, slowMs?: number): Promise<T>
   /** Resolves after virtual time; rejects when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Kills the process at this very point, as an endless loop or a lack of memory would. */
@@ -58,9 +58,9 @@ export class Network {
     const clock = this.#clock
     return {
       random: this.#random,
-      request: (label, act) => {
+      request: (label, act, slowMs = 0) => {
         process.check()
-        return this.#request(process, label, act)
+        return this.#request(process, label, act, slowMs)
       },
       sleep: (ms, signal) => {
         process.check()
@@ -78,9 +78,9 @@ export class Network {
     }
   }
 
-  #request<T>(process: SimulatedProcess, label: string, act: () => T): Promise<T> {
+  #request<T>(process: SimulatedProcess, label: string, act: () => T, slowMs: number): Promise<T> {
     const lost = this.loses() ? this.#random.pick(['request', 'answer'] as const) : undefined
-    const thereMs = this.delayMs
+    const thereMs = slowMs + this.delayMs
     const backMs = this.delayMs
     this.#underWay.set(label, (this.#underWay.get(label) ?? 0) + 1)
     return new Promise((resolve, reject) => {

@@ -18,7 +18,9 @@ export interface ChaosOptions {
   readonly seed: number
   /** Time after which the rest is called stuck, ms. */
   readonly deadlineMs: number
-  readonly onProgress?: (progress: { readonly kills: number; readonly acknowledged: number }) => void
+  /** Gives up, and cleans up. */
+  readonly signal?: AbortSignal
+  readonly onKill?: (kills: number) => void
 }
 
 export interface ChaosReport extends Omit<Verdict, 'findings'> {
@@ -31,9 +33,10 @@ export interface ChaosReport extends Omit<Verdict, 'findings'> {
   readonly repeatsRecognised: number
   readonly effects: { readonly idempotent: number; readonly verify: number; readonly unkeyed: number }
   readonly arrivals: number
+  readonly turnsInterrupted: number
+  /** Effects whose outcome only a person could find out, and decisions that the agent took. */
   readonly parked: number
   readonly decisions: number
-  readonly starts: number
   readonly recoveryMedianMs: number
   readonly durationMs: number
   /** Nothing was left to do before the deadline. */
@@ -72,7 +75,8 @@ class ChaosRun {
     this.#home = home
     this.#receiver = receiver
     this.#plan = createPlan(options)
-    this.#deadline = AbortSignal.timeout(options.deadlineMs)
+    const signals = options.signal === undefined ? [] : [options.signal]
+    this.#deadline = AbortSignal.any([AbortSignal.timeout(options.deadlineMs), ...signals])
     const environment = { CHAOS_RECEIVER_PORT: String(receiver.port) }
     this.#peer = new Victim({ target: join(import.meta.dirname, 'peer.ts'), home, environment })
     this.#agent = new Victim({ target: join(import.meta.dirname, 'agent.ts'), home, environment })
@@ -118,11 +122,12 @@ class ChaosRun {
   async #kill(): Promise<void> {
     for (const { victim, when, delayMs } of this.#plan.kills) {
       const target = victim === 'agent' ? this.#agent : this.#peer
-      if (when === 'working') await target.ready()
-      await sleep(delayMs)
+      if (when !== 'starting') await target.ready()
+      if (when !== 'stopping') await sleep(delayMs)
       if (this.#deadline.aborted) return
-      while (!(await target.kill()));
-      this.#options.onProgress?.({ kills: this.#kills, acknowledged: 0 })
+      let killed = when === 'stopping' ? await target.killWhileStopping(delayMs) : await target.kill()
+      while (!killed) killed = await target.kill()
+      this.#options.onKill?.(this.#kills)
     }
   }
 
@@ -182,9 +187,9 @@ class ChaosRun {
       repeatsRecognised: sent.recognised,
       effects: { idempotent: count('idempotent'), verify: count('verify'), unkeyed: count('unkeyed') },
       arrivals: outside.arrivals,
+      turnsInterrupted: this.#agent.turnsInterrupted + this.#peer.turnsInterrupted,
       parked: decided.parked,
       decisions: decided.decisions,
-      starts: this.#agent.recoveriesMs.length,
       recoveryMedianMs: Math.round(median(this.#agent.recoveriesMs)),
       durationMs: Math.round(performance.now() - this.#startedMs),
       settled,

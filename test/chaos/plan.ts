@@ -45,8 +45,11 @@ export interface Posting {
 
 export interface PlannedKill {
   readonly victim: 'agent' | 'peer'
-  /** `starting`: counted from its start, whether it has recovered or not. `working`: from when it was ready. */
-  readonly when: 'starting' | 'working'
+  /**
+   * `starting`: counted from its start, whether it has recovered or not. `working`: from when it was ready. `stopping`:
+   * from when it was asked to stop.
+   */
+  readonly when: 'starting' | 'working' | 'stopping'
   readonly delayMs: number
 }
 
@@ -113,6 +116,7 @@ function planKill(random: SeededRandom): PlannedKill {
   const victim = random.chance(0.12) ? 'peer' : 'agent'
   // Starting takes a few hundred ms; these hit the loading of modules, the recovery, and the first turns after it.
   if (random.chance(0.25)) return { victim, when: 'starting', delayMs: random.int(0, 400) }
+  if (random.chance(0.08)) return { victim, when: 'stopping', delayMs: random.fraction() * 20 }
   const longestMs = random.pick([20, 60, 60, 200, 200, 400, 1_000])
   return { victim, when: 'working', delayMs: random.fraction() * longestMs }
 }

@@ -126,6 +126,11 @@ class Sender {
 }
 
 function readAnswer(status: number, text: string): Answer {
-  const { position, duplicate } = JSON.parse(text) as { position?: number; duplicate?: boolean }
-  return { status, position, duplicate: duplicate === true, text }
+  let body: { position?: number; duplicate?: boolean } = {}
+  try {
+    body = JSON.parse(text) as typeof body
+  } catch {
+    // Whoever has got the port of a killed agent may speak another language.
+  }
+  return { status, position: body.position, duplicate: body.duplicate === true, text }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AgentProcess, type AgentProcessOptions } from '../helpers/agent-process.ts'
 
 /** An agent whose process is killed and started again, and must never end by itself. */
@@ -5,6 +6,7 @@ export class Victim {
   readonly #options: AgentProcessOptions
   #process: AgentProcess
   #kills = 0
+  #turnsInterrupted = 0
   readonly #recoveriesMs: number[] = []
   readonly #complaints: string[] = []
 
@@ -26,6 +28,11 @@ export class Victim {
     return this.#recoveriesMs
   }
 
+  /** Turns that a kill hit while they ran. */
+  get turnsInterrupted(): number {
+    return this.#turnsInterrupted
+  }
+
   /** Ends that nobody asked for. */
   get complaints(): readonly string[] {
     return this.#complaints
@@ -45,8 +52,7 @@ export class Victim {
 
   /** Kills the process with SIGKILL and starts the next one at once. False if it was not there to be killed. */
   async kill(): Promise<boolean> {
-    const killed = this.#process.kill()
-    if (!killed) {
+    if (!this.#process.kill()) {
       await this.#noteEnd()
       return false
     }
@@ -56,6 +62,19 @@ export class Victim {
     if (signal !== 'SIGKILL') this.#complaints.push(`ended with ${code ?? signal}: ${complaint}`)
     this.#process = this.#start()
     return true
+  }
+
+  /** Asks it to stop, and kills it while it does; one that was quicker is started again. False in that case. */
+  async killWhileStopping(delayMs: number): Promise<boolean> {
+    const process = this.#process
+    void process.stop()
+    await sleep(delayMs)
+    process.kill()
+    const { code, signal, complaint } = await process.ended
+    if (signal === 'SIGKILL') this.#kills += 1
+    else if (code !== 0) this.#complaints.push(`stopped with ${code ?? signal}: ${complaint}`)
+    this.#process = this.#start()
+    return signal === 'SIGKILL'
   }
 
   /** Stops it as a person would. */
@@ -80,7 +99,10 @@ export class Victim {
   #start(): AgentProcess {
     const process = new AgentProcess(this.#options)
     void process.ready.then(
-      () => this.#recoveriesMs.push(performance.now() - process.startedMs),
+      ({ interruptedTurns }) => {
+        this.#recoveriesMs.push(performance.now() - process.startedMs)
+        this.#turnsInterrupted += interruptedTurns
+      },
       () => undefined,
     )
     return process

@@ -13,6 +13,9 @@ export interface AgentProcessOptions {
   readonly onMessage?: (message: unknown) => void
 }
 
+/** What a process says when it is ready. */
+export type ReadyMessage = Extract<ProcessMessage, { type: 'ready' }>
+
 /** How a process ended. */
 export interface ProcessEnd {
   readonly code: number | null
@@ -29,7 +32,7 @@ export class AgentProcess {
   /** `performance.now()` when it was started. */
   readonly startedMs = performance.now()
   readonly #child: ChildProcess
-  readonly #ready = Promise.withResolvers<{ readonly ingressUrl: string }>()
+  readonly #ready = Promise.withResolvers<ReadyMessage>()
   readonly #ended = Promise.withResolvers<ProcessEnd>()
   #complaint = ''
   #ingressUrl: string | undefined
@@ -47,7 +50,7 @@ export class AgentProcess {
     this.#child.on('message', (message: ProcessMessage) => {
       if (message.type === 'ready') {
         this.#ingressUrl = message.ingressUrl
-        this.#ready.resolve({ ingressUrl: message.ingressUrl })
+        this.#ready.resolve(message)
       }
       onMessage?.(message)
     })
@@ -68,7 +71,7 @@ export class AgentProcess {
   }
 
   /** Rejects if it ends before. */
-  get ready(): Promise<{ readonly ingressUrl: string }> {
+  get ready(): Promise<ReadyMessage> {
     return this.#ready.promise
   }
 

@@ -21,13 +21,12 @@ interface LogEntry {
 }
 
 export async function run(call: Call): Promise<undefined> {
-  const paths = requireAgent(call, call.argument(0))
   const count = call.count('lines', 50, 1_000_000)
   const least = levels.indexOf(call.choice('level', levels) ?? 'debug')
   const follow = call.flag('follow')
   const wanted = (entry: LogEntry): boolean => levels.indexOf((entry.level ?? 'info') as Level) >= least
 
-  const tail = new LogTail(paths.log)
+  const tail = new LogTail(requireAgent(call, call.argument(0)).log)
   const entries = parseLines(tail.history()).filter(wanted)
   const shown = count === 0 ? [] : entries.slice(-count)
   if (entries.length === 0 && !follow) call.output.note('the log is empty')
@@ -37,8 +36,7 @@ export async function run(call: Call): Promise<undefined> {
     return
   }
   const print = (entry: LogEntry): void => {
-    // Whoever follows wants each line as it comes: one document a line.
-    call.output.document(entry)
+    call.output.record(entry)
     call.output.line(format(call.output, entry))
   }
   for (const entry of shown) print(entry)

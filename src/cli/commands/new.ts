@@ -11,6 +11,10 @@ export function run(call: Call): undefined {
   const path = join(folder, `${name.toLowerCase()}.ts`)
   try {
     mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    throw unwritable(folder, cause)
+  }
+  try {
     // Only where there is nothing: an agent that somebody wrote is not to be lost to a second `new`.
     writeFileSync(path, template(name), { flag: 'wx' })
   } catch (cause) {

@@ -7,8 +7,8 @@ import { turnTable } from '../turn-table.ts'
 
 export function run(call: Call): undefined {
   const agent = call.argument(0)
-  const paths = requireAgent(call, agent)
   const limit = call.count('limit', 20, 10_000, 1)
+  const paths = requireAgent(call, agent)
   const queue = readAgent(call, paths, (store) => listQueue(store.reader, limit))
   const { output } = call
   const title = (text: string): void => output.line(output.paint('bold', text))

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../../errors.ts'
-import { agentPaths, checkAgentName, type AgentPaths } from '../../runtime/home.ts'
+import type { AgentPaths } from '../../runtime/home.ts'
 import { payloadBytesMax } from '../../runtime/limits.ts'
 import type { OutgoingView } from '../../runtime/turn-queries.ts'
 import type { Call } from '../call.ts'
 import { askUntilAnswered } from '../control-client.ts'
-import { noSuchAgent } from '../look.ts'
+import { requireAgent } from '../look.ts'
 import { printable } from '../output.ts'
 import { acknowledgeTerminal, readStandardInput } from '../terminal.ts'
 
@@ -13,12 +13,12 @@ const defaultTimeoutMs = 30_000
 
 export async function run(call: Call): Promise<number> {
   const agent = call.argument(0)
-  checkAgentName(agent)
-  const paths = agentPaths(call.home, agent)
-  if (!call.disk.exists(paths.folder)) throw noSuchAgent(call, agent)
   const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  const words = call.arguments.slice(1)
+  if (words.join('') === '') throw new PerduraError('ERR_USAGE', 'the message is empty')
+  const paths = requireAgent(call, agent)
+  const text = await readText(words)
   const deadlineMs = performance.now() + timeoutMs
-  const text = await readText(call)
   // The id makes the message one message, however often it has to be sent until somebody says that it is taken.
   const id = call.text('id') ?? randomUUID()
   const from = call.text('from')
@@ -106,19 +106,18 @@ async function acknowledge(
     return
   }
   if (earlier.length > 0) {
-    call.output.note(call.output.paint('dim', `${count} for you:`))
+    call.output.note(`${count} for you:`)
     for (const message of earlier) call.output.note(`  ${printable(message.text)}`)
   }
   await acknowledgeTerminal(call, paths, last.sequence)
 }
 
-async function readText(call: Call): Promise<string> {
-  const words = call.arguments.slice(1)
-  const text =
-    words.length === 1 && words[0] === '-' ? await readStandardInput(payloadBytesMax) : words.join(' ')
-  const trimmed = words[0] === '-' ? text.replace(/\r?\n$/, '') : text
-  if (trimmed === '') throw new PerduraError('ERR_USAGE', 'the message is empty')
-  return trimmed
+/** The words of the command line, or standard input for a single dash. */
+async function readText(words: readonly string[]): Promise<string> {
+  if (words.length !== 1 || words[0] !== '-') return words.join(' ')
+  const text = (await readStandardInput(payloadBytesMax)).replace(/\r?\n$/, '')
+  if (text === '') throw new PerduraError('ERR_USAGE', 'standard input is empty')
+  return text
 }
 
 /** Whether a message got through may be open when time is up; its id settles that. */

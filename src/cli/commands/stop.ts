@@ -11,8 +11,9 @@ const pollMs = 25
 
 export async function run(call: Call): Promise<undefined> {
   const agent = call.argument(0)
+  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
   const paths = requireAgent(call, agent)
-  const deadlineMs = performance.now() + call.durationMs('timeout', defaultTimeoutMs)
+  const deadlineMs = performance.now() + timeoutMs
   const found = living(call, paths)
   if (found.length === 0) {
     call.output.note(`${agent} is not running`)

@@ -8,12 +8,13 @@ const statuses = ['pending', 'running', 'parked', 'done', 'dead'] as const
 
 export function run(call: Call): undefined {
   const agent = call.argument(0)
-  const paths = requireAgent(call, agent)
+  const limit = call.count('limit', 20, 10_000, 1)
   const status = call.choice('status', statuses)
   const conversation = call.text('conversation')
+  const paths = requireAgent(call, agent)
   const turns = readAgent(call, paths, (store) =>
     listTurns(store.reader, {
-      limit: call.count('limit', 20, 10_000, 1),
+      limit,
       ...(status === undefined ? {} : { statuses: [status] }),
       ...(conversation === undefined ? {} : { conversation }),
     }),

@@ -78,8 +78,8 @@ class Upkeep {
       for (const signal of signals) process.off(signal, onSignal)
     }
     const { agent, cameIn, tookEffect, kills, restarts, counters } = this.#model
-    this.#call.output.document({ agent, cameIn, tookEffect, kills, restarts, counters })
     if (this.#error !== undefined) throw this.#error
+    this.#call.output.document({ agent, cameIn, tookEffect, kills, restarts, counters })
     return 0
   }
 

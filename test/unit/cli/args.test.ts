@@ -33,7 +33,11 @@ test('a verb may have one word or two', () => {
 })
 
 test('options may stand before the verb, between and after the arguments', () => {
-  const { command: found, arguments: rest, values } = command('--json', 'send', '--wait', 'Ada', 'hello', '--home', '/x')
+  const {
+    command: found,
+    arguments: rest,
+    values,
+  } = command('--json', 'send', '--wait', 'Ada', 'hello', '--home', '/x')
   assert.equal(found.name, 'send')
   assert.deepEqual(rest, ['Ada', 'hello'])
   assert.deepEqual({ ...values }, { json: true, wait: true, home: '/x' })
@@ -54,7 +58,10 @@ test('short options are taken', () => {
 
 test('an unknown option is refused with the one that was meant', () => {
   assert.match(refusal('send', 'Ada', 'x', '--wiat'), /there is no option --wiat: did you mean --wait\?/)
-  assert.match(refusal('status', '--frobnicate'), /there is no option --frobnicate: see perdura status --help/)
+  assert.match(
+    refusal('status', '--frobnicate'),
+    /there is no option --frobnicate: see perdura status --help/,
+  )
   assert.match(refusal('--jsno'), /did you mean --json\?/)
 })
 
@@ -115,7 +122,11 @@ test('numbers and durations are checked, and the refusal names the option', () =
   assert.equal(countOption({ limit: '7' }, 'limit', 20, 100), 7)
   assert.equal(countOption({}, 'limit', 20, 100), 20)
   for (const text of ['-1', '1.5', 'x', '', '101', '1e2']) {
-    assert.throws(() => countOption({ limit: text }, 'limit', 20, 100), { code: 'ERR_USAGE', message: /--limit/ }, text)
+    assert.throws(
+      () => countOption({ limit: text }, 'limit', 20, 100),
+      { code: 'ERR_USAGE', message: /--limit/ },
+      text,
+    )
   }
   assert.equal(durationOption({ timeout: '5m' }, 'timeout', 1), 300_000)
   assert.throws(() => durationOption({ timeout: 'soon' }, 'timeout', 1), { code: 'ERR_DURATION' })

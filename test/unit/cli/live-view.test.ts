@@ -20,13 +20,23 @@ function ready(pid: number, totals: Partial<Totals> = {}): ProcessMessage {
   }
 }
 
-function activity(duplicates: number, totals: Partial<Totals>, lines: readonly Activity[] = []): ProcessMessage {
+function activity(
+  duplicates: number,
+  totals: Partial<Totals>,
+  lines: readonly Activity[] = [],
+): ProcessMessage {
   const counters = { ...countEvents({ on: () => () => undefined }), duplicates }
   return { type: 'activity', counters, totals: { ...nothing, ...totals }, lines }
 }
 
 function render(model: LiveModel, size = { columns: 80, rows: 24 }): string[] {
-  return renderLive(model, { size, now: 10_000, paint: (_style, text) => text, hint: (command) => command, keys: true })
+  return renderLive(model, {
+    size,
+    now: 10_000,
+    paint: (_style, text) => text,
+    hint: (command) => command,
+    keys: true,
+  })
 }
 
 test('counts what came in and took effect since it began, over the deaths of processes', () => {

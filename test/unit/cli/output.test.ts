@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Output, excerpt, formatTime, oneLine, printable, snakeCase, wantsColour } from '../../../src/cli/output.ts'
+import {
+  Output,
+  excerpt,
+  formatTime,
+  oneLine,
+  printable,
+  snakeCase,
+  wantsColour,
+} from '../../../src/cli/output.ts'
 import { PerduraError } from '../../../src/errors.ts'
 
 interface Said {
@@ -15,7 +23,7 @@ function listen(options: { json?: boolean; quiet?: boolean; colour?: boolean } =
   const output = new Output({
     json: options.json ?? false,
     quiet: options.quiet ?? false,
-    colour: options.colour ?? false,
+    colour: { stdout: options.colour ?? false, stderr: false },
     stdout: { write: (text) => stdout.push(text) },
     stderr: { write: (text) => stderr.push(text) },
   })
@@ -66,7 +74,13 @@ test('what nobody expected is said with its place', () => {
 
 test('columns are as wide as their widest cell, and what would break the line is taken out', () => {
   const { output, stdout } = listen()
-  output.table(['name', 'text'], [['Ada', 'two\nlines\u001B[31m'], ['日本', 'x']])
+  output.table(
+    ['name', 'text'],
+    [
+      ['Ada', 'two\nlines\u001B[31m'],
+      ['日本', 'x'],
+    ],
+  )
   assert.equal(stdout(), 'name  text\nAda   two lines�[31m\n日本  x\n')
 })
 
@@ -86,11 +100,14 @@ test('a text from elsewhere cannot move the cursor', () => {
 })
 
 test('our own keys become snake case, and keys of what a user stored do not', () => {
-  assert.deepEqual(snakeCase({ startedAt: 1, list: [{ inReplyTo: null }], state: { camelCase: 1 }, gone: undefined }), {
-    started_at: 1,
-    list: [{ in_reply_to: null }],
-    state: { camelCase: 1 },
-  })
+  assert.deepEqual(
+    snakeCase({ startedAt: 1, list: [{ inReplyTo: null }], state: { camelCase: 1 }, gone: undefined }),
+    {
+      started_at: 1,
+      list: [{ in_reply_to: null }],
+      state: { camelCase: 1 },
+    },
+  )
 })
 
 test('a time of today has no date', () => {

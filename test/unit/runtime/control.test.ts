@@ -118,16 +118,32 @@ test('the key is needed, bounded and printable; quoted or not it is the same', a
     const headers = { 'idempotency-key': bad }
     assertRefused(await post({ path: inbox, headers, body: '1' }), 400, 'ERR_IDEMPOTENCY_KEY_INVALID')
   }
-  for (const good of ['x'.repeat(255), '"quoted"', '"with \\"quote\\""', '8e03978e-40d5-43dd-bc93-6894a57f9324']) {
-    assert.equal((await post({ path: inbox, headers: { 'idempotency-key': good }, body: '1' })).status, 202, good)
+  for (const good of [
+    'x'.repeat(255),
+    '"quoted"',
+    '"with \\"quote\\""',
+    '8e03978e-40d5-43dd-bc93-6894a57f9324',
+  ]) {
+    assert.equal(
+      (await post({ path: inbox, headers: { 'idempotency-key': good }, body: '1' })).status,
+      202,
+      good,
+    )
   }
-  assert.deepEqual(agent.ingested.slice(1, 3).map(({ id }) => id), ['quoted', 'with "quote"'])
+  assert.deepEqual(
+    agent.ingested.slice(1, 3).map(({ id }) => id),
+    ['quoted', 'with "quote"'],
+  )
 })
 
 test('a key that was used for something else is refused as such', async () => {
   const agent = new FakeAgent()
   agent.answer = () => Promise.reject(new PerduraError('ERR_IDEMPOTENCY_KEY_REUSED', 'another message'))
-  assertRefused(await ingress(agent)({ path: inbox, headers: key, body: '1' }), 422, 'ERR_IDEMPOTENCY_KEY_REUSED')
+  assertRefused(
+    await ingress(agent)({ path: inbox, headers: key, body: '1' }),
+    422,
+    'ERR_IDEMPOTENCY_KEY_REUSED',
+  )
 })
 
 test('garbage is refused before the agent sees it', async () => {
@@ -191,7 +207,14 @@ test('a wrong method names the right one, an unknown path is not found', async (
   const response = await post({ method: 'GET', path: inbox })
   assertRefused(response, 405, 'ERR_METHOD')
   assert.equal(response.headers['allow'], 'POST')
-  for (const path of ['/', '/agents/Ada', '/agents/Ada/inbox/', '//agents/Ada/inbox', '/agents/%ZZ/inbox', '/v1/stop']) {
+  for (const path of [
+    '/',
+    '/agents/Ada',
+    '/agents/Ada/inbox/',
+    '//agents/Ada/inbox',
+    '/agents/%ZZ/inbox',
+    '/v1/stop',
+  ]) {
     assertRefused(await post({ path, headers: key, body: '1' }), 404, 'ERR_NO_SUCH_ROUTE')
   }
   assertRefused(await post({ path: '/agents/Bob/inbox', headers: key, body: '1' }), 404, 'ERR_NO_SUCH_AGENT')

@@ -54,7 +54,21 @@ test('a socket path that the system would cut off is replaced by a short one, th
 })
 
 test('names that could leave the folder, or are the terminal, are refused', () => {
-  for (const name of ['', '.', '..', '../Ada', 'a/b', '-a', '_a', 'ä', 'a b', 'x'.repeat(65), 'you', 'You', 'a\n']) {
+  for (const name of [
+    '',
+    '.',
+    '..',
+    '../Ada',
+    'a/b',
+    '-a',
+    '_a',
+    'ä',
+    'a b',
+    'x'.repeat(65),
+    'you',
+    'You',
+    'a\n',
+  ]) {
     assert.throws(() => checkAgentName(name), { code: 'ERR_AGENT_NAME' }, JSON.stringify(name))
   }
   for (const name of ['Ada', 'a', '0', 'agent_7-b', 'x'.repeat(64)]) checkAgentName(name)

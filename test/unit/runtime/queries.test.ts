@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { effectTable } from '../../../src/agent/effect-ledger.ts'
 import { stepTable } from '../../../src/agent/steps.ts'
+import { timerTable } from '../../../src/agent/timers.ts'
 import { bury } from '../../../src/queue/dead-letters.ts'
 import { inboxTable } from '../../../src/queue/inbox.ts'
 import { appendOutgoing, settleOutgoing } from '../../../src/queue/outbox.ts'
@@ -97,24 +98,45 @@ test('the status counts each queue by what became of its entries', () =>
     })
     assert.deepEqual(totals(db.reader), { received: 5, done: 1, open: 3, parked: 1, dead: 1, unread: 1 })
     const queue = listQueue(db.reader)
-    assert.deepEqual(queue.inbox.map(({ turn, status }) => [turn, status]), [
-      [2, 'running'],
-      [3, 'parked'],
-      [5, 'pending'],
-    ])
+    assert.deepEqual(
+      queue.inbox.map(({ turn, status }) => [turn, status]),
+      [
+        [2, 'running'],
+        [3, 'parked'],
+        [5, 'pending'],
+      ],
+    )
     assert.equal(queue.inbox[1]?.error, 'ERR_TURN_PARKED: waits')
-    assert.deepEqual(queue.deadLetters.map(({ turn, error }) => [turn, error]), [[4, 'boom']])
-    assert.deepEqual(queue.outbox.map(({ to, text }) => [to, text]), [['you', 'reply']])
+    assert.deepEqual(
+      queue.deadLetters.map(({ turn, error }) => [turn, error]),
+      [[4, 'boom']],
+    )
+    assert.deepEqual(
+      queue.outbox.map(({ to, text }) => [to, text]),
+      [['you', 'reply']],
+    )
   }))
 
 test('turns are listed newest first, filtered and bounded', () =>
   withMemoryDb((db) => {
     for (const id of ['a', 'b', 'c']) accept(db, id, id === 'b' ? 'other' : 'you')
     db.write((tx) => inboxTable.finish(tx, 3, 1))
-    assert.deepEqual(listTurns(db.reader).map(({ turn }) => turn), [3, 2, 1])
-    assert.deepEqual(listTurns(db.reader, { limit: 1 }).map(({ turn }) => turn), [3])
-    assert.deepEqual(listTurns(db.reader, { statuses: ['pending'] }).map(({ turn }) => turn), [2, 1])
-    assert.deepEqual(listTurns(db.reader, { conversation: 'other' }).map(({ turn }) => turn), [2])
+    assert.deepEqual(
+      listTurns(db.reader).map(({ turn }) => turn),
+      [3, 2, 1],
+    )
+    assert.deepEqual(
+      listTurns(db.reader, { limit: 1 }).map(({ turn }) => turn),
+      [3],
+    )
+    assert.deepEqual(
+      listTurns(db.reader, { statuses: ['pending'] }).map(({ turn }) => turn),
+      [2, 1],
+    )
+    assert.deepEqual(
+      listTurns(db.reader, { conversation: 'other' }).map(({ turn }) => turn),
+      [2],
+    )
     assert.equal(findTurn(db.reader, 9), undefined)
   }))
 
@@ -133,11 +155,18 @@ test('a turn is shown with its steps, its effects, what it sent and why it was s
     const view = showTurn(db.reader, turn)
     assert.ok(view !== undefined)
     assert.equal(view.text, 'text of a')
-    assert.deepEqual(view.steps.map(({ name, result }) => [name, result]), [['quote', { amount: 10 }]])
-    assert.deepEqual(view.effects.map(({ name, key, status, error }) => [name, key, status, error]), [
-      ['charge', 'key-1', 'unknown', 'the process died'],
-    ])
-    assert.deepEqual(view.sent.map(({ to, text }) => [to, text]), [['Bob', 'hello']])
+    assert.deepEqual(
+      view.steps.map(({ name, result }) => [name, result]),
+      [['quote', { amount: 10 }]],
+    )
+    assert.deepEqual(
+      view.effects.map(({ name, key, status, error }) => [name, key, status, error]),
+      [['charge', 'key-1', 'unknown', 'the process died']],
+    )
+    assert.deepEqual(
+      view.sent.map(({ to, text }) => [to, text]),
+      [['Bob', 'hello']],
+    )
     assert.equal(view.deadLetter?.reason, 'failed')
     assert.equal(showTurn(db.reader, 99), undefined)
   }))
@@ -148,20 +177,32 @@ test('the terminal is shown what it has not been shown', () =>
     for (const text of ['one', 'two', 'three']) send(db, 1, 'you', text)
     send(db, 1, 'Bob', 'not for you')
     db.write((tx) => settleOutgoing(tx, 1, { status: 'delivered' }, 1))
-    assert.deepEqual(terminalMessages(db.reader, 0).map(({ text }) => text), ['two', 'three'])
-    assert.deepEqual(terminalMessages(db.reader, 2).map(({ text }) => text), ['three'])
+    assert.deepEqual(
+      terminalMessages(db.reader, 0).map(({ text }) => text),
+      ['two', 'three'],
+    )
+    assert.deepEqual(
+      terminalMessages(db.reader, 2).map(({ text }) => text),
+      ['three'],
+    )
   }))
 
 test('timers come in the order in which they are due', () =>
   withMemoryDb((db) => {
     db.write((tx) => {
-      for (const [id, due] of [['late', 30], ['soon', 10]] as const) {
-        tx.run(
-          `INSERT INTO timers (id, conversation, sender, payload, due_at, created_at, turn) VALUES (?, 'c', 'you', 'null', ?, 0, 1)`,
-          id,
-          due,
+      for (const [id, dueAt] of [
+        ['late', 30],
+        ['soon', 10],
+      ] as const) {
+        timerTable.add(
+          tx,
+          { id, conversation: 'c', sender: 'you', payload: null, hops: 0, dueAt, turn: 1 },
+          0,
         )
       }
     })
-    assert.deepEqual(nextTimers(db.reader, 5).map(({ id }) => id), ['soon', 'late'])
+    assert.deepEqual(
+      nextTimers(db.reader, 5).map(({ id }) => id),
+      ['soon', 'late'],
+    )
   }))

@@ -98,7 +98,10 @@ test('an agent that does not run says how to start it', () => {
 })
 
 test('an agent that was killed says so, and that nothing is lost; one that is supervised comes back', () => {
-  assert.match(only(facts({}, { process: { state: 'killed', pid: 9 } })).text, /process 9 was killed. Nothing .* lost/)
+  assert.match(
+    only(facts({}, { process: { state: 'killed', pid: 9 } })).text,
+    /process 9 was killed. Nothing .* lost/,
+  )
   const supervised = only(facts({}, { process: { state: 'killed', supervised: true } }))
   assert.match(supervised.text, /its supervisor is starting it/)
   assert.equal(supervised.command, undefined)
@@ -111,15 +114,24 @@ test('a process that does not answer is suspected of an endless loop', () => {
 
 test('a database behind its journal is explained where no process catches up', () => {
   const found = explain(facts({}, { lag: 3, process: { state: 'killed' } }))
-  assert.match(found[1]?.text ?? '', /lags the journal by 3 records: nothing is lost, the next start applies them/)
+  assert.match(
+    found[1]?.text ?? '',
+    /lags the journal by 3 records: nothing is lost, the next start applies them/,
+  )
 })
 
 test('a parked turn names its effect, its key and the decision to take', () => {
   const parked = turn(12, { status: 'parked' })
   const { text, command } = only(
-    facts({ open: [parked], effects: new Map([[12, [effect('quote', 'done'), effect('charge', 'unknown')]]]) }),
+    facts({
+      open: [parked],
+      effects: new Map([[12, [effect('quote', 'done'), effect('charge', 'unknown')]]]),
+    }),
   )
-  assert.match(text, /turn 12 .* waits for you: nobody knows whether effect "charge" \(key key-of-charge\) happened/)
+  assert.match(
+    text,
+    /turn 12 .* waits for you: nobody knows whether effect "charge" \(key key-of-charge\) happened/,
+  )
   assert.equal(command, 'perdura turn resolve Ada 12 charge --done|--not-done')
 })
 
@@ -150,7 +162,10 @@ test('what waits behind a turn of its conversation is said, and other conversati
 test('what waits for a person comes before what goes on by itself', () => {
   const [first] = explain(
     facts({
-      open: [turn(1, { status: 'running', conversation: 'a' }), turn(2, { status: 'parked', conversation: 'b' })],
+      open: [
+        turn(1, { status: 'running', conversation: 'a' }),
+        turn(2, { status: 'parked', conversation: 'b' }),
+      ],
       effects: new Map([[2, [effect('charge', 'unknown')]]]),
     }),
   )
@@ -168,7 +183,10 @@ test('messages wait for a recipient that does not run, and say how to start it',
     ['Eve', 'missing' as const],
     ['Kim', 'running' as const],
   ])
-  const given = facts({ outgoing: [outgoing('Bob'), outgoing('Bob'), outgoing('Eve'), outgoing('Kim', 'busy')] }, { recipients })
+  const given = facts(
+    { outgoing: [outgoing('Bob'), outgoing('Bob'), outgoing('Eve'), outgoing('Kim', 'busy')] },
+    { recipients },
+  )
   const found = explain(given)
   assert.deepEqual(
     found.map(({ text, command }) => [text, command]),
@@ -183,7 +201,10 @@ test('messages wait for a recipient that does not run, and say how to start it',
 test('dead letters, unread messages and the next timer are pointed out', () => {
   const found = explain(
     facts({
-      dead: [turn(3, { status: 'dead', failures: 5, error: 'boom' }), turn(2, { status: 'dead', crashes: 5 })],
+      dead: [
+        turn(3, { status: 'dead', failures: 5, error: 'boom' }),
+        turn(2, { status: 'dead', crashes: 5 }),
+      ],
       deadCount: 4,
       unread: [outgoing('you')],
       timers: [{ id: 't', conversation: 'c', dueAt: now + 90_000 }],

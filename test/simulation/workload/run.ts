@@ -1,0 +1,147 @@
+import { isDeath } from '../../../src/testing/death.ts'
+import {
+  AgentSimulation,
+  createSeededRandom,
+  drawFaults,
+  type AgentFaults,
+  type Swaps,
+} from '../../../src/testing/index.ts'
+import { checkEnd, checkStart } from './checkers.ts'
+import { createMind } from './mind.ts'
+import { operate, sendThread } from './people.ts'
+import { drawWorkload, type Workload } from './script.ts'
+import { Watch } from './watch.ts'
+import { World, type Violation } from './world.ts'
+
+export interface SeedOptions {
+  readonly swaps?: Swaps
+  readonly faults?: Partial<AgentFaults>
+  readonly workload?: Workload
+  readonly onLine?: (line: string) => void
+}
+
+export interface SeedResult {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly digest: string
+  readonly deaths: number
+  readonly inputs: number
+  /** What was reached, by name, in disk, database and simulation. */
+  readonly reached: ReadonlyMap<string, number>
+  readonly lastLines: readonly string[]
+}
+
+/** The faults end here, and after so long everything must have come to rest (timers set for later excepted). */
+const faultsMs = 12_000
+export const convergesWithinMs = 300_000
+
+/** One seed: one agent with its own work and its own mishaps, judged at the end. */
+export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
+  const random = createSeededRandom(`perdura/${seed}`)
+  const workload = options.workload ?? drawWorkload(random.fork('workload'))
+  const faults = { ...drawFaults(random.fork('faults')), ...options.faults }
+  const world = new World()
+  const watch = new Watch(world)
+  // Deaths that come from outside must not add up to those that a turn is blamed for.
+  const limits = { failuresMax: 6, crashesMax: workload.hasPoison ? 4 : 50 }
+  const deathsMax = workload.hasPoison ? Math.min(faults.deathsMax, limits.crashesMax - 1) : faults.deathsMax
+  const people = random.fork('people')
+
+  const simulation = new AgentSimulation({
+    seed: `perdura/${seed}/machine`,
+    agent: (outside, process) => {
+      const underWay = (key: string): boolean => simulation.network.underWay(key)
+      return createMind(workload, { world, watch, outside, process, underWay, clockJumps: faults.clockJumps > 0 }, limits)
+    },
+    deliver: (message) => world.receive(message, (message.content as { refuse?: boolean }).refuse === true),
+    faults: { ...faults, deathsMax },
+    store: {
+      segmentBytes: random.pick([4_096, 4_096, 16_384, 65_536]),
+      cutEverySegments: random.pick([1, 2, 4]),
+    },
+    swaps: options.swaps,
+  })
+  simulation.trace.onLine = options.onLine
+  simulation.onReady = (incarnation) => checkStart(simulation, world, incarnation)
+  simulation.onDeath = () => watch.died()
+
+  let over = false
+  const limit = Error.stackTraceLimit
+  // Stacks name the place where the sources are: in a trace they would differ from machine to machine.
+  Error.stackTraceLimit = 0
+  try {
+    await live(simulation, world, workload, people, () => over)
+    over = true
+    await simulation.clock.settle(simulation.end(people.chance(0.5)), { withinMs: 60_000 })
+    checkEnd(simulation, world, workload, limits)
+  } catch (error) {
+    if (isDeath(error)) throw error
+    world.violate('no-stray-errors', (error as Error).message)
+  } finally {
+    over = true
+    Error.stackTraceLimit = limit
+  }
+  return {
+    seed,
+    violations: world.violations,
+    digest: simulation.trace.digest,
+    deaths: simulation.incarnations.length - 1,
+    inputs: workload.threads.flat().length,
+    reached: new Map([...simulation.disk.reached, ...simulation.database.reached, ...simulation.reached]),
+    lastLines: simulation.trace.last,
+  }
+}
+
+async function live(
+  simulation: AgentSimulation,
+  world: World,
+  workload: Workload,
+  random: ReturnType<typeof createSeededRandom>,
+  over: () => boolean,
+): Promise<void> {
+  const { clock } = simulation
+  let sending = workload.threads.length
+  const pauseMsMax = random.pick([1, 300, 3_000])
+  const repeatRate = random.pick([0, 0.3])
+  for (const thread of workload.threads) {
+    const done = (): void => void (sending -= 1)
+    void sendThread(simulation, world, thread, { random: random.fork('sender'), pauseMsMax, repeatRate }).then(done)
+  }
+  void operate(simulation, world, over)
+  simulation.start(faultsMs)
+
+  let state: 'faulty' | 'busy' | 'resting' = 'faulty'
+  const look = (): void => {
+    if (clock.monotonicMs() >= faultsMs && state === 'faulty') state = 'busy'
+    if (state === 'busy' && sending === 0 && isAtRest(simulation, false)) state = 'resting'
+    clock.schedule(state === 'resting' ? 5_000 : 500, look)
+  }
+  look()
+  await clock.runFor(faultsMs)
+  try {
+    await clock.run(() => state === 'resting', { withinMs: convergesWithinMs })
+  } catch (error) {
+    world.violate('converges', `not at rest ${convergesWithinMs} ms after the faults: ${(error as Error).message}`)
+    return
+  }
+  // What is left are timers: theirs is the wall clock, which may be far off.
+  let fired = false
+  const lookForTimers = (): void => {
+    fired = isAtRest(simulation, true)
+    clock.schedule(60_000, lookForTimers)
+  }
+  lookForTimers()
+  await clock.run(() => fired, { withinMs: 30 * 86_400_000 })
+}
+
+/** Nothing waits in the inbox or in the outbox (and no timer is set). */
+function isAtRest({ agent }: AgentSimulation, timersToo: boolean): boolean {
+  if (agent === undefined) return false
+  const count = (from: string): number =>
+    agent.reader.get<{ count: number }>(`SELECT count(*) AS count FROM ${from}`)?.count ?? 0
+  return (
+    count("inbox WHERE status IN ('pending', 'running', 'parked')") === 0 &&
+    count("outbox WHERE status = 'pending' AND recipient <> 'you'") === 0 &&
+    (!timersToo || count('timers') === 0)
+  )
+}
