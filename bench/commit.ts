@@ -5,6 +5,7 @@
  */
 import { closeSync, fdatasyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineAgent, openAgent, type Agent } from '../src/index.ts'
 import type { Disk } from '../src/platform/disk.ts'
 import type { Log } from '../src/platform/log.ts'
@@ -227,9 +228,9 @@ class RecordWatch {
   }
 }
 
-const anyState = {
-  '~standard': { version: 1, vendor: 'bench', validate: (value: unknown) => ({ value: value as { count: number } }) },
-} as const
+const anyState: StandardSchemaV1<{ count: number }, { count: number }> = {
+  '~standard': { version: 1, vendor: 'bench', validate: (given) => ({ value: given as { count: number } }) },
+}
 
 const ignore = (): void => undefined
 const silent: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, with: () => silent }

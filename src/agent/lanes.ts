@@ -105,7 +105,7 @@ export class Lanes {
    */
   wake(now: number, delayMaxMs: number): number | undefined {
     let next: number | undefined
-    for (const lane of [...this.#waiting]) {
+    for (const lane of this.#waiting) {
       const head = lane.queue[0] as Place
       if (head.availableAt > now && head.availableAt - now <= delayMaxMs) {
         next = Math.min(next ?? Infinity, head.availableAt)

@@ -138,6 +138,7 @@ export class TurnLoop {
     while (!(await this.#tryAttempt(position, alone, becomeAlone))) {
       // What has to run alone keeps its place: beside others it could not be told who killed the process.
       await sleep(this.#options.host.clock, unwritableDelayMs)
+      if (this.#stopping) break
     }
     this.#running.delete(position)
     this.#active -= 1

@@ -132,7 +132,7 @@ export function formatTime(timeMs: number, nowMs: number): string {
 const opaque = new Set(['payload', 'content', 'result', 'evidence', 'details', 'state', 'lines'])
 
 /** The same value with our own keys as JSON documents have them. */
-export function snakeCase(value: unknown): Json {
+function snakeCase(value: unknown): Json {
   if (Array.isArray(value)) return value.map(snakeCase)
   if (typeof value !== 'object' || value === null) return (value ?? null) as Json
   const entries = Object.entries(value).filter(([, field]) => field !== undefined)

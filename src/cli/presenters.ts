@@ -159,7 +159,7 @@ function readyLines(call: Call, model: LiveModel, message: ReadyMessage): string
   }
   const recovered =
     message.previous === 'killed'
-      ? `; its last process was killed: ${message.replayedRecords} changes caught up, ${message.interruptedTurns} turns go on`
+      ? `; its last process was killed: ${count(message.replayedRecords, 'change')} caught up, ${count(message.interruptedTurns, 'turn')} to go on with`
       : ''
   const unread =
     message.totals.unread === 0
@@ -171,4 +171,8 @@ function readyLines(call: Call, model: LiveModel, message: ReadyMessage): string
     `  webhooks:    POST ${message.ingressUrl}`,
     ...unread,
   ]
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }

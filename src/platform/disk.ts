@@ -32,8 +32,11 @@ export interface Disk {
 
 export interface DiskFile {
   readonly sizeBytes: number
-  /** Up to `length` bytes from `offset`; fewer only at the end of the file. */
-  read(offset: number, length: number): Buffer
+  /**
+   * Up to `length` bytes from `offset`; fewer only at the end of the file. With `into` (at least `length` bytes) the
+   * result may be a view of it, so that many reads need the memory of one.
+   */
+  read(offset: number, length: number, into?: Buffer): Buffer
   write(offset: number, bytes: Uint8Array): void
   /** fdatasync: what was written is on the medium when this returns. */
   sync(): void

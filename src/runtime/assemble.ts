@@ -30,6 +30,7 @@ export interface AgentParts {
   readonly steps: StepTable
   readonly effects: EffectTable
   readonly timers: TimerTable
+  readonly loadState: typeof AgentState.load
 }
 
 export const agentParts: AgentParts = {
@@ -38,6 +39,7 @@ export const agentParts: AgentParts = {
   steps: stepTable,
   effects: effectTable,
   timers: timerTable,
+  loadState: (reader, definition) => AgentState.load(reader, definition),
 }
 
 export interface AssembleOptions {
@@ -98,7 +100,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   let search: ReturnType<AssembleOptions['openSearch']> | undefined
   try {
     const notes = (search = options.openSearch(store.reader))
-    const state = AgentState.load(store.reader, definition)
+    const state = parts.loadState(store.reader, definition)
     const start = await startAgent({ store, definition, state, parts, clock, random })
     const recovered: RecoverySummary = { ...found, previous: start.previous, interruptedTurns: start.interrupted }
     for (const turn of start.dead) log.error('turn:dead', { turn, reason: 'crashed' })

@@ -187,7 +187,7 @@ export function toOutgoing(row: OutboxRow): OutgoingView {
 }
 
 /** A payload as a person reads it: itself where it is a string, its `text` where it has one, else its JSON. */
-export function textOf(payload: Json): string {
+function textOf(payload: Json): string {
   if (typeof payload === 'string') return payload
   if (
     typeof payload === 'object' &&

@@ -141,8 +141,11 @@ function* checksum(disk: Disk, path: string): Generator<void, { sha256: string; 
 }
 
 function readManifest(disk: Disk, path: string): Manifest | undefined {
+  // A disk that cannot be read says nothing about the cut.
+  const bytes = disk.readFile(path)
+  if (bytes === undefined) return undefined
   try {
-    const value: unknown = JSON.parse(Buffer.from(disk.readFile(path) ?? '').toString())
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString())
     return isJsonObject(value) ? (value as unknown as Manifest) : undefined
   } catch {
     return undefined

@@ -82,7 +82,7 @@ export class GroupCommit {
     // A turn of the event loop between batches: commits that follow one another must not starve sockets and timers.
     this.#options.clock.defer(() => {
       this.#scheduled = false
-      this.#commitBatch()
+      if (this.#queue.length > 0) this.#commitBatch()
       if (this.#queue.length > 0) this.#schedule()
       else this.#idle?.()
     })

@@ -63,13 +63,26 @@ export function segmentIndexes(disk: Disk, folder: string, chain: number): numbe
     .toSorted((a, b) => a - b)
 }
 
+/** The segment up to where only zeros follow: most of a segment is zeros, and they need no memory. */
 export function readSegment(disk: Disk, path: string): Buffer {
   const file = disk.open(path)
   try {
-    return file.read(0, file.sizeBytes)
+    // The end of a record may be zeros as well: the last bytes of its hash, by chance, and its padding.
+    const recordEndBytes = 64
+    return file.read(0, Math.min(file.sizeBytes, contentEnd(file, 0) + recordEndBytes))
   } finally {
     file.close()
   }
+}
+
+/** Where the last piece of the file ends, at or after `from`, that is not all zeros; `from` where there is none. */
+function contentEnd(file: DiskFile, from: number): number {
+  const piece = Buffer.alloc(65_536)
+  for (let end = file.sizeBytes; end > from; end -= piece.length) {
+    const start = Math.max(from, end - piece.length)
+    if (!isZero(file.read(start, end - start, piece))) return end
+  }
+  return from
 }
 
 /**
@@ -199,6 +212,8 @@ export class Journal {
   readonly #tag: Buffer
   #last: JournalPosition
   #file: DiskFile
+  /** Of the current segment; asked once, since every commit needs it. */
+  #segmentBytes: number
   #segmentIndex: number
   #offset: number
   #preparing: Promise<void> | undefined
@@ -212,6 +227,7 @@ export class Journal {
     this.#segmentIndex = segmentIndex
     this.#offset = offset
     this.#file = options.disk.open(this.#path(segmentIndex))
+    this.#segmentBytes = this.#file.sizeBytes
     this.#prepared = options.disk.exists(this.#path(segmentIndex + 1))
   }
 
@@ -245,9 +261,9 @@ export class Journal {
       try {
         const keep = current ? file.read(tail.lastStart, tail.offset - tail.lastStart) : Buffer.alloc(0)
         const from = current ? tail.offset : 0
-        const rest = file.read(from, file.sizeBytes - from)
+        const tornEnd = contentEnd(file, from)
         if (keep.length > 0) file.write(tail.lastStart, keep)
-        if (!isZero(rest)) file.write(from, Buffer.alloc(rest.length))
+        if (tornEnd > from) file.write(from, Buffer.alloc(tornEnd - from))
         file.sync()
       } finally {
         file.close()
@@ -326,6 +342,7 @@ export class Journal {
     file.sync()
     this.#file.close()
     this.#file = file
+    this.#segmentBytes = file.sizeBytes
     this.#segmentIndex += 1
     this.#offset = header.length + record.length
     this.#prepared = false
@@ -334,7 +351,7 @@ export class Journal {
   }
 
   #prepareAhead(): void {
-    if (this.#prepared || this.#preparing !== undefined || this.#offset < this.#file.sizeBytes / 2) return
+    if (this.#prepared || this.#preparing !== undefined || this.#offset < this.#segmentBytes / 2) return
     const index = this.#segmentIndex + 1
     // Tried once a segment: when it fails, `reserve` does it when the segment is needed.
     this.#preparing = this.#options.disk.prepareZeros(this.#path(index), this.#options.segmentBytes).then(
@@ -348,7 +365,7 @@ export class Journal {
   }
 
   #fits(payloadBytes: number): boolean {
-    return this.#offset + recordSizeBytes(payloadBytes) <= this.#file.sizeBytes
+    return this.#offset + recordSizeBytes(payloadBytes) <= this.#segmentBytes
   }
 
   #spareBytes(path: string): number {

@@ -301,10 +301,11 @@ export class Opening {
     return { database: this.#origin, replayedRecords: found.replayed, tornBytes: found.torn, newChain }
   }
 
-  /** The highest chain number that anything here knows; 0 when there is none. */
+  /** The highest chain number that anything here knows; 0 when there is none. A cut without its manifest began nothing. */
   #newestChain(database?: Database): number {
     const { disk } = this.#options
-    const numbers = disk.list(this.#folder).map((name) => Number(/^(\d{6})-\d+\.(?:segment|cut)$/.exec(name)?.[1] ?? 0))
+    const numbers = disk.list(this.#folder).map((name) => Number(/^(\d{6})-\d+\.segment$/.exec(name)?.[1] ?? 0))
+    for (const cut of listCuts(disk, this.#folder)) numbers.push(cut.chain)
     if (database !== undefined && schemaVersion(database) > 0) numbers.push(readPosition(database).chain.number)
     return Math.max(0, ...numbers)
   }

@@ -7,11 +7,11 @@ export interface BackoffOptions {
    *  get further. Default 30,000. */
   readonly capMs: number
   /** The same for a child that was ready, ms: it works, and what kills it again and again is counted and set aside
-   *  by the agent itself. Default 2,000. */
+   *  by the agent itself. Default 1,000. */
   readonly readyCapMs: number
 }
 
-export const defaultBackoff: BackoffOptions = { baseMs: 100, capMs: 30_000, readyCapMs: 2_000 }
+export const defaultBackoff: BackoffOptions = { baseMs: 100, capMs: 30_000, readyCapMs: 1_000 }
 
 /**
  * Delay before the next start, after `failures` failures in a row. The first is answered at once: most deaths are

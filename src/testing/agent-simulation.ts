@@ -2,6 +2,7 @@ import type { AgentDefinition } from '../agent/definition.ts'
 import { toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
+import type { LogFields } from '../platform/log.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
 import type { Accepted, Agent, IngestInput } from '../runtime/agent.ts'
 import { agentParts, assembleAgent, type AgentLimits, type AgentParts } from '../runtime/assemble.ts'
@@ -74,6 +75,7 @@ export class AgentSimulation {
   readonly reached = new Map<string, number>()
   onReady: ((incarnation: Incarnation) => void) | undefined
   onDeath: ((incarnation: Incarnation) => void) | undefined
+  onLog: ((event: string, fields: LogFields) => void) | undefined
   readonly #options: AgentSimulationOptions
   readonly #plan: SeededRandom
   #deathsLeft: number
@@ -152,14 +154,8 @@ export class AgentSimulation {
   /** One attempt to hand something in, as somebody outside makes it: rejects also when only the answer got lost. */
   async ingest(input: IngestInput): Promise<Accepted> {
     await this.sleep(this.network.delayMs)
-    const { agent, current } = this
-    if (agent === undefined || current === undefined) throw new Error('it is not running')
     if (this.network.loses()) throw new Error('the request got lost')
-    const died = new Promise<never>((_, reject) => {
-      current.process.onDeath(() => reject(new Error('it died before it answered')))
-    })
-    const accepted = await Promise.race([agent.ingest(input), died])
-    if (!current.process.alive) throw new Error('it died before it answered')
+    const accepted = await this.ask((agent) => agent.ingest(input))
     this.trace.add(`acknowledged ${input.id} at ${accepted.position}`)
     if (this.network.loses()) {
       this.#count('ingest:answer-lost')
@@ -167,6 +163,18 @@ export class AgentSimulation {
     }
     await this.sleep(this.network.delayMs)
     return accepted
+  }
+
+  /** Calls the agent from outside; rejects where it is not running, or dies before it answers. */
+  async ask<T>(call: (agent: Agent) => Promise<T>): Promise<T> {
+    const { agent, current } = this
+    if (agent === undefined || current === undefined) throw new Error('it is not running')
+    const died = new Promise<never>((_, reject) => {
+      current.process.onDeath(() => reject(new Error('it died before it answered')))
+    })
+    const answer = await Promise.race([call(agent), died])
+    if (!current.process.alive) throw new Error('it died before it answered')
+    return answer
   }
 
   /** Virtual time for whoever is outside. */
@@ -214,7 +222,7 @@ export class AgentSimulation {
           disk: swaps.disk?.(disk, number) ?? disk,
           process,
         },
-        log: createSimulatedLog(this.trace),
+        log: createSimulatedLog(this.trace, (event, fields) => this.onLog?.(event, fields)),
         openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
         deliver: swaps.deliver?.(deliver) ?? deliver,
         ...(limits !== undefined && { limits }),

@@ -4,7 +4,7 @@ import type { Trace } from './trace.ts'
 /** A log into the trace of a simulation. */
 export function createSimulatedLog(
   trace: Trace,
-  seen: (level: LogLevel, event: string, fields: LogFields) => void = () => {},
+  seen: (event: string, fields: LogFields) => void = () => {},
 ): Log {
   function carrying(carried: LogFields): Log {
     const log =
@@ -12,7 +12,7 @@ export function createSimulatedLog(
       (event: string, fields: LogFields = {}): void => {
         const all = { ...carried, ...fields }
         trace.add(`${level} ${event} ${JSON.stringify(all, showErrors)}`)
-        seen(level, event, all)
+        seen(event, all)
       }
     return {
       debug: log('debug'),

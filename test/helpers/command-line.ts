@@ -42,6 +42,7 @@ export class CommandLine {
   }
 
   /** The document of a command with `--json`, which must succeed. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- each test knows its document
   async json(args: readonly string[]): Promise<any> {
     const { code, stdout, stderr } = await this.run([...args, '--json'])
     assert.equal(code, 0, stderr)

@@ -20,7 +20,10 @@ export interface OpenedStore {
 }
 
 /** A store on real files; `using` it closes it. */
-export async function openTestStore(folder: string, options: Partial<StoreOptions> = {}): Promise<OpenedStore> {
+export async function openTestStore(
+  folder: string,
+  options: Partial<StoreOptions> = {},
+): Promise<OpenedStore> {
   const events: string[] = []
   const { store, recovered } = await openStore({
     folder,
@@ -126,7 +129,8 @@ export function recordsOf(segment: string): { readonly start: number; readonly e
 export function code(expected: string, message?: RegExp): (thrown: unknown) => boolean {
   return (thrown) => {
     if (!(thrown instanceof PerduraError) || thrown.code !== expected) throw thrown
-    if (message !== undefined && !message.test(thrown.message)) throw new Error(`unexpected: ${thrown.message}`)
+    if (message !== undefined && !message.test(thrown.message))
+      throw new Error(`unexpected: ${thrown.message}`)
     return true
   }
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorCodes, PerduraError, toError } from '../../errors.ts'
 import type { ChildExit } from '../../platform/child.ts'
@@ -44,7 +45,7 @@ class Upkeep {
     this.#call = call
     this.#target = target
     this.#record = record
-    this.#model = new LiveModel(target.name ?? '…')
+    this.#model = new LiveModel(target.name ?? titleOf(target))
     this.#presenter =
       process.stdout.isTTY && !call.output.json
         ? new ScreenPresenter(call, this.#model, { kill: () => this.#kill(), stop: () => this.#stop('q') })
@@ -157,6 +158,11 @@ class Upkeep {
       failure?.message ?? 'the agent process ended and said that starting it again is of no use',
     )
   }
+}
+
+/** What stands for the agent until its process has loaded its name. */
+function titleOf({ launch }: Target): string {
+  return launch.kind === 'file' ? basename(launch.path) : 'Ada'
 }
 
 function childArguments(call: Call, target: Target): string[] {

@@ -97,7 +97,7 @@ function openFile(target: string): DiskFile {
     get sizeBytes() {
       return fs.fstatSync(file).size
     },
-    read: (offset, length) => readWhole(file, offset, length),
+    read: (offset, length, into) => readWhole(file, offset, length, into),
     write: (offset, bytes) => writeWhole(file, bytes, offset),
     sync: () => fs.fdatasyncSync(file),
     close: () => fs.closeSync(file),
@@ -105,8 +105,7 @@ function openFile(target: string): DiskFile {
 }
 
 /** The system may read less than was asked for at any time; only a read of nothing is the end. */
-function readWhole(file: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.alloc(length)
+function readWhole(file: number, offset: number, length: number, buffer: Buffer = Buffer.alloc(length)): Buffer {
   let filled = 0
   while (filled < length) {
     const count = fs.readSync(file, buffer, filled, length - filled, offset + filled)

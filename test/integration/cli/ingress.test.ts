@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CommandLine, withCommandLine } from '../../helpers/command-line.ts'
+import { withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 60_000 }
@@ -13,10 +13,17 @@ interface Post {
   readonly headers?: Record<string, string>
 }
 
+interface Answer {
+  readonly accepted?: boolean
+  readonly position?: number
+  readonly duplicate?: boolean
+  readonly code?: string
+}
+
 async function post(
   cli: CommandLine,
   { key, body, type = 'application/json', path, headers }: Post,
-): Promise<{ status: number; body: any }> {
+): Promise<{ status: number; body: Answer }> {
   const response = await fetch(`http://127.0.0.1:${cli.record().ingressPort}${path ?? '/agents/Ada/inbox'}`, {
     method: 'POST',
     headers: {
@@ -27,7 +34,7 @@ async function post(
     },
     body,
   })
-  return { status: response.status, body: await response.json() }
+  return { status: response.status, body: (await response.json()) as Answer }
 }
 
 test('a webhook is on disk when it is answered, and is taken once over a kill', patience, () =>

@@ -159,6 +159,7 @@ test(
       })
       let screen = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text))
+      // oxlint-disable-next-line eslint/no-control-regex -- what moves the cursor
       const plain = (): string => screen.replaceAll(/\u001B\[[\d;?]*[A-Za-z]/g, '')
       await until('it is running', () => /Ada {2}running/.test(plain()), plain)
       child.stdin.write('k')

@@ -65,7 +65,7 @@ test('an effect that a kill leaves open is shown, explained, decided, and never 
     assert.match(why.stdout, new RegExp(`perdura turn resolve Bea ${turn} charge --done\\|--not-done`))
     const shown = await cli.json(['turn', 'show', 'Bea', String(turn)])
     assert.deepEqual(
-      shown.effects.map(({ name, status }: any) => [name, status]),
+      shown.effects.map(({ name, status }: { name: string; status: string }) => [name, status]),
       [['charge', 'unknown']],
     )
 
@@ -75,7 +75,7 @@ test('an effect that a kill leaves open is shown, explained, decided, and never 
     await cli.json(['turn', 'resolve', 'Bea', String(turn), 'charge', '--done', '--result', '{"amount":10}'])
     const replies = (await cli.json(['send', 'Bea', 'pay', '--id', 'pay-1', '--wait'])).replies
     assert.deepEqual(
-      replies.map(({ text }: any) => text),
+      replies.map(({ text }: { text: string }) => text),
       ['Paid {"amount":10}'],
     )
     assert.equal(outside(cli).length, 1)

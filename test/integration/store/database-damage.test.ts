@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import type { Reader } from '../../../src/store/store.ts'
 import type { StoreRecovery } from '../../../src/store/open-store.ts'
 import { copyFolder, flipByte, pictureOf } from '../../helpers/folder.ts'
 import {
@@ -15,7 +16,6 @@ import {
   recordsOf,
   reopen,
   useStore,
-  valuesOf,
   withKilledStore,
   withWrittenStore,
 } from '../../helpers/store-folder.ts'
@@ -112,7 +112,10 @@ test('a database older than its journal is refused while no copy is intact, and 
     fs.writeFileSync(database(folder), copy)
     for (const file of journalFiles(folder, '.cut')) flipByte(file, 5_000)
     const before = pictureOf(folder)
-    await assert.rejects(openTestStore(folder), code('ERR_STORE_GAP', /Restore state\.db and journal\/ from a copy/))
+    await assert.rejects(
+      openTestStore(folder),
+      code('ERR_STORE_GAP', /Restore state\.db and journal\/ from a copy/),
+    )
     assert.deepEqual(pictureOf(folder), before)
   }))
 
@@ -130,7 +133,10 @@ test('state.db and journal/ of two agents are refused together, and no byte chan
     withWrittenStore(['bob'], async (bob) => {
       fs.copyFileSync(database(bob), database(ada))
       const before = pictureOf(ada)
-      await assert.rejects(openTestStore(ada), code('ERR_JOURNAL_CORRUPT', /put back the pair that belongs together/))
+      await assert.rejects(
+        openTestStore(ada),
+        code('ERR_JOURNAL_CORRUPT', /put back the pair that belongs together/),
+      )
       assert.deepEqual(pictureOf(ada), before)
     }),
   ))
@@ -165,8 +171,10 @@ test('a rebuilt database equals the one that was lost, table by table', () =>
     assert.equal(recordsOf(journalFiles(folder, '.segment')[0] as string).length, values.length)
   }))
 
-function contentOf(reader: Parameters<typeof valuesOf>[0]): unknown {
-  const tables = reader.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+function contentOf(reader: Reader): unknown {
+  const tables = reader.all<{ name: string }>(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+  )
   return tables.map(({ name }) => [name, reader.all(`SELECT * FROM ${name}`)])
 }
 

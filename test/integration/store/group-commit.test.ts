@@ -6,7 +6,16 @@ import type { Disk } from '../../../src/platform/disk.ts'
 import { createDatabaseFiles } from '../../../src/store/sqlite/files.ts'
 import type { Tx } from '../../../src/store/store.ts'
 import { withFolder } from '../../helpers/folder.ts'
-import { code, numbers, openTestStore, put, putRow, reopen, useStore, valuesOf } from '../../helpers/store-folder.ts'
+import {
+  code,
+  numbers,
+  openTestStore,
+  put,
+  putRow,
+  reopen,
+  useStore,
+  valuesOf,
+} from '../../helpers/store-folder.ts'
 
 test('operations that arrive together become one record, in their order', () =>
   withFolder((folder) =>
@@ -144,7 +153,10 @@ test('a journal without room refuses the batch as a whole, and later ones are wr
       async ({ store }) => {
         await put(store, lump, 'a')
         full = true
-        await assert.rejects(put(store, `${lump}${lump}`, 'b'), code('ERR_STORE_WRITE', /free some disk space/))
+        await assert.rejects(
+          put(store, `${lump}${lump}`, 'b'),
+          code('ERR_STORE_WRITE', /free some disk space/),
+        )
         await assert.rejects(put(store, lump, 'c'), code('ERR_STORE_WRITE', /free some disk space/))
         await put(store, 'small', 'd')
         full = false

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { PerduraError } from '../../../src/errors.ts'
+import type { PerduraError } from '../../../src/errors.ts'
 import { segmentHeaderBytes } from '../../../src/store/journal-record.ts'
 import { copyFolder, flipByte, pictureOf, withFolder } from '../../helpers/folder.ts'
 import {
@@ -104,7 +104,12 @@ test('bytes behind the last record are torn ones: they are zeroed, and the next 
     flipByte(segment(folder), end + 3)
     flipByte(segment(folder), end + 5_000)
     assert.deepEqual((await reopen(folder)).values, values)
-    assert.ok(fs.readFileSync(segment(folder)).subarray(end).every((byte) => byte === 0))
+    assert.ok(
+      fs
+        .readFileSync(segment(folder))
+        .subarray(end)
+        .every((byte) => byte === 0),
+    )
   }))
 
 test('a damaged record that the database does not have is refused while others follow, and no byte changes', () =>
@@ -112,7 +117,10 @@ test('a damaged record that the database does not have is refused while others f
     flipByte(segment(folder), (recordsOf(segment(folder))[20]?.start ?? 0) + 70)
     const before = pictureOf(folder)
     await assert.rejects(openTestStore(folder), (error) => {
-      code('ERR_JOURNAL_CORRUPT', /intact up to change|state up to change 20 is intact.*Restore journal\//)(error)
+      code(
+        'ERR_JOURNAL_CORRUPT',
+        /intact up to change|state up to change 20 is intact.*Restore journal\//,
+      )(error)
       const { details } = error as PerduraError
       assert.deepEqual([details['segment'], details['lastValid']], [path.basename(segment(folder)), 20])
       return true
@@ -156,7 +164,8 @@ test('whatever byte of the journal is flipped, opening gives all values, or all 
     const outcomes = new Set<string>()
     try {
       for (let index = 0; index < 60; index++) {
-        const offset = index < 10 ? index * 9 : Math.floor(segmentHeaderBytes + ((end - segmentHeaderBytes) * index) / 60)
+        const offset =
+          index < 10 ? index * 9 : Math.floor(segmentHeaderBytes + ((end - segmentHeaderBytes) * index) / 60)
         copyFolder(folder, copy)
         flipByte(segment(copy), offset)
         const found = await reopen(copy).then(

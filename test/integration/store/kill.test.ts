@@ -19,7 +19,9 @@ test('every operation that was acknowledged before a SIGKILL is there after it, 
         next = await useStore(
           folder,
           ({ store, recovered }) => {
-            const keys = store.reader.all<{ key: string }>('SELECT key FROM state ORDER BY key').map(({ key }) => key)
+            const keys = store.reader
+              .all<{ key: string }>('SELECT key FROM state ORDER BY key')
+              .map(({ key }) => key)
             assert.deepEqual(keys, numbers(1, keys.length))
             assert.ok(keys.length >= next + acknowledged - 1, `${keys.length} of ${next + acknowledged - 1}`)
             assert.ok(keys.length <= next + acknowledged, 'one batch is in flight at a time')

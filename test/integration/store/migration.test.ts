@@ -49,7 +49,12 @@ test('a new schema is applied at opening, in a new chain with a cut of its own',
     fs.rmSync(path.join(folder, 'state.db'))
     const { values, recovered } = await reopen(folder, newer)
     assert.deepEqual(values, numbers(1, 11))
-    assert.deepEqual(recovered, { database: 'rebuilt', replayedRecords: 1, tornBytes: 0, newChain: undefined })
+    assert.deepEqual(recovered, {
+      database: 'rebuilt',
+      replayedRecords: 1,
+      tornBytes: 0,
+      newChain: undefined,
+    })
   }))
 
 test('after a migration the older code refuses the database', () =>
@@ -75,7 +80,9 @@ test('what the database lacks is applied before the schema changes', () =>
 
 test('a migration that fails leaves the database with its old schema and its chain', () =>
   withWrittenStore(numbers(1, 3), async (folder) => {
-    const broken = { migrations: [...migrations, 'CREATE TABLE half (a INTEGER PRIMARY KEY NOT NULL) STRICT; NONSENSE'] }
+    const broken = {
+      migrations: [...migrations, 'CREATE TABLE half (a INTEGER PRIMARY KEY NOT NULL) STRICT; NONSENSE'],
+    }
     await assert.rejects(openTestStore(folder, broken), /NONSENSE/)
     const { values, recovered } = await reopen(folder)
     assert.deepEqual([values, recovered.newChain], [numbers(1, 3), undefined])
@@ -98,7 +105,9 @@ test('the chain before the last is kept, and what is older goes', () =>
       await useStore(folder, ({ store }) => put(store, `v${version}`), { migrations: grown })
     }
     const chains = new Set(
-      [...journalFiles(folder, '.segment'), ...journalFiles(folder, '.cut')].map((name) => path.basename(name).slice(0, 6)),
+      [...journalFiles(folder, '.segment'), ...journalFiles(folder, '.cut')].map((name) =>
+        path.basename(name).slice(0, 6),
+      ),
     )
     assert.deepEqual([...chains].toSorted(), ['000004', '000005'])
   }))
@@ -117,9 +126,11 @@ for (const [what, first] of [
           for (; ; steps++) {
             copyFolder(folder, fresh)
             const dying = createDyingPorts(fresh, steps, () => copyFolder(fresh, killed))
-            const opened = await openTestStore(fresh, { ...newer, ...dying.ports }).catch((error: unknown) => {
-              if (!dying.isDead()) throw error
-            })
+            const opened = await openTestStore(fresh, { ...newer, ...dying.ports }).catch(
+              (error: unknown) => {
+                if (!dying.isDead()) throw error
+              },
+            )
             if (opened !== undefined) {
               await opened.close()
               if (!dying.isDead()) break
@@ -128,7 +139,11 @@ for (const [what, first] of [
             await useStore(
               killed,
               async ({ store }) => {
-                assert.deepEqual([valuesOf(store.reader), lengthsOf(store.reader)], [expected, expected], `step ${steps}`)
+                assert.deepEqual(
+                  [valuesOf(store.reader), lengthsOf(store.reader)],
+                  [expected, expected],
+                  `step ${steps}`,
+                )
                 await put(store, '00006')
               },
               newer,

@@ -7,13 +7,27 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { migrations } from '../../../src/store/schema.ts'
 import { pictureOf, withFolder } from '../../helpers/folder.ts'
-import { code, numbers, openTestStore, put, reopen, useStore, valuesOf, withWrittenStore } from '../../helpers/store-folder.ts'
+import {
+  code,
+  numbers,
+  openTestStore,
+  put,
+  reopen,
+  useStore,
+  valuesOf,
+  withWrittenStore,
+} from '../../helpers/store-folder.ts'
 
 test('a store that is opened for the first time says that it was created', () =>
   withFolder(async (folder) => {
     const { recovered, values } = await reopen(folder)
     assert.deepEqual(values, [])
-    assert.deepEqual(recovered, { database: 'created', replayedRecords: 0, tornBytes: 0, newChain: 'created' })
+    assert.deepEqual(recovered, {
+      database: 'created',
+      replayedRecords: 0,
+      tornBytes: 0,
+      newChain: 'created',
+    })
   }))
 
 test('what was written is there after closing and opening, as often as that is done', () =>
@@ -100,7 +114,10 @@ test('a database of a newer schema is refused with ERR_STORE_NEWER, and no byte 
   withWrittenStore(numbers(1, 3), async (folder) => {
     setUserVersion(folder, migrations.length + 1)
     const before = pictureOf(folder)
-    await assert.rejects(openTestStore(folder), code('ERR_STORE_NEWER', /install that version or a later one/))
+    await assert.rejects(
+      openTestStore(folder),
+      code('ERR_STORE_NEWER', /install that version or a later one/),
+    )
     assert.deepEqual(pictureOf(folder), before)
   }))
 
@@ -117,7 +134,10 @@ for (const [what, sql] of Object.entries(foreign)) {
     withWrittenStore(numbers(1, 3), async (folder) => {
       withDatabase(folder, (database) => database.exec(sql))
       const before = pictureOf(folder)
-      await assert.rejects(openTestStore(folder), code('ERR_STORE_SCHEMA', /move (state\.db|the file) .*rebuild/))
+      await assert.rejects(
+        openTestStore(folder),
+        code('ERR_STORE_SCHEMA', /move (state\.db|the file) .*rebuild/),
+      )
       assert.deepEqual(pictureOf(folder), before)
 
       // What the message advises helps.

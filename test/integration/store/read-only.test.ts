@@ -27,7 +27,11 @@ function contentOf(folder: string): Record<string, string> {
 
 const empty = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
-function look<T>(folder: string, see: (opened: ReturnType<typeof openReadOnly>) => T, disk: Disk = createNodeDisk()): T {
+function look<T>(
+  folder: string,
+  see: (opened: ReturnType<typeof openReadOnly>) => T,
+  disk: Disk = createNodeDisk(),
+): T {
   const opened = openReadOnly(folder, disk)
   try {
     return see(opened)

@@ -6,7 +6,15 @@ import { createNodeDisk } from '../../../src/platform/node/disk.ts'
 import { listCuts, verifyCut } from '../../../src/store/cut.ts'
 import { createDatabaseFiles } from '../../../src/store/sqlite/files.ts'
 import { flipByte, withFolder } from '../../helpers/folder.ts'
-import { journalFiles, numbers, put, quarantined, reopen, useStore, valuesOf } from '../../helpers/store-folder.ts'
+import {
+  journalFiles,
+  numbers,
+  put,
+  quarantined,
+  reopen,
+  useStore,
+  valuesOf,
+} from '../../helpers/store-folder.ts'
 
 const limits = { segmentBytes: 65_536, cutEverySegments: 2 }
 const big = 'x'.repeat(8_000)
@@ -186,5 +194,6 @@ test('a failed cut stops nothing: it is reported, and the next one succeeds', ()
   }))
 
 async function preparedSegment(folder: string, count: number): Promise<void> {
-  while (journalFiles(folder, '.segment').length < count) await new Promise((resolve) => setImmediate(resolve))
+  while (journalFiles(folder, '.segment').length < count)
+    await new Promise((resolve) => setImmediate(resolve))
 }

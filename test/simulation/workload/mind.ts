@@ -58,16 +58,17 @@ export function createMind(workload: Workload, hands: Hands, limits: MindLimits)
       },
     }),
     async onMessage(message, ctx) {
-      const { ops } = message.payload as unknown as Input
-      await watched(hands, ctx, 'message', message.conversation, message.id, async (turn) => {
+      const { ops, conversation } = message.payload as unknown as Input
+      await watched(hands, ctx, 'message', conversation, message.id, async (turn) => {
         await performAll(hands, ctx, turn, ops)
-        ctx.update((state) => void (state.seen[message.conversation] ??= []).push(message.id))
+        ctx.update((state) => void (state.seen[conversation] ??= []).push(message.id))
       })
     },
     async onTimer(timer, ctx) {
       const { key, ops } = timer.payload as { key: string; ops: Op[] }
       if (ctx.now() < timer.dueAt && !hands.clockJumps) world.violate('timers-once', `${key} fired before its time`)
-      await watched(hands, ctx, 'timer', timer.conversation, key, async (turn) => {
+      const conversation = key.split('-')[1] as string
+      await watched(hands, ctx, 'timer', conversation, key, async (turn) => {
         await performAll(hands, ctx, turn, ops)
         ctx.update((state) => void (state.fired[key] = (state.fired[key] ?? 0) + 1))
       })

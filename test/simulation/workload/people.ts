@@ -58,7 +58,7 @@ export async function operate(simulation: AgentSimulation, world: World, over: (
       const effect = occurrence === 1 ? name : `${name}#${occurrence}`
       try {
         const decision = result === undefined ? ({ outcome: 'not-done' } as const) : ({ outcome: 'done', result } as const)
-        await agent.resolveEffect(turn, effect, decision)
+        await simulation.ask((running) => running.resolveEffect(turn, effect, decision))
       } catch {
         // It died, or somebody was faster: looked at again in a moment.
       }

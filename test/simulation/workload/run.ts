@@ -34,6 +34,8 @@ export interface SeedResult {
 /** The faults end here, and after so long everything must have come to rest (timers set for later excepted). */
 const faultsMs = 12_000
 export const convergesWithinMs = 300_000
+/** Far more than the faults of any seed can cause. */
+const startsMax = 150
 
 /** One seed: one agent with its own work and its own mishaps, judged at the end. */
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
@@ -43,8 +45,10 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   const world = new World()
   const watch = new Watch(world)
   // Deaths that come from outside must not add up to those that a turn is blamed for.
-  const limits = { failuresMax: 6, crashesMax: workload.hasPoison ? 4 : 50 }
-  const deathsMax = workload.hasPoison ? Math.min(faults.deathsMax, limits.crashesMax - 1) : faults.deathsMax
+  const limits = { failuresMax: 6, crashesMax: workload.hasPoison ? random.pick([2, 4]) : 50 }
+  const deaths = workload.hasPoison
+    ? { deathsMax: Math.min(faults.deathsMax, limits.crashesMax - 1), disk: {} }
+    : { deathsMax: faults.deathsMax }
   const people = random.fork('people')
 
   const simulation = new AgentSimulation({
@@ -54,7 +58,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
       return createMind(workload, { world, watch, outside, process, underWay, clockJumps: faults.clockJumps > 0 }, limits)
     },
     deliver: (message) => world.receive(message, (message.content as { refuse?: boolean }).refuse === true),
-    faults: { ...faults, deathsMax },
+    faults: { ...faults, ...deaths },
     store: {
       segmentBytes: random.pick([4_096, 4_096, 16_384, 65_536]),
       cutEverySegments: random.pick([1, 2, 4]),
@@ -64,6 +68,10 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   simulation.trace.onLine = options.onLine
   simulation.onReady = (incarnation) => checkStart(simulation, world, incarnation)
   simulation.onDeath = () => watch.died()
+  simulation.onLog = (event, { reason }) => {
+    if (event !== 'store:chain:started' || reason === 'created') return
+    world.violate('journal-intact', `a new chain was begun (${String(reason)}), and nothing had damaged the journal`)
+  }
 
   let over = false
   const limit = Error.stackTraceLimit
@@ -112,6 +120,11 @@ async function live(
 
   let state: 'faulty' | 'busy' | 'resting' = 'faulty'
   const look = (): void => {
+    if (simulation.incarnations.length > startsMax) {
+      world.violate('converges', `it was started ${startsMax} times`)
+      state = 'resting'
+      return
+    }
     if (clock.monotonicMs() >= faultsMs && state === 'faulty') state = 'busy'
     if (state === 'busy' && sending === 0 && isAtRest(simulation, false)) state = 'resting'
     clock.schedule(state === 'resting' ? 5_000 : 500, look)
@@ -131,7 +144,7 @@ async function live(
     clock.schedule(60_000, lookForTimers)
   }
   lookForTimers()
-  await clock.run(() => fired, { withinMs: 30 * 86_400_000 })
+  if (world.violations.length === 0) await clock.run(() => fired, { withinMs: 30 * 86_400_000 })
 }
 
 /** Nothing waits in the inbox or in the outbox (and no timer is set). */

@@ -28,6 +28,7 @@ export const invariants = [
   'innocent-not-blamed',
   'suspects-alone',
   'opens-again',
+  'journal-intact',
   'converges',
   'no-stray-errors',
 ] as const

@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  Output,
-  excerpt,
-  formatTime,
-  oneLine,
-  printable,
-  snakeCase,
-  wantsColour,
-} from '../../../src/cli/output.ts'
+import { Output, excerpt, formatTime, oneLine, printable, wantsColour } from '../../../src/cli/output.ts'
 import { PerduraError } from '../../../src/errors.ts'
 
 interface Said {
@@ -100,14 +92,13 @@ test('a text from elsewhere cannot move the cursor', () => {
 })
 
 test('our own keys become snake case, and keys of what a user stored do not', () => {
-  assert.deepEqual(
-    snakeCase({ startedAt: 1, list: [{ inReplyTo: null }], state: { camelCase: 1 }, gone: undefined }),
-    {
-      started_at: 1,
-      list: [{ in_reply_to: null }],
-      state: { camelCase: 1 },
-    },
-  )
+  const { output, stdout } = listen({ json: true })
+  output.document({ startedAt: 1, list: [{ inReplyTo: null }], state: { camelCase: 1 }, gone: undefined })
+  assert.deepEqual(JSON.parse(stdout()), {
+    started_at: 1,
+    list: [{ in_reply_to: null }],
+    state: { camelCase: 1 },
+  })
 })
 
 test('a time of today has no date', () => {

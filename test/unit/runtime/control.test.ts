@@ -48,17 +48,17 @@ function ask(handle: Handler): (asked: Asked) => Promise<HttpResponse> {
     })
 }
 
-function parse(response: HttpResponse): any {
-  return JSON.parse(Buffer.from(response.body).toString())
+function parse(response: HttpResponse): Record<string, unknown> {
+  return JSON.parse(Buffer.from(response.body).toString()) as Record<string, unknown>
 }
 
 function assertRefused(response: HttpResponse, status: number, code: string): void {
   assert.equal(response.status, status, Buffer.from(response.body).toString())
   const body = parse(response)
-  assert.equal(body.success, false)
-  assert.equal(body.code, code)
-  assert.equal(typeof body.error, 'string')
-  assert.equal(typeof body.details, 'object')
+  assert.equal(body['success'], false)
+  assert.equal(body['code'], code)
+  assert.equal(typeof body['error'], 'string')
+  assert.equal(typeof body['details'], 'object')
 }
 
 const inbox = '/agents/Ada/inbox'
@@ -276,7 +276,7 @@ test('a message on the control socket is checked field by field', async () => {
   ] as const) {
     const response = await post({ path: '/v1/messages', body })
     assertRefused(response, 400, 'ERR_PAYLOAD_INVALID')
-    assert.match(parse(response).error, field)
+    assert.match(String(parse(response)['error']), field)
   }
   assert.equal(agent.ingested.length, 0)
 })
