@@ -15,8 +15,9 @@ export function parseDuration(text: string | number): number {
 
 /** The two largest units of a span of milliseconds: `3h 12m`, `4.2s`, `12ms`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)}ms`
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)}s`
+  // Not 1000ms, nor 60.0s: what rounds up to the next unit is written in it.
+  if (ms < 999.5) return `${Math.round(ms)}ms`
+  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)}s`
   const parts: string[] = []
   let rest = Math.round(ms / 1_000) * 1_000
   for (const unit of ['d', 'h', 'm', 's'] as const) {

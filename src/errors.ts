@@ -54,6 +54,7 @@ const table = {
   ERR_TURN_ENDED: { status: 409, exit: 1, retryable: false },
   ERR_TURN_TIMEOUT: { status: 504, exit: 1, retryable: true },
   ERR_TURN_PARKED: { status: 409, exit: 1, retryable: false },
+  ERR_TURN_DEAD: { status: 500, exit: 1, retryable: false },
   ERR_TURN_CRASHED: { status: 500, exit: 1, retryable: false },
   ERR_TURN_CONTENT: { status: 400, exit: 1, retryable: false },
   ERR_TIMERS_FULL: { status: 429, exit: 1, retryable: true },

@@ -68,6 +68,7 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
   const validate = (value: unknown): State => {
     const result = standard.validate(value)
     if (result instanceof Promise) {
+      result.catch(() => undefined)
       throw new PerduraError('ERR_DEFINITION', 'state.schema validates asynchronously; a commit cannot wait: use one that does not')
     }
     if (result.issues !== undefined) throw invalidState(result.issues)
@@ -77,6 +78,7 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
   try {
     validate(initial)
   } catch (cause) {
+    if (cause instanceof PerduraError && cause.code === 'ERR_DEFINITION') throw cause
     const hint = state.initial === undefined ? 'give its fields defaults, or set state.initial' : 'correct state.initial'
     throw new PerduraError('ERR_DEFINITION', `state: the first state does not fit state.schema: ${hint}`, { cause })
   }

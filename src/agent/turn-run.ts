@@ -1,6 +1,6 @@
 import { PerduraError, toError } from '../errors.ts'
 import { parseDuration } from '../duration.ts'
-import { isJsonObject, type Json } from '../json.ts'
+import { textOf, type Json } from '../json.ts'
 import { sleep, type Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { InboxEntry } from '../queue/inbox.ts'
@@ -291,14 +291,6 @@ export class StopSignal extends PerduraError {
 
 function isStop(reason: unknown): boolean {
   return reason instanceof StopSignal
-}
-
-/** What people see of a payload. */
-export function textOf(payload: Json): string {
-  if (typeof payload === 'string') return payload
-  const text = isJsonObject(payload) ? payload['text'] : undefined
-  if (typeof text === 'string') return text
-  return JSON.stringify(payload)
 }
 
 function checkContent(what: string, content: Json): void {

@@ -1,15 +1,21 @@
 import { PerduraError } from '../errors.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import type { Call } from './call.ts'
-import { askAgent } from './control-client.ts'
+import { askUntilAnswered } from './control-client.ts'
 
 /**
- * Says that the person at the terminal has seen the messages up to `sequence`. Where the agent cannot be told just
- * now, they will be shown once more: better twice than never.
+ * Says what the person at the terminal has read: messages up to a `sequence`, or those of a `turn`. Where the agent cannot be told within
+ * `patienceMs`, they will be shown once more: better twice than never.
  */
-export async function acknowledgeTerminal(call: Call, paths: AgentPaths, sequence: number): Promise<boolean> {
+export async function acknowledgeTerminal(
+  call: Call,
+  paths: AgentPaths,
+  read: { readonly sequence: number } | { readonly turn: number },
+  patienceMs: number,
+): Promise<boolean> {
+  const request = { method: 'POST', path: '/v1/terminal/ack', body: read } as const
   try {
-    await askAgent(call, paths, { method: 'POST', path: '/v1/terminal/ack', body: { sequence } })
+    await askUntilAnswered(call, paths, request, performance.now() + patienceMs)
     return true
   } catch (error) {
     if (error instanceof PerduraError) return false

@@ -81,7 +81,7 @@ function parked(call: Call, agent: string, turn: number, effect: string, key: st
 
 function setAside(call: Call, agent: string, turn: TurnSummary): PerduraError {
   return new PerduraError(
-    'ERR_TURN_CRASHED',
+    'ERR_TURN_DEAD',
     `turn ${turn.turn} was set aside: ${turn.error ?? 'no reason given'}; see: ${call.hint(`perdura turn show ${agent} ${turn.turn}`)}`,
     { details: { turn: turn.turn } },
   )

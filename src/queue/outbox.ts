@@ -101,13 +101,16 @@ export function settleOutgoing(
   )
 }
 
-/** What the person at the terminal has seen, up to and including `sequence`. */
-export function settleTerminal(tx: Tx, sequence: number, now: number): void {
+/** Messages that the person at the terminal has read: all up to and including one, or those of one turn. */
+export type TerminalRead = { readonly through: number } | { readonly turn: number }
+
+export function settleTerminal(tx: Tx, read: TerminalRead, now: number): void {
+  const condition = 'turn' in read ? 'turn = ?' : 'sequence <= ?'
   tx.run(
-    "UPDATE outbox SET status = 'delivered', settled_at = ? WHERE recipient = ? AND sequence <= ? AND status = 'pending'",
+    `UPDATE outbox SET status = 'delivered', settled_at = ? WHERE recipient = ? AND status = 'pending' AND ${condition}`,
     now,
     terminal,
-    sequence,
+    'turn' in read ? read.turn : read.through,
   )
 }
 

@@ -1,4 +1,5 @@
 import type { Json } from '../json.ts'
+import type { TerminalRead } from '../queue/outbox.ts'
 import type { Reader } from '../store/store.ts'
 
 /** Something for the agent to handle once. */
@@ -68,8 +69,8 @@ export interface Agent {
   resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void>
   /** Puts a dead letter back into the inbox, its counters at zero. */
   retryTurn(turn: number): Promise<void>
-  /** Marks messages to the person at the terminal up to and including `sequence` as delivered. */
-  acknowledgeTerminal(sequence: number): Promise<void>
+  /** Marks messages to the person at the terminal as read: those up to and including one, or those of one turn. */
+  acknowledgeTerminal(read: TerminalRead): Promise<void>
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void
   /** Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. */
   close(options?: { readonly deadlineMs?: number }): Promise<void>

@@ -6,8 +6,9 @@ import { AgentState } from '../agent/state.ts'
 import { stepTable, type StepTable } from '../agent/steps.ts'
 import { TimerService, timerTable, type TimerTable } from '../agent/timers.ts'
 import { TurnLoop } from '../agent/turn-loop.ts'
-import { textOf, type TurnHost } from '../agent/turn-run.ts'
+import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError } from '../errors.ts'
+import { textOf } from '../json.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Bound } from '../queue/bound.ts'
@@ -294,8 +295,8 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
         inboxBound.restore(entry.sizeBytes)
         loop.add(turn, entry.conversation)
       },
-      async acknowledgeTerminal(sequence) {
-        await store.write((tx) => settleTerminal(tx, sequence, clock.now()))
+      async acknowledgeTerminal(read) {
+        await store.write((tx) => settleTerminal(tx, read, clock.now()))
       },
       on: (name, listener) => emitter.on(name, listener),
       close: ({ deadlineMs = 10_000 } = {}) => (closing ??= close(deadlineMs)),

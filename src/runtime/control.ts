@@ -1,5 +1,5 @@
 import { PerduraError, toError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { errorResponse } from '../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
@@ -135,9 +135,11 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
       method: 'POST',
       path: /^\/v1\/terminal\/ack$/,
       answer: async ({ request }) => {
-        const sequence = new Fields(readJsonBody(request)).count('sequence')
-        await agent.acknowledgeTerminal(sequence)
-        return json(200, { sequence, acknowledged: true })
+        const body = readJsonBody(request)
+        const fields = new Fields(body)
+        const ofTurn = isJsonObject(body) && 'turn' in body
+        await agent.acknowledgeTerminal(ofTurn ? { turn: fields.count('turn') } : { through: fields.count('sequence') })
+        return json(200, { acknowledged: true })
       },
     },
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },

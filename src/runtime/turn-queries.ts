@@ -1,4 +1,4 @@
-import { isJsonObject, type Json } from '../json.ts'
+import { isJsonObject, textOf, type Json } from '../json.ts'
 import type { Reader } from '../store/store.ts'
 
 export type TurnStatus = 'pending' | 'running' | 'parked' | 'done' | 'dead'
@@ -184,20 +184,6 @@ export function toOutgoing(row: OutboxRow): OutgoingView {
     settledAt: row.settled_at,
     error: row.error,
   }
-}
-
-/** A payload as a person reads it: itself where it is a string, its `text` where it has one, else its JSON. */
-function textOf(payload: Json): string {
-  if (typeof payload === 'string') return payload
-  if (
-    typeof payload === 'object' &&
-    payload !== null &&
-    'text' in payload &&
-    typeof payload['text'] === 'string'
-  ) {
-    return payload['text']
-  }
-  return JSON.stringify(payload)
 }
 
 function toSummary(row: InboxRow): TurnSummary {

@@ -141,7 +141,7 @@ export class GroupCommit {
       taken += 1
       const undo: (() => void)[] = []
       const committed: (() => void)[] = []
-      database.exec('SAVEPOINT operation')
+      this.#statements.run('SAVEPOINT operation')
       try {
         const tx = this.#statements.tx((size) => (bytes += size), undo, committed)
         const result = pending.operation(tx)
@@ -154,10 +154,10 @@ export class GroupCommit {
         runAll(undo.toReversed())
         // Some errors (a full disk) undo the whole transaction, and with it everybody else's part.
         if (!database.isTransaction) throw error
-        database.exec('ROLLBACK TO operation')
+        this.#statements.run('ROLLBACK TO operation')
         failed.push({ pending, error: toError(error) })
       }
-      database.exec('RELEASE operation')
+      this.#statements.run('RELEASE operation')
     }
     return taken
   }
@@ -196,6 +196,10 @@ export class StatementCache implements Reader {
 
   all<Row>(sql: string, ...parameters: SqlValue[]): Row[] {
     return this.#prepare(sql).all(...parameters) as Row[]
+  }
+
+  run(sql: string): void {
+    this.#prepare(sql).run()
   }
 
   tx(addSize: (bytes: number) => void, undo: (() => void)[], committed: (() => void)[]): Tx {

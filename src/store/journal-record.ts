@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /*
  * The bytes of the journal. All integers are little-endian.
@@ -58,7 +58,7 @@ export interface JournalRecord {
 export function chainSeed(chain: Chain): Buffer {
   const number = Buffer.alloc(8)
   number.writeBigUInt64LE(BigInt(chain.number))
-  return sha256(Buffer.from('perdura journal chain'), number, chain.id, chain.schema)
+  return sha256(Buffer.concat([Buffer.from('perdura journal chain'), number, chain.id, chain.schema]))
 }
 
 /** What each record of the chain carries. */
@@ -86,9 +86,9 @@ export function encodeRecord(record: {
   bytes.set(record.previousHash, 32)
   bytes.set(record.payload, recordHeaderBytes)
   const covered = recordHeaderBytes + record.payload.length
-  const hash = sha256(bytes.subarray(0, covered))
-  bytes.set(hash, covered)
-  return { bytes, hash }
+  const digest = sha256(bytes.subarray(0, covered))
+  bytes.set(digest, covered)
+  return { bytes, hash: digest }
 }
 
 /** The record at `start`, or undefined where there is none that its own hash confirms. */
@@ -98,15 +98,15 @@ export function decodeRecord(segment: Buffer, start: number): JournalRecord | un
   const payloadBytes = segment.readUInt32LE(start + 4)
   const covered = start + recordHeaderBytes + payloadBytes
   if (covered + hashBytes > segment.length) return undefined
-  const hash = segment.subarray(covered, covered + hashBytes)
-  if (!sha256(segment.subarray(start, covered)).equals(hash)) return undefined
+  const digest = segment.subarray(covered, covered + hashBytes)
+  if (!sha256(segment.subarray(start, covered)).equals(digest)) return undefined
   return {
     sequence: Number(segment.readBigUInt64LE(start + 8)),
     committedAt: Number(segment.readBigUInt64LE(start + 16)),
     tag: segment.subarray(start + 24, start + 32),
     previousHash: segment.subarray(start + 32, start + 64),
     payload: segment.subarray(start + recordHeaderBytes, covered),
-    hash,
+    hash: digest,
     start,
     end: start + recordSizeBytes(payloadBytes),
   }
@@ -162,8 +162,6 @@ export function isZero(bytes: Buffer): boolean {
   return true
 }
 
-function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+function sha256(bytes: Uint8Array): Buffer {
+  return hash('sha256', bytes, 'buffer')
 }

@@ -24,7 +24,7 @@ export function lintSchema(database: Database): string[] {
   }
   for (const table of database.prepare('PRAGMA table_list').all() as TableRow[]) {
     if (table.name.startsWith('sqlite_') || table.type === 'view') continue
-    if (table.type !== 'table') problems.push(`table ${table.name}: a ${table.type} table is not in change sets`)
+    if (table.type !== 'table') problems.push(`table ${table.name}: ${table.type} tables have no place in the journaled file`)
     else problems.push(...lintTable(database, table))
   }
   return problems

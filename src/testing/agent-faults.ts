@@ -9,6 +9,8 @@ export interface AgentFaults {
   readonly powerCutRate: number
   /** Chance that the database is lost or damaged with a death: it must come back from cut and journal. */
   readonly databaseLossRate: number
+  /** Chance that a write of the database finds no room (SQLITE_FULL). */
+  readonly databaseFullRate: number
   readonly downtimeMsMax: number
   readonly disk: DiskFaultRates
   /** Times that the disk is full for a while. */
@@ -19,12 +21,15 @@ export interface AgentFaults {
   /** Chance that a request or its answer gets lost, both of the agent's effects and of what it is sent. */
   readonly lossRate: number
   readonly latencyMsMax: number
+  /** Boundaries to aim at (see `reached` of a simulation for their names), by their beginnings. Default: a mixture. */
+  readonly aims?: readonly string[]
 }
 
 export const noFaults: AgentFaults = {
   deathsMax: 0,
   powerCutRate: 0,
   databaseLossRate: 0,
+  databaseFullRate: 0,
   downtimeMsMax: 1,
   disk: {},
   fullDisks: 0,
@@ -48,6 +53,7 @@ export function drawFaults(random: SeededRandom): AgentFaults {
     deathsMax: some(0.92) ? random.int(1, 9) : 0,
     powerCutRate: some(0.7) ? random.pick([0.2, 0.5, 1]) : 0,
     databaseLossRate: some(0.2) ? 0.3 : 0,
+    databaseFullRate: some(0.15) ? 0.01 : 0,
     downtimeMsMax: random.pick([1, 100, 3_000]),
     disk,
     fullDisks: some(0.15) ? random.int(1, 2) : 0,
@@ -87,13 +93,20 @@ const aims = [
   'segment:after:remove',
 ] as const
 
-export function drawEnd(random: SeededRandom): PlannedEnd {
-  switch (random.pick(['any', 'any', 'any', 'aim', 'aim', 'time', 'time', 'stop'] as const)) {
+/** `before`: how the incarnation before was to end. A death soon after another is what recovery has to stand. */
+export function drawEnd(random: SeededRandom, faults: AgentFaults, before: PlannedEnd | undefined): PlannedEnd {
+  if (before?.kind === 'boundary' && random.chance(0.3)) {
+    return { kind: 'boundary', prefix: '', count: random.int(1, 250) }
+  }
+  const kind = random.pick(['any', 'any', 'any', 'aim', 'aim', 'time', 'time', 'stop'] as const)
+  switch (faults.aims === undefined ? kind : 'aim') {
     case 'any':
       // As many early ones as late ones: opening is short and has many boundaries of its own.
       return { kind: 'boundary', prefix: '', count: Math.floor(2 ** (random.fraction() * 11)) }
-    case 'aim':
-      return { kind: 'boundary', prefix: random.pick(aims), count: random.int(1, random.pick([2, 12, 40])) }
+    case 'aim': {
+      const prefix = random.pick(faults.aims ?? aims)
+      return { kind: 'boundary', prefix, count: random.int(1, random.pick([2, 12, 40])) }
+    }
     case 'time':
       return { kind: 'time', afterMs: random.int(0, random.pick([50, 2_000, 8_000])) }
     case 'stop':

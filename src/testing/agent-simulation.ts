@@ -79,6 +79,7 @@ export class AgentSimulation {
   readonly #options: AgentSimulationOptions
   readonly #plan: SeededRandom
   #deathsLeft: number
+  #lastEnd: PlannedEnd | undefined
   #calm = false
   #over = false
   #countdown: { prefix: string; left: number } | undefined
@@ -94,6 +95,7 @@ export class AgentSimulation {
     this.network = new Network(clock, this.random.fork('network'), faults)
     this.#deathsLeft = faults.deathsMax
     this.disk.faults.rates = faults.disk
+    this.database.fullRate = faults.databaseFullRate
     this.disk.beforeOperation = ({ kind, path }) => this.#pass('before', path, kind)
     this.disk.afterOperation = ({ kind, path }) => this.#pass('after', path, kind)
     this.database.onBoundary = ({ kind, when }) => this.#meet(`database:${when}:${kind}`)
@@ -134,6 +136,7 @@ export class AgentSimulation {
     this.#countdown = undefined
     this.trace.add('— calm —')
     this.disk.faults.clear()
+    this.database.fullRate = 0
     this.disk.capacityBytes = 64 * 1024 ** 3
     this.network.rates = { lossRate: 0, latencyMsMax: this.#options.faults.latencyMsMax }
   }
@@ -254,7 +257,8 @@ export class AgentSimulation {
     this.#countdown = undefined
     if (this.#calm || this.#deathsLeft === 0) return
     this.#deathsLeft -= 1
-    const end: PlannedEnd = drawEnd(this.#plan)
+    const end = drawEnd(this.#plan, this.#options.faults, this.#lastEnd)
+    this.#lastEnd = end
     this.trace.add(`planned: ${JSON.stringify(end)}`)
     switch (end.kind) {
       case 'none':
@@ -343,7 +347,7 @@ export class AgentSimulation {
 
   /** Every boundary of every port comes by here, in the order in which the process passes them. */
   #meet(name: string): void {
-    this.trace.add(name)
+    this.trace.add(name, true)
     const countdown = this.#countdown
     if (countdown === undefined || !name.startsWith(countdown.prefix)) return
     countdown.left -= 1

@@ -9,6 +9,8 @@ export interface ConnectionHost {
   /** Passes the boundaries around what a connection does. */
   meet<T>(kind: DatabaseBoundaryKind, act: () => T): T
   onCommit(): void
+  /** Whether a write finds no room now, and whether SQLite undoes the whole transaction for it (it may). */
+  fullNow(): 'no' | 'statement' | 'transaction'
 }
 
 /**
@@ -52,7 +54,10 @@ export class SimulatedConnection implements Database {
     return {
       run: (...parameters) => {
         this.#check()
-        return this.#host.meet('run', () => statement.run(...values(parameters)))
+        return this.#host.meet('run', () => {
+          if (this.#content.isTransaction) this.#mayBeFull()
+          return statement.run(...values(parameters))
+        })
       },
       get: (...parameters) => {
         this.#checkRead()
@@ -92,6 +97,14 @@ export class SimulatedConnection implements Database {
     this.#open = false
     this.#forget()
     if (this.#ownsContent) this.#content.close()
+  }
+
+  #mayBeFull(): void {
+    const full = this.#host.fullNow()
+    if (full === 'no') return
+    if (full === 'transaction') this.#content.exec('ROLLBACK')
+    const sqliteFull = 13
+    throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: sqliteFull })
   }
 
   #check(): void {

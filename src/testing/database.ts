@@ -47,6 +47,8 @@ const copyStepMsMax = 10
  */
 export class SimulatedDatabase {
   readonly reached = new Map<string, number>()
+  /** How likely a write within a transaction fails with SQLITE_FULL. */
+  fullRate = 0
   /** Called at every boundary; it may end the process right there. */
   onBoundary: ((boundary: DatabaseBoundary) => void) | undefined
   readonly #clock: SimulatedClock
@@ -145,6 +147,12 @@ export class SimulatedDatabase {
     return {
       process,
       meet: (kind, act) => this.#meet(process, kind, act),
+      fullNow: () => {
+        if (this.fullRate === 0 || !this.#random.chance(this.fullRate)) return 'no'
+        const undone = this.#random.pick(['statement', 'transaction'] as const)
+        this.#count(`fault:full:${undone}`)
+        return undone
+      },
       onCommit: () => {
         if (!this.#random.chance(this.#imageRate)) return
         if (this.#images.length > imagesMax) this.#images.splice(this.#random.int(1, imagesMax), 1)

@@ -12,9 +12,11 @@ export class Trace {
   /** Told every line, for watching a seed. */
   onLine: ((line: string) => void) | undefined
 
-  add(line: string): void {
+  /** `detail`: counts for the hash, and is not kept. */
+  add(line: string, detail = false): void {
     this.#lines += 1
     this.#waiting.push(line)
+    if (!detail) this.#kept.push(line)
     this.onLine?.(line)
     if (this.#waiting.length >= 256) this.#flush()
   }
@@ -27,14 +29,13 @@ export class Trace {
 
   /** The newest lines, oldest first. */
   get last(): readonly string[] {
-    this.#flush()
-    return this.#kept
+    return this.#kept.slice(-keptMax)
   }
 
   #flush(): void {
     if (this.#waiting.length === 0) return
     this.#hash.update(`${this.#waiting.join('\n')}\n`)
-    this.#kept = [...this.#kept, ...this.#waiting].slice(-keptMax)
+    if (this.#kept.length > 2 * keptMax) this.#kept = this.#kept.slice(-keptMax)
     this.#waiting = []
   }
 }

@@ -42,7 +42,9 @@ export function dyingAgent(home: string): AgentDefinition {
           process.nextTick(() => die('after'))
           return key
         },
-        ...(policy === 'verify' && { verify: ({ key }) => (doneOutside(home).includes(key) ? key : undefined) }),
+        ...(policy === 'verify' && {
+          verify: ({ key }) => (doneOutside(home).includes(key) ? key : undefined),
+        }),
         ...(policy === 'idempotent' && { idempotent: true }),
       }
       const key = await ctx.effect('outside', effect)

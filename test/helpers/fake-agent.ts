@@ -1,4 +1,5 @@
 import type { Accepted, Agent, EffectDecision, IngestInput } from '../../src/runtime/agent.ts'
+import type { TerminalRead } from '../../src/queue/outbox.ts'
 
 /** An agent that only notes what it is asked for. */
 export class FakeAgent implements Agent {
@@ -34,8 +35,8 @@ export class FakeAgent implements Agent {
     return Promise.resolve()
   }
 
-  acknowledgeTerminal(sequence: number): Promise<void> {
-    this.calls.push(['acknowledgeTerminal', sequence])
+  acknowledgeTerminal(read: TerminalRead): Promise<void> {
+    this.calls.push(['acknowledgeTerminal', read])
     return Promise.resolve()
   }
 

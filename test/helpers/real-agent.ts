@@ -1,5 +1,7 @@
 import type { AgentDefinition } from '../../src/agent/definition.ts'
 import type { Json } from '../../src/json.ts'
+import { createNodePlatform } from '../../src/platform/node/platform.ts'
+import type { Platform } from '../../src/platform/platform.ts'
 import type { Agent, AgentEvents } from '../../src/runtime/agent.ts'
 import { openAgent, type OpenAgentOptions } from '../../src/runtime/open-agent.ts'
 import { withFolder } from './folder.ts'
@@ -110,4 +112,20 @@ export async function until(holds: () => boolean): Promise<void> {
 export function gate(): { readonly passed: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>()
   return { passed: promise, open: resolve }
+}
+
+/** The real platform with a clock that goes `factor` times as fast: for waits whose length is not the point. */
+export function fastPlatform(factor: number): Platform {
+  const platform = createNodePlatform()
+  const { clock } = platform
+  const since = clock.now()
+  return {
+    ...platform,
+    clock: {
+      ...clock,
+      now: () => since + (clock.now() - since) * factor,
+      monotonicMs: () => clock.monotonicMs() * factor,
+      setTimer: (delayMs, fire) => clock.setTimer(delayMs / factor, fire),
+    },
+  }
 }

@@ -15,6 +15,8 @@ import { waitForTurn } from '../wait-for-turn.ts'
 
 const defaultTimeoutMs = 30_000
 const pollMs = 100
+// A restart takes a fraction of it; what was shown is shown again otherwise.
+const acknowledgePatienceMs = 2_000
 
 export async function run(call: Call): Promise<number> {
   const agent = call.argument(0)
@@ -125,7 +127,9 @@ class Chat {
     if (this.#shown <= this.#acknowledged) return
     const { supervised, state } = viewProcess(this.#call, this.#paths)
     if (state !== 'running' && !supervised) return
-    if (await acknowledgeTerminal(this.#call, this.#paths, this.#shown)) this.#acknowledged = this.#shown
+    if (await acknowledgeTerminal(this.#call, this.#paths, { sequence: this.#shown }, acknowledgePatienceMs)) {
+      this.#acknowledged = this.#shown
+    }
   }
 
   #format(message: OutgoingView): string {

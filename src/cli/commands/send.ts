@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../../errors.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import { payloadBytesMax } from '../../runtime/limits.ts'
-import type { OutgoingView } from '../../runtime/turn-queries.ts'
 import type { Call } from '../call.ts'
 import { askUntilAnswered } from '../control-client.ts'
 import { requireAgent } from '../look.ts'
@@ -10,6 +9,8 @@ import { printable } from '../output.ts'
 import { acknowledgeTerminal, readStandardInput } from '../terminal.ts'
 
 const defaultTimeoutMs = 30_000
+// A restart takes a fraction of it; the replies are printed already.
+const acknowledgePatienceMs = 2_000
 
 export async function run(call: Call): Promise<number> {
   const agent = call.argument(0)
@@ -78,38 +79,20 @@ async function waitAndShow(call: Call, sent: Sent): Promise<number> {
     status: ended.turn.status,
     replies: replies.map(({ sequence, text, content }) => ({ sequence, text, content })),
   })
-  if (sender === 'you') await acknowledge(call, agent, paths, replies)
+  if (sender === 'you') await acknowledge(call, agent, paths, turn)
   return 0
 }
 
-/**
- * What was printed has been read. Acknowledging covers everything up to a message, so that earlier ones which nobody
- * was shown (a reminder, an answer that was not waited for) must be shown too, or keep these from being covered.
- */
-async function acknowledge(
-  call: Call,
-  agent: string,
-  paths: AgentPaths,
-  replies: readonly OutgoingView[],
-): Promise<void> {
-  const last = replies.findLast((reply) => reply.status === 'pending')
-  if (last === undefined) return
+/** What was printed has been read. Other messages that wait (a reminder, an answer nobody waited for) are pointed at. */
+async function acknowledge(call: Call, agent: string, paths: AgentPaths, turn: number): Promise<void> {
+  await acknowledgeTerminal(call, paths, { turn }, acknowledgePatienceMs)
   const { readAgent } = await import('../database.ts')
   const { terminalMessages } = await import('../../runtime/queries.ts')
-  const shown = new Set(replies.map((reply) => reply.sequence))
-  const earlier = readAgent(call, paths, (store) => terminalMessages(store.reader, 0)).filter(
-    (message) => message.sequence < last.sequence && !shown.has(message.sequence),
-  )
-  const count = earlier.length === 1 ? '1 earlier message' : `${earlier.length} earlier messages`
-  if (earlier.length > 0 && !(process.stderr.isTTY && !call.flag('quiet'))) {
-    call.output.note(`${count} for you: ${call.hint(`perdura chat ${agent}`)}`)
-    return
-  }
-  if (earlier.length > 0) {
-    call.output.note(`${count} for you:`)
-    for (const message of earlier) call.output.note(`  ${printable(message.text)}`)
-  }
-  await acknowledgeTerminal(call, paths, last.sequence)
+  const messages = readAgent(call, paths, (store) => terminalMessages(store.reader, 0))
+  const unread = messages.filter((message) => message.turn !== turn).length
+  if (unread === 0) return
+  const count = unread === 1 ? '1 more message' : `${unread} more messages`
+  call.output.note(`${count} for you: ${call.hint(`perdura chat ${agent}`)}`)
 }
 
 /** The words of the command line, or standard input for a single dash. */

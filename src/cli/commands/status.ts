@@ -72,8 +72,8 @@ function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void
     output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
   output.line(`${output.paint('bold', agent)}  ${stateWord(call, process)}`)
   if (process.state === 'running' && process.record !== undefined) {
-    const { pid, startedAt, ingressPort } = process.record
-    const keeper = process.supervised ? ', supervised' : ''
+    const { pid, startedAt, ingressPort, supervisorPid } = process.record
+    const keeper = process.supervised ? `, kept running by ${supervisorPid}` : ''
     line('process', `${pid}, up ${formatDuration(Math.max(0, now - startedAt))}${keeper}`)
     if (ingressPort !== null) line('ingress', `http://127.0.0.1:${ingressPort}/agents/${agent}/inbox`)
   }

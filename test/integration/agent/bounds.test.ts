@@ -18,7 +18,10 @@ const refused: Record<string, [expected: string, input: unknown]> = {
   'a payload with a BigInt': ['ERR_PAYLOAD_INVALID', { id: '1', payload: { a: 1n } }],
   'a sender with a space': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, from: 'two words' }],
   'an empty conversation': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, conversation: '' }],
-  'a conversation of 257 characters': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, conversation: 'x'.repeat(257) }],
+  'a conversation of 257 characters': [
+    'ERR_PAYLOAD_INVALID',
+    { id: '1', payload: 1, conversation: 'x'.repeat(257) },
+  ],
   'a negative number of hops': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, hops: -1 }],
   'an inReplyTo that is an object': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, inReplyTo: {} }],
   'a payload over 1 MiB': ['ERR_PAYLOAD_TOO_LARGE', { id: '1', payload: 'x'.repeat(1_048_575) }],
@@ -41,7 +44,10 @@ test('the same id and content again is a duplicate, the same id with other conte
     const input = { id: 'invoice-1', payload: { amount: 1 }, from: 'shop' }
     await useAgent(home, definition, async (agent) => {
       const [first, second] = await Promise.all([agent.ingest(input), agent.ingest(input)])
-      assert.deepEqual([first, second].map(({ duplicate }) => duplicate), [false, true])
+      assert.deepEqual(
+        [first, second].map(({ duplicate }) => duplicate),
+        [false, true],
+      )
       assert.equal(first.position, second.position)
       await agent.event('turn:done')
     })
@@ -63,7 +69,10 @@ test('a full inbox refuses what is new with ERR_INBOX_FULL, still recognises a r
     definition,
     async (agent) => {
       for (const id of ['1', '2', '3']) await agent.ingest({ id, payload: 'go' })
-      await assert.rejects(agent.ingest({ id: '4', payload: 'go' }), code('ERR_INBOX_FULL', /try again later/))
+      await assert.rejects(
+        agent.ingest({ id: '4', payload: 'go' }),
+        code('ERR_INBOX_FULL', /try again later/),
+      )
       assert.deepEqual(await agent.ingest({ id: '2', payload: 'go' }), { position: 2, duplicate: true })
       held.open()
       await agent.event('turn:done', ({ turn }) => turn === 3)
@@ -83,6 +92,7 @@ test('the bound of the inbox does not drift: after failures, dead letters and re
     onMessage({ text }) {
       if (text === 'hold') return held.passed
       if (text === 'bad' && broken) throw new Error('cannot')
+      return undefined
     },
   })
   return withAgent(
@@ -98,7 +108,10 @@ test('the bound of the inbox does not drift: after failures, dead letters and re
         await agent.event('turn:done', ({ turn }) => turn === position)
       }
       for (const id of ['a', 'b', 'c']) await agent.ingest({ id, payload: 'hold' })
-      await assert.rejects(agent.ingest({ id: 'd', payload: 'hold' }), code('ERR_INBOX_FULL', /holds 3 entries of 18 bytes/))
+      await assert.rejects(
+        agent.ingest({ id: 'd', payload: 'hold' }),
+        code('ERR_INBOX_FULL', /holds 3 entries of 18 bytes/),
+      )
       held.open()
       await agent.event('turn:done', ({ turn }) => turn === 9)
     },
@@ -168,7 +181,7 @@ test('the oldest unread messages to the person expire at the bound of the mailbo
         ['expired', 'expired', 'pending', 'pending'],
       )
       assert.equal(agent.logged.filter((event) => event === 'outbox:message:expired').length, 2)
-      await agent.acknowledgeTerminal(3)
+      await agent.acknowledgeTerminal({ through: 3 })
       await agent.handle('5')
       const unread = agent.reader.all("SELECT 1 FROM outbox WHERE status = 'pending'")
       assert.equal(unread.length, 2)

@@ -71,14 +71,23 @@ test('steps side by side are told apart by the order of their calls', async () =
 })
 
 const wrong: Record<string, [expected: string, handler: Handler]> = {
-  'a step whose result is a function': ['ERR_TURN_CONTENT', async (_, ctx) => void (await ctx.step('a', () => () => 1))],
-  'a step whose result is a BigInt': ['ERR_TURN_CONTENT', async (_, ctx) => void (await ctx.step('a', () => 1n))],
+  'a step whose result is a function': [
+    'ERR_TURN_CONTENT',
+    async (_, ctx) => void (await ctx.step('a', () => () => 1)),
+  ],
+  'a step whose result is a BigInt': [
+    'ERR_TURN_CONTENT',
+    async (_, ctx) => void (await ctx.step('a', () => 1n)),
+  ],
   'a step whose result is over 1 MiB': [
     'ERR_TURN_CONTENT',
     async (_, ctx) => void (await ctx.step('a', () => 'x'.repeat(1_048_577))),
   ],
   'a step without a name': ['ERR_TURN_CONTENT', async (_, ctx) => void (await ctx.step('', () => 1))],
-  'a step with a # in its name': ['ERR_TURN_CONTENT', async (_, ctx) => void (await ctx.step('a#2', () => 1))],
+  'a step with a # in its name': [
+    'ERR_TURN_CONTENT',
+    async (_, ctx) => void (await ctx.step('a#2', () => 1)),
+  ],
   'an effect without a run': [
     'ERR_TURN_CONTENT',
     async (_, ctx) => void (await ctx.effect('a', undefined as never)),
@@ -98,7 +107,8 @@ for (const [what, [expected, handler]] of Object.entries(wrong)) {
     return withAgent(definition, async (agent) => {
       const { position } = await agent.ingest({ id: '1', payload: 'go' })
       await agent.event('turn:dead', ({ turn }) => turn === position)
-      const evidence = agent.reader.get<{ evidence: string }>('SELECT evidence FROM dead_letters')?.evidence ?? '{}'
+      const evidence =
+        agent.reader.get<{ evidence: string }>('SELECT evidence FROM dead_letters')?.evidence ?? '{}'
       assert.equal((JSON.parse(evidence) as { error: { code: string } }).error.code, expected)
     })
   })
@@ -149,8 +159,22 @@ test('a reply goes to the sender and its conversation, a message to whom it is a
         },
       },
     )
-    const reply = { turn: 1, to: 'Eve', conversation: 'talk', content: { got: 'hi' }, hops: 3, inReplyTo: 'm1' }
-    const message = { turn: 1, to: 'Bob', conversation: 'plans', content: 'hello', hops: 3, inReplyTo: undefined }
+    const reply = {
+      turn: 1,
+      to: 'Eve',
+      conversation: 'talk',
+      content: { got: 'hi' },
+      hops: 3,
+      inReplyTo: 'm1',
+    }
+    const message = {
+      turn: 1,
+      to: 'Bob',
+      conversation: 'plans',
+      content: 'hello',
+      hops: 3,
+      inReplyTo: undefined,
+    }
     assert.deepEqual(delivered, [reply, message])
   }))
 

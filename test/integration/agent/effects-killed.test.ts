@@ -8,7 +8,11 @@ import { useAgent, type TestAgent } from '../../helpers/real-agent.ts'
 const moments: readonly Moment[] = ['before', 'during', 'after']
 
 /** Has a child process killed at the moment, and then looks at what the next process makes of it. */
-function afterKill(policy: Policy, moment: Moment, look: (agent: TestAgent, home: string) => Promise<void>): Promise<void> {
+function afterKill(
+  policy: Policy,
+  moment: Moment,
+  look: (agent: TestAgent, home: string) => Promise<void>,
+): Promise<void> {
   return withFolder(async (home) => {
     await withChild('dying-agent.ts', [home, JSON.stringify({ policy, moment })], async (child) => {
       await child.ended()
@@ -22,7 +26,9 @@ function afterKill(policy: Policy, moment: Moment, look: (agent: TestAgent, home
 }
 
 function ledger(agent: TestAgent): { status: string; runs: number } {
-  return { ...agent.reader.get<{ status: string; runs: number }>('SELECT status, runs FROM effects') } as never
+  return {
+    ...agent.reader.get<{ status: string; runs: number }>('SELECT status, runs FROM effects'),
+  } as never
 }
 
 for (const moment of moments) {
@@ -61,16 +67,22 @@ for (const moment of moments) {
 
 test('what kills the process is found, blamed and set aside after crashesMax deaths; others are not harmed', () =>
   withFolder(async (home) => {
-    const payloads = [{ innocent: 1 }, { poison: true }, { innocent: 2 }].map((payload) => JSON.stringify(payload))
+    const payloads = [{ innocent: 1 }, { poison: true }, { innocent: 2 }].map((payload) =>
+      JSON.stringify(payload),
+    )
     const die = (): Promise<number | null> =>
       withChild('dying-agent.ts', [home, ...payloads], (child) => child.ended())
     // Once beside others, which makes it a suspect, and then crashesMax times alone.
     assert.deepEqual([await die(), await die(), await die()], [1, 1, 1])
     const another = JSON.stringify({ innocent: 3 })
-    await withChild('dying-agent.ts', [home, ...payloads, another], (child) => child.line((line) => line === 'done 4'))
+    await withChild('dying-agent.ts', [home, ...payloads, another], (child) =>
+      child.line((line) => line === 'done 4'),
+    )
 
     await useAgent(home, dyingAgent(home), (agent) => {
-      const rows = agent.reader.all<object>('SELECT position, status, crashes, failures FROM inbox ORDER BY position')
+      const rows = agent.reader.all<object>(
+        'SELECT position, status, crashes, failures FROM inbox ORDER BY position',
+      )
       const innocent = { status: 'done', crashes: 0, failures: 0 }
       assert.deepEqual(
         rows.map((row) => ({ ...row })),
@@ -81,9 +93,14 @@ test('what kills the process is found, blamed and set aside after crashesMax dea
           { position: 4, ...innocent },
         ],
       )
-      const letter = agent.reader.get<{ reason: string; evidence: string }>('SELECT reason, evidence FROM dead_letters')
+      const letter = agent.reader.get<{ reason: string; evidence: string }>(
+        'SELECT reason, evidence FROM dead_letters',
+      )
       assert.equal(letter?.reason, 'crashed')
-      const { error, crashes } = JSON.parse(letter?.evidence ?? '{}') as { error: { code: string }; crashes: number }
+      const { error, crashes } = JSON.parse(letter?.evidence ?? '{}') as {
+        error: { code: string }
+        crashes: number
+      }
       assert.deepEqual([error.code, crashes], ['ERR_TURN_CRASHED', 2])
     })
   }))

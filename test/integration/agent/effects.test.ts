@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineAgent, EffectRefused, type EffectOptions } from '../../../src/index.ts'
-import { gate, until, withAgent, type TestAgent } from '../../helpers/real-agent.ts'
+import { fastPlatform, gate, until, withAgent, type TestAgent } from '../../helpers/real-agent.ts'
 import { code } from '../../helpers/store-folder.ts'
 
 interface LedgerRow {
@@ -13,11 +13,16 @@ interface LedgerRow {
 }
 
 function ledger(agent: TestAgent): LedgerRow[] {
-  return agent.reader.all<LedgerRow>('SELECT name, occurrence, key, status, runs FROM effects ORDER BY occurrence')
+  return agent.reader.all<LedgerRow>(
+    'SELECT name, occurrence, key, status, runs FROM effects ORDER BY occurrence',
+  )
 }
 
 /** An agent whose turns perform one effect and reply with what it gave. */
-function performing(effect: EffectOptions<unknown>, limits: { turnTimeoutMs?: number; failuresMax?: number } = {}) {
+function performing(
+  effect: EffectOptions<unknown>,
+  limits: { turnTimeoutMs?: number; failuresMax?: number } = {},
+) {
   return defineAgent({
     name: 'Ada',
     limits: { retryDelayMs: 1, ...limits },
@@ -197,8 +202,13 @@ test('EffectRefused is final: it is not run again, and the handler decides what 
 
 test('an effect whose result cannot be kept is done all the same, and not done again', () => {
   let runs = 0
-  const effect: EffectOptions<unknown> = { run: () => () => (runs += 1) }
-  return withAgent(performing({ run: () => [++runs, effect.run][1] }), async (agent) => {
+  const effect: EffectOptions<unknown> = {
+    run() {
+      runs += 1
+      return () => 'no data'
+    },
+  }
+  return withAgent(performing(effect), async (agent) => {
     await agent.handle('go')
     assert.deepEqual([runs, agent.mailbox(), ledger(agent)[0]?.status], [1, [null], 'done'])
   })
@@ -227,14 +237,18 @@ test('an effect that ends after its turn was timed out frees the parked turn by 
       return 'late, but paid'
     },
   }
-  return withAgent(performing(effect, { turnTimeoutMs: 100 }), async (agent) => {
-    await agent.ingest({ id: '1', payload: 'go' })
-    await agent.event('turn:parked')
-    assert.equal(ledger(agent)[0]?.status, 'unknown')
-    answer.open()
-    await agent.event('turn:done')
-    assert.deepEqual([runs, agent.mailbox()], [1, ['late, but paid']])
-  })
+  return withAgent(
+    performing(effect, { turnTimeoutMs: 1_000 }),
+    async (agent) => {
+      await agent.ingest({ id: '1', payload: 'go' })
+      await agent.event('turn:parked')
+      assert.equal(ledger(agent)[0]?.status, 'unknown')
+      answer.open()
+      await agent.event('turn:done')
+      assert.deepEqual([runs, agent.mailbox()], [1, ['late, but paid']])
+    },
+    { platform: fastPlatform(20) },
+  )
 })
 
 test('an effect that ends within the grace after a time-out is recorded, and the next attempt goes on from it', () => {

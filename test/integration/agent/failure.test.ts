@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { defineAgent } from '../../../src/index.ts'
-import { createNodePlatform } from '../../../src/platform/node/platform.ts'
 import type { TestAgent } from '../../helpers/real-agent.ts'
-import { gate, until, withAgent } from '../../helpers/real-agent.ts'
+import { fastPlatform, gate, until, withAgent } from '../../helpers/real-agent.ts'
 import { code } from '../../helpers/store-folder.ts'
 
 interface Evidence {
@@ -16,7 +15,10 @@ interface Evidence {
 }
 
 function evidenceOf(agent: TestAgent, turn: number): Evidence {
-  const row = agent.reader.get<{ evidence: string }>('SELECT evidence FROM dead_letters WHERE position = ?', turn)
+  const row = agent.reader.get<{ evidence: string }>(
+    'SELECT evidence FROM dead_letters WHERE position = ?',
+    turn,
+  )
   return JSON.parse(row?.evidence ?? '{}') as Evidence
 }
 
@@ -146,9 +148,11 @@ test('what the handler did not await belongs to the turn all the same', () => {
     name: 'Ada',
     state: { version: 1, schema: z.object({ late: z.string().default('') }) },
     onMessage(_, ctx) {
-      void ctx.step('slow', () => new Promise((go) => setTimeout(go, 20, 'came'))).then((result) => {
-        ctx.update((state) => void (state.late = String(result)))
-      })
+      void ctx
+        .step('slow', () => new Promise((go) => setTimeout(go, 20, 'came')))
+        .then((result) => {
+          ctx.update((state) => void (state.late = String(result)))
+        })
     },
   })
   return withAgent(definition, async (agent) => {
@@ -211,7 +215,7 @@ test('an update that the schema refuses fails the turn and changes nothing', () 
 })
 
 test('a disk that is full for a while is no failure of a turn: everything is done once there is room', () => {
-  const platform = createNodePlatform()
+  const platform = fastPlatform(10)
   const { disk } = platform
   let full = true
   const refuse = (): never => {
@@ -229,7 +233,9 @@ test('a disk that is full for a while is no failure of a turn: everything is don
   const filling = {
     ...disk,
     prepareZeros: (path: string, sizeBytes: number) =>
-      full && path.endsWith('2.segment') ? Promise.reject(new Error('ENOSPC')) : disk.prepareZeros(path, sizeBytes),
+      full && path.endsWith('2.segment')
+        ? Promise.reject(new Error('ENOSPC'))
+        : disk.prepareZeros(path, sizeBytes),
     prepareZerosNow: (path: string, sizeBytes: number) =>
       full && path.endsWith('2.segment') ? refuse() : disk.prepareZerosNow(path, sizeBytes),
   }

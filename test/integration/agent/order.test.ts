@@ -98,7 +98,10 @@ test('a turn whose reading another one changed runs again, with its recorded ste
     assert.deepEqual(seen, [0, 100])
     assert.equal(steps, 1)
     assert.equal(agent.state()['a'], 101)
-    const attempts = agent.reader.get<{ attempts: number }>('SELECT attempts FROM inbox WHERE position = ?', position)
+    const attempts = agent.reader.get<{ attempts: number }>(
+      'SELECT attempts FROM inbox WHERE position = ?',
+      position,
+    )
     assert.equal(attempts?.attempts, 1)
   })
 })

@@ -31,6 +31,9 @@ const newer = {
   ],
 }
 
+/** Segments that take no time to make. */
+const small = { limits: { segmentBytes: 65_536 } }
+
 const lengthsOf = (reader: Reader): string[] =>
   reader.all<{ key: string }>('SELECT key FROM lengths WHERE length = 5 ORDER BY key').map(({ key }) => key)
 
@@ -117,7 +120,9 @@ for (const [what, first] of [
   ['a migration', false],
 ] as const) {
   test(`a process that ends at any step of ${what} is repaired by the next`, () =>
-    (first ? withFolder : (use: (folder: string) => Promise<void>) => withKilledStore(numbers(1, 5), use))(
+    (first
+      ? withFolder
+      : (use: (folder: string) => Promise<void>) => withKilledStore(numbers(1, 5), use, small))(
       async (folder) => {
         const killed = `${folder}-killed`
         const fresh = `${folder}-fresh`
@@ -126,7 +131,7 @@ for (const [what, first] of [
           for (; ; steps++) {
             copyFolder(folder, fresh)
             const dying = createDyingPorts(fresh, steps, () => copyFolder(fresh, killed))
-            const opened = await openTestStore(fresh, { ...newer, ...dying.ports }).catch(
+            const opened = await openTestStore(fresh, { ...newer, ...small, ...dying.ports }).catch(
               (error: unknown) => {
                 if (!dying.isDead()) throw error
               },
@@ -146,10 +151,10 @@ for (const [what, first] of [
                 )
                 await put(store, '00006')
               },
-              newer,
+              { ...newer, ...small },
             )
             fs.rmSync(path.join(killed, 'state.db'))
-            const { values } = await reopen(killed, newer)
+            const { values } = await reopen(killed, { ...newer, ...small })
             assert.deepEqual(values, [...expected, '00006'], `step ${steps}`)
           }
         } finally {

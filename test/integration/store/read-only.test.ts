@@ -83,10 +83,10 @@ test('a look at a running store sees what is committed, and changes no byte of i
 
 test('looks beside a writer never fail, and what they see only grows', () =>
   withFolder((folder) =>
-    withChild('store-writer.ts', [folder, '1', '1500'], async (child) => {
+    withChild('store-writer.ts', [folder, '1', '400'], async (child) => {
       await child.line((line) => line === '00001')
       let seen = 0
-      while (!child.lines.includes('01500')) {
+      while (!child.lines.includes('00400')) {
         const count = look(folder, ({ reader }) => valuesOf(reader).length)
         assert.ok(count >= seen, `${seen}, then ${count}`)
         seen = count

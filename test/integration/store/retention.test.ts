@@ -41,11 +41,11 @@ const filled = (from: number, to: number): string[] => numbers(from, to).map((ke
 test('the journal keeps a bounded number of files, however many commits there are', () =>
   withFolder(async (folder) => {
     const early = await fill(folder, 1, 120)
-    const late = await fill(folder, 121, 400)
+    const late = await fill(folder, 121, 260)
     assert.ok(late <= Math.max(early, 16), `${early} files, then ${late}`)
     assert.ok(journalFiles(folder, '.segment').length <= 8, journalFiles(folder, '.segment').join())
     assert.equal(journalFiles(folder, '.cut').length, 2)
-    assert.deepEqual((await reopen(folder, { limits })).values, filled(1, 400))
+    assert.deepEqual((await reopen(folder, { limits })).values, filled(1, 260))
   }))
 
 test('every cut is what its manifest says', () =>
@@ -78,11 +78,11 @@ test('a database older than the journal reaches back is rebuilt from a cut, and 
   withFolder(async (folder) => {
     await fill(folder, 1, 5)
     const old = fs.readFileSync(path.join(folder, 'state.db'))
-    await fill(folder, 6, 200)
+    await fill(folder, 6, 130)
     flipByte(journalFiles(folder, '.cut').at(-1) as string, 4_200)
     fs.writeFileSync(path.join(folder, 'state.db'), old)
     const { values, recovered } = await reopen(folder, { limits })
-    assert.deepEqual(values, filled(1, 200))
+    assert.deepEqual(values, filled(1, 130))
     assert.equal(recovered.database, 'rebuilt')
     assert.ok(quarantined(folder).some((name) => name.endsWith('state.db')))
   }))
@@ -160,14 +160,14 @@ test('a segment that is needed before its preparation has ended is taken over', 
     await useStore(
       folder,
       async ({ store }) => {
-        for (const key of numbers(1, 60)) await put(store, `${key}${lump}`, key)
+        for (const key of numbers(1, 30)) await put(store, `${key}${lump}`, key)
       },
       { limits },
     )
     fs.rmSync(path.join(folder, 'state.db'))
     assert.deepEqual(
       (await reopen(folder, { limits })).values,
-      numbers(1, 60).map((key) => `${key}${lump}`),
+      numbers(1, 30).map((key) => `${key}${lump}`),
     )
   }))
 

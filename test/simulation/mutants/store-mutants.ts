@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto'
 import { createSeededRandom } from '../../../src/testing/index.ts'
 import { answerThenWrite, isSegment, withDatabase, withFiles, withWrite, type Mutant } from './swap.ts'
 
-const powerCuts = { powerCutRate: 1, deathsMax: 9 }
+const powerCuts = { powerCutRate: 0.5, deathsMax: 9, downtimeMsMax: 1 }
+/** In the middle of the commit, where the record is written and nobody knows whether it is on the medium. */
+const inCommit = { ...powerCuts, aims: ['segment:after:write', 'segment:before:sync'] }
+const aroundCommit = { ...powerCuts, powerCutRate: 0, aims: ['database:before:begin', 'segment:before:write'] }
 
 export const storeMutants: readonly Mutant[] = [
   {
     name: 'acknowledges before it commits',
     caughtBy: ['acknowledged-durable'],
+    faults: aroundCommit,
     swaps: () => withWrite((store) => (operation) => answerThenWrite(store, operation)),
   },
   {
@@ -49,7 +53,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     name: 'does not sync the tail of the journal when it opens it',
     caughtBy: ['acknowledged-durable', 'opens-again', 'journal-intact'],
-    faults: powerCuts,
+    faults: inCommit,
     swaps: () => ({
       disk(disk) {
         let first = true
@@ -65,7 +69,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     name: 'believes what the page cache shows after a sync that failed',
     caughtBy: ['acknowledged-durable', 'opens-again', 'journal-intact', 'nothing-lost'],
-    faults: { ...powerCuts, disk: { syncError: 0.02 } },
+    faults: { ...powerCuts, disk: { syncError: 0.03 } },
     swaps: () => ({
       disk: (disk) =>
         withFiles(disk, (file, path) => ({
@@ -95,7 +99,19 @@ export const storeMutants: readonly Mutant[] = [
     name: 'does not sync folders',
     caughtBy: ['opens-again', 'journal-intact', 'acknowledged-durable'],
     faults: powerCuts,
-    swaps: () => ({ disk: (disk) => ({ ...disk, syncFolder: () => undefined, prepareZerosNow: unsynced(disk) }) }),
+    swaps: () => ({
+      disk: (disk) => ({
+        ...disk,
+        syncFolder: () => undefined,
+        prepareZeros: () => Promise.reject(new Error('not ahead of need')),
+        prepareZerosNow(path, sizeBytes) {
+          const temporary = `${path}.unsynced`
+          if (disk.exists(temporary)) disk.remove(temporary)
+          disk.prepareZerosNow(temporary, sizeBytes)
+          disk.rename(temporary, path)
+        },
+      }),
+    }),
   },
   {
     name: 'does not write the position with the commit',
@@ -139,7 +155,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: 'removes segments that no cut covers yet',
-    caughtBy: ['opens-again'],
+    caughtBy: ['opens-again', 'journal-intact'],
     faults: { deathsMax: 9, databaseLossRate: 0.5 },
     swaps: () => ({
       disk: (disk) => ({
@@ -165,10 +181,6 @@ export const storeMutants: readonly Mutant[] = [
       })),
   },
 ]
-
-function unsynced(disk: { prepareZerosNow(path: string, sizeBytes: number): void; prepareZeros(path: string, sizeBytes: number): Promise<void> }) {
-  return (path: string, sizeBytes: number): void => disk.prepareZerosNow(path, sizeBytes)
-}
 
 /** What a reader that does not check would see: every record's hash made to fit its bytes. */
 function withValidHashes(segment: Buffer): Buffer {

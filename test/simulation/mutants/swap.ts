@@ -12,6 +12,8 @@ export interface Mutant {
   readonly caughtBy: readonly Invariant[]
   /** Faults that it takes, where those that a seed draws would bring it out too rarely. */
   readonly faults?: Partial<AgentFaults>
+  /** Whether an input kills the process; else the seed decides. */
+  readonly poison?: boolean
   /** Made anew for every seed. */
   readonly swaps: () => Swaps
 }

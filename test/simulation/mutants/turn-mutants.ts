@@ -146,6 +146,8 @@ export const turnMutants: readonly Mutant[] = [
   {
     name: 'blames everything that ran when the process died',
     caughtBy: ['innocent-not-blamed'],
+    faults: { deathsMax: 9, databaseLossRate: 0, aims: ['database:after:commit'] },
+    poison: true,
     swaps: () =>
       withParts({
         inbox: {
@@ -157,6 +159,7 @@ export const turnMutants: readonly Mutant[] = [
   {
     name: 'does not count the deaths that a turn caused',
     caughtBy: ['converges'],
+    poison: true,
     swaps: () =>
       withParts({
         inbox: { ...parts.inbox, markSuspect: (tx, position) => parts.inbox.markSuspect(tx, position, false) },

@@ -16,7 +16,8 @@ import { World, type Violation } from './world.ts'
 export interface SeedOptions {
   readonly swaps?: Swaps
   readonly faults?: Partial<AgentFaults>
-  readonly workload?: Workload
+  /** An input that kills the process is among the others. Default: the seed decides. */
+  readonly poison?: boolean
   readonly onLine?: (line: string) => void
 }
 
@@ -40,7 +41,7 @@ const startsMax = 150
 /** One seed: one agent with its own work and its own mishaps, judged at the end. */
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
   const random = createSeededRandom(`perdura/${seed}`)
-  const workload = options.workload ?? drawWorkload(random.fork('workload'))
+  const workload = drawWorkload(random.fork('workload'), options.poison)
   const faults = { ...drawFaults(random.fork('faults')), ...options.faults }
   const world = new World()
   const watch = new Watch(world)
@@ -63,13 +64,17 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
       segmentBytes: random.pick([4_096, 4_096, 16_384, 65_536]),
       cutEverySegments: random.pick([1, 2, 4]),
     },
+    // Small enough to be full now and then; a turn sends at most as much as the outbox takes.
+    limits: random.chance(0.2) ? { inboxMax: random.int(3, 6), outboxMax: 6 } : {},
     swaps: options.swaps,
   })
   simulation.trace.onLine = options.onLine
   simulation.onReady = (incarnation) => checkStart(simulation, world, incarnation)
   simulation.onDeath = () => watch.died()
-  simulation.onLog = (event, { reason }) => {
+  simulation.onLog = (event, { reason, sequence }) => {
     if (event !== 'store:chain:started' || reason === 'created') return
+    // Begun and never written to: where the database is lost just then, nothing tells it from a chain that was lost.
+    if (sequence === 0 && faults.databaseLossRate > 0) return
     world.violate('journal-intact', `a new chain was begun (${String(reason)}), and nothing had damaged the journal`)
   }
 

@@ -47,10 +47,10 @@ export interface Workload {
 /** More often than `failuresMax`: fails for good. */
 export const always = 1_000
 
-export function drawWorkload(random: SeededRandom): Workload {
+export function drawWorkload(random: SeededRandom, poison?: boolean): Workload {
   const conversations = random.int(1, 4)
   const senders = random.int(1, 3)
-  const hasPoison = random.chance(0.15)
+  const hasPoison = poison ?? random.chance(0.15)
   const favourite = random.pick(kinds)
   const threads: Input[][] = []
   for (let sender = 1; sender <= senders; sender++) {

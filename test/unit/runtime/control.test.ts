@@ -296,7 +296,7 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
     ['resolveEffect', 12, 'charge card', { outcome: 'done', result: { amount: 10 } }],
     ['resolveEffect', 12, 'charge card', { outcome: 'not-done' }],
     ['retryTurn', 9],
-    ['acknowledgeTerminal', 5],
+    ['acknowledgeTerminal', { through: 5 }],
     ['stop'],
   ])
 })
