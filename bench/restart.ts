@@ -79,7 +79,7 @@ async function prepareJournal(home: string, wanted: number): Promise<number> {
 async function measureAgent(home: string, kills: number): Promise<Restart[]> {
   const log = join(home, 'agents', 'Resuming', 'agent.log')
   const agent = new Supervised<ProcessMessage | ResumingMessage>(
-    [perdura, 'run', join(programs, 'resuming-agent.ts'), '--port', '0', '--home', home],
+    [perdura, 'run', join(programs, 'resuming-agent.ts'), '--port', '0', '--home', home, '--quiet'],
     'ready',
   )
   try {

@@ -110,7 +110,7 @@ async function verify<T>(effect: Effect<T>): Promise<{ readonly result: T } | un
 async function recordDone<T>(effect: Effect<T>, result: T): Promise<T> {
   let encoded: string
   try {
-    encoded = encodeResult(`effect "${effect.label}"`, result)
+    encoded = encodeResult(`the result of effect "${effect.label}"`, result)
   } catch (error) {
     // It happened; that its result cannot be kept must not make it happen again.
     await settle(effect, { status: 'done', result: '' })

@@ -57,20 +57,23 @@ export class Occurrences {
 
 const resultBytesMax = 1_048_576
 
-/** JSON of a result, '' for undefined. What JSON cannot carry is refused, since it could not be given back. */
+/**
+ * JSON of what is kept, '' for undefined. What JSON has no words for is refused; what it changes (a date becomes text,
+ * NaN null) is given back changed from the first time on, not only after a restart.
+ */
 export function encodeResult(what: string, result: unknown): string {
   if (result === undefined) return ''
   let text: string | undefined
   try {
     text = JSON.stringify(result)
   } catch (cause) {
-    throw new PerduraError('ERR_TURN_CONTENT', `the result of ${what} cannot be recorded as JSON: return plain data`, { cause })
+    throw new PerduraError('ERR_TURN_CONTENT', `${what} cannot be recorded as JSON: it must be plain data`, { cause })
   }
   if (text === undefined) {
-    throw new PerduraError('ERR_TURN_CONTENT', `the result of ${what} is a ${typeof result}: return plain data`)
+    throw new PerduraError('ERR_TURN_CONTENT', `${what} is a ${typeof result}: it must be plain data`)
   }
   if (Buffer.byteLength(text) > resultBytesMax) {
-    throw new PerduraError('ERR_TURN_CONTENT', `the result of ${what} is over 1 MiB: keep it elsewhere and return where it is`)
+    throw new PerduraError('ERR_TURN_CONTENT', `${what} is over 1 MiB: keep it elsewhere, and here only where it is`)
   }
   return text
 }

@@ -40,7 +40,6 @@ export type RunEnd =
 
 /** How long an effect may go on after its turn was aborted, ms, before its outcome counts as unknown. */
 const effectGraceMs = 5_000
-const contentBytesMax = 1_048_576
 
 /** One run of a handler for one entry: what it reads, what it records at once, and what it leaves for the end. */
 export class TurnRun {
@@ -198,7 +197,7 @@ export class TurnRun {
     if (recorded !== undefined) return decodeResult<T>(recorded)
     const { clock, store, steps } = this.host
     const startedMs = clock.monotonicMs()
-    const result = encodeResult(`step "${name}"`, await run({ signal: this.signal }))
+    const result = encodeResult(`the result of step "${name}"`, await run({ signal: this.signal }))
     this.assertOpen()
     const timing = { now: clock.now(), durationMs: Math.round(clock.monotonicMs() - startedMs) }
     const ordinal = { turn: this.entry.position, name, occurrence }
@@ -211,7 +210,7 @@ export class TurnRun {
   async #send(to: string, content: Json, conversation: string): Promise<void> {
     this.assertOpen()
     const { host, entry } = this
-    checkContent('a message', content)
+    const copy = copyOf('a message', content)
     if (typeof to !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(to)) {
       throw new PerduraError('ERR_RECIPIENT', 'a recipient is the name of an agent, or "you" for the person at the terminal')
     }
@@ -222,13 +221,13 @@ export class TurnRun {
     this.#sends += 1
     const id = derivedId(host.agent.id, entry.source, entry.id, 'send', this.#sends)
     const inReplyTo = to === entry.sender ? entry.id : undefined
-    this.#staged.push((tx) => host.send(tx, { id, turn: entry.position, to, conversation, content, hops, inReplyTo }))
+    this.#staged.push((tx) => host.send(tx, { id, turn: entry.position, to, conversation, content: copy, hops, inReplyTo }))
   }
 
   async #schedule(when: string | number | Date, payload: Json): Promise<string> {
     this.assertOpen()
     const { host, entry } = this
-    checkContent('the payload of a timer', payload)
+    const copy = copyOf('the payload of a timer', payload)
     const now = host.clock.now()
     const dueAt = when instanceof Date ? when.getTime() : now + parseDuration(when)
     if (!Number.isSafeInteger(dueAt)) throw new PerduraError('ERR_DURATION', 'the date of a timer is not a date')
@@ -237,7 +236,7 @@ export class TurnRun {
       id: derivedId(host.agent.id, entry.source, entry.id, 'timer', this.#schedules),
       conversation: entry.conversation,
       sender: entry.sender,
-      payload,
+      payload: copy,
       hops: entry.hops,
       dueAt,
       turn: entry.position,
@@ -293,8 +292,9 @@ function isStop(reason: unknown): boolean {
   return reason instanceof StopSignal
 }
 
-function checkContent(what: string, content: Json): void {
+/** The content as it is now: what the handler makes of it afterwards is not sent. */
+function copyOf(what: string, content: Json): Json {
   const text = encodeResult(what, content)
   if (text === '') throw new PerduraError('ERR_TURN_CONTENT', `${what} must not be undefined`)
-  if (text.length > contentBytesMax) throw new PerduraError('ERR_TURN_CONTENT', `${what} is over 1 MiB: send where it is instead`)
+  return decodeResult<Json>(text)
 }

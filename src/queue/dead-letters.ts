@@ -16,7 +16,10 @@ export interface DeadLetterEvidence {
 /** Sets an entry aside with its evidence; the conversation goes on behind it. */
 export function bury(tx: Tx, position: number, reason: string, evidence: DeadLetterEvidence, now: number): void {
   tx.run(
-    "UPDATE inbox SET status = 'dead', suspect = 0, finished_at = ?, error = ? WHERE position = ?",
+    `UPDATE inbox SET status = 'dead', suspect = 0, failures = ?, crashes = ?, finished_at = ?, error = ?
+     WHERE position = ?`,
+    evidence.failures,
+    evidence.crashes,
     now,
     JSON.stringify(evidence.error),
     position,

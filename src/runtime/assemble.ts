@@ -9,6 +9,7 @@ import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError } from '../errors.ts'
 import { textOf } from '../json.ts'
+import type { Json } from '../json.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Bound } from '../queue/bound.ts'
@@ -85,7 +86,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   const { definition, folder, platform, log } = options
   const { clock, random, disk } = platform
   const parts = options.parts ?? agentParts
-  const limits = { ...defaultLimits, ...options.limits }
+  const limits = checkLimits(options.limits ?? {})
   const startedMs = clock.monotonicMs()
   const { store, recovered: found } = await parts.openStore({
     folder,
@@ -270,6 +271,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     clock.defer(() => {
       if (closing !== undefined) return
       emitter.emit('agent:start:ready', { recoveryMs, recovered })
+      for (const turn of start.dead) emitter.emit('turn:dead', { turn, reason: 'crashed' })
       loop.start()
       pump.start()
       timers.look()
@@ -345,5 +347,18 @@ function checkInput(input: IngestInput, payloadBytesMax: number): Parameters<Inb
       details: { sizeBytes, payloadBytesMax },
     })
   }
-  return { kind: 'message', source: `from:${from}`, id, sender: from, conversation, payload, hops, inReplyTo }
+  // A copy: what the caller does to the payload until it is written is not taken in.
+  const copy = JSON.parse(text) as Json
+  return { kind: 'message', source: `from:${from}`, id, sender: from, conversation, payload: copy, hops, inReplyTo }
+}
+
+/** The limits, with the defaults of those that were not given; ERR_USAGE names the one that is wrong. */
+function checkLimits(given: Partial<AgentLimits>): AgentLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in defaultLimits)) {
+      throw new PerduraError('ERR_USAGE', `limits.${name}: there is no such limit; there are ${Object.keys(defaultLimits).join(', ')}`)
+    }
+    if (!Number.isSafeInteger(value) || value < 1) throw new PerduraError('ERR_USAGE', `limits.${name}: must be a whole number from 1`)
+  }
+  return { ...defaultLimits, ...given }
 }

@@ -28,7 +28,7 @@ export function decideEffect(
     tx,
     { turn, name: row.name, occurrence: row.occurrence },
     decision.outcome === 'done'
-      ? { status: 'done', result: encodeResult(`effect "${effect}"`, decision.result) }
+      ? { status: 'done', result: encodeResult(`the result of effect "${effect}"`, decision.result) }
       : { status: 'intended', error: 'a person found that it did not happen' },
     now,
   )

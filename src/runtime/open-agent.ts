@@ -43,18 +43,23 @@ export async function openAgent<State extends object>(
   const { folder, log: logFile } = prepareAgentFolder(platform.disk, home, definition.name)
   const { log, closeLog } = options.log === undefined ? openOwnLog(logFile) : { log: options.log, closeLog: () => undefined }
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
-  const agent = await assembleAgent({
-    definition,
-    folder,
-    files: createDatabaseFiles(folder),
-    platform,
-    log,
-    openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
-    deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-  })
-  agent.on('agent:stop:done', closeLog)
-  return agent
+  try {
+    const agent = await assembleAgent({
+      definition,
+      folder,
+      files: createDatabaseFiles(folder),
+      platform,
+      log,
+      openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
+      deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    })
+    agent.on('agent:stop:done', closeLog)
+    return agent
+  } catch (error) {
+    closeLog()
+    throw error
+  }
 }
 
 function openOwnLog(path: string): { readonly log: Log; readonly closeLog: () => void } {

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, Session } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, Session, StatementSync } from 'node:sqlite'
 import type { ChangeSession, Database, Statement } from '../store/database.ts'
 import type { SqlValue } from '../store/store.ts'
 import type { DatabaseBoundaryKind } from './database.ts'
@@ -9,6 +9,7 @@ export interface ConnectionHost {
   /** Passes the boundaries around what a connection does. */
   meet<T>(kind: DatabaseBoundaryKind, act: () => T): T
   onCommit(): void
+  prepare(content: DatabaseSync, sql: string): StatementSync
   /** Whether a write finds no room now, and whether SQLite undoes the whole transaction for it (it may). */
   fullNow(): 'no' | 'statement' | 'transaction'
 }
@@ -50,7 +51,7 @@ export class SimulatedConnection implements Database {
 
   prepare(sql: string): Statement {
     this.#check()
-    const statement = this.#content.prepare(sql)
+    const statement = this.#host.prepare(this.#content, sql)
     return {
       run: (...parameters) => {
         this.#check()

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Database, DatabaseFiles } from '../store/database.ts'
@@ -55,6 +55,8 @@ export class SimulatedDatabase {
   readonly #random: SeededRandom
   readonly #imageRate: number
   #content: DatabaseSync | undefined
+  /** Of `#content`, by their text: each process prepares the same ones. */
+  #statements = new Map<string, StatementSync>()
   /** What a power cut may leave: the content at the last checkpoint (undefined: no file), and some commits since. */
   #images: (Uint8Array | undefined)[] = [undefined]
   #holder: SimulatedProcess | undefined
@@ -147,6 +149,12 @@ export class SimulatedDatabase {
     return {
       process,
       meet: (kind, act) => this.#meet(process, kind, act),
+      prepare: (content, sql) => {
+        if (content !== this.#content) return content.prepare(sql)
+        const statement = this.#statements.get(sql) ?? content.prepare(sql)
+        this.#statements.set(sql, statement)
+        return statement
+      },
       fullNow: () => {
         if (this.fullRate === 0 || !this.#random.chance(this.fullRate)) return 'no'
         const undone = this.#random.pick(['statement', 'transaction'] as const)
@@ -208,6 +216,7 @@ export class SimulatedDatabase {
   #replace(bytes: Uint8Array | undefined): void {
     const before = this.#content
     this.#content = undefined
+    this.#statements = new Map()
     if (before !== undefined) before.close()
     this.#images = [bytes]
     if (bytes === undefined) return

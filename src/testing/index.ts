@@ -25,3 +25,10 @@ export {
 export { drawFaults, noFaults, type AgentFaults } from './agent-faults.ts'
 export { SimulatedDatabase, type DatabaseBoundary, type SimulatedDatabaseOptions } from './database.ts'
 export { Network, type NetworkRates, type Outside } from './outside.ts'
+export {
+  simulateAgent,
+  type ParkedEffect,
+  type SimulateAgentOptions,
+  type SimulatedInput,
+  type SimulatedOutcome,
+} from './simulate-agent.ts'

@@ -103,9 +103,13 @@ export function withAgent<T, State extends object>(
   return withFolder((home) => useAgent(home, definition, (agent) => use(agent, home), options))
 }
 
-/** Resolves when `holds` does. A test that waits for what never comes is ended by the runner. */
+/** Resolves when `holds` does; fails where that takes longer than anything here may take. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
+  const startedMs = performance.now()
+  while (!holds()) {
+    if (performance.now() - startedMs > 20_000) throw new Error(`waited in vain until ${holds.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
 
 /** A promise that others settle: a place at which a handler waits. */

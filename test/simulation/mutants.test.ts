@@ -6,7 +6,7 @@ import { turnMutants } from './mutants/turn-mutants.ts'
 import { runSeed } from './workload/run.ts'
 import type { Violation } from './workload/world.ts'
 
-const seedsMax = 60
+const seedsMax = 150
 
 for (const mutant of [...storeMutants, ...turnMutants]) {
   test(`is caught: an agent that ${mutant.name}`, async () => {

@@ -2,8 +2,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { defineAgent, EffectRefused, openAgent, PerduraError } from '../../src/index.ts'
-import type { Agent, AgentDefinition, Context, Json, Message } from '../../src/index.ts'
+import { defineAgent, EffectRefused, openAgent } from '../../src/index.ts'
+import type { Agent, AgentDefinition, Context, Json, Message, PerduraError } from '../../src/index.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 
@@ -81,7 +81,7 @@ test('the result of a step and of an effect has the type of what they run', () =
     same<Awaited<ReturnType<typeof later>>, { b: string }>()
     const nothing = () => ctx.step('a', () => undefined)
     same<Awaited<ReturnType<typeof nothing>>, undefined>()
-    await ctx.step('a', ({ signal }) => void same<typeof signal, AbortSignal>())
+    await ctx.step('a', ({ signal }) => same<typeof signal, AbortSignal>())
 
     const effect = () =>
       ctx.effect('a', {

@@ -13,6 +13,12 @@ import { isProcessMessage, type Activity } from '../process-messages.ts'
 import { SupervisorRecord } from '../supervisor-record.ts'
 import { LinePresenter, ScreenPresenter, type Presenter } from '../presenters.ts'
 
+/**
+ * On a machine with much memory V8 lets the space for young objects grow to 3 × 64 MB and keeps it, which a busy agent
+ * then holds for ever: 219 MB after 15,000 turns, where 12 MB were in use. 4 MB make it collect a little more often.
+ */
+const youngSpace = '--max-semi-space-size=4'
+
 const program = fileURLToPath(new URL('../../../bin/perdura.mjs', import.meta.url))
 
 export async function run(call: Call): Promise<number> {
@@ -51,7 +57,7 @@ class Upkeep {
         ? new ScreenPresenter(call, this.#model, { kill: () => this.#kill(), stop: () => this.#stop('q') })
         : new LinePresenter(call, this.#model)
     this.#child = new SupervisedChild({
-      command: { file: process.execPath, arguments: [program, ...childArguments(call, target)] },
+      command: { file: process.execPath, arguments: [youngSpace, program, ...childArguments(call, target)] },
       spawner: createNodeSpawner(),
       clock: createNodeClock(),
       random: createNodeRandom(),

@@ -211,21 +211,23 @@ test('more timers than there may be fail the turn that sets them', () => {
 test('timers wait where they are while the inbox is full, and fire once it has room', () => {
   const held = gate()
   const fired: number[] = []
+  let dueAt = 0
   const definition = defineAgent({
     name: 'Ada',
     async onMessage({ text }, ctx) {
-      if (text === 'hold') await held.passed
-      else for (const n of [1, 2, 3]) await ctx.schedule(n, n)
+      if (text === 'hold') return held.passed
+      dueAt = ctx.now() + 150
+      for (const n of [1, 2, 3]) await ctx.schedule(new Date(dueAt + n), n)
     },
     onTimer: ({ payload }) => void fired.push(payload as number),
   })
   return withAgent(
     definition,
     async (agent) => {
-      await agent.ingest({ id: 'set', payload: 'set', conversation: 't' })
-      await agent.ingest({ id: 'hold', payload: 'hold' })
-      await agent.event('turn:done', ({ turn }) => turn === 1)
-      await until(() => agent.reader.get<{ n: number }>('SELECT count(*) AS n FROM timers')?.n === 2)
+      await agent.handle('set', 'timers')
+      for (const id of ['1', '2']) await agent.ingest({ id, payload: 'hold', conversation: id })
+      await until(() => Date.now() > dueAt + 20)
+      assert.equal(agent.reader.get<{ n: number }>('SELECT count(*) AS n FROM timers')?.n, 3)
       held.open()
       await until(() => fired.length === 3)
       assert.deepEqual(fired, [1, 2, 3])
@@ -233,3 +235,19 @@ test('timers wait where they are while the inbox is full, and fire once it has r
     { limits: { inboxMax: 2 } },
   )
 })
+
+for (const [limits, message] of [
+  [{ inboxMax: 0 }, /limits\.inboxMax: must be a whole number from 1/],
+  [{ outboxMax: NaN }, /limits\.outboxMax:/],
+  [{ mailboxMax: '5' }, /limits\.mailboxMax:/],
+  [{ inboxSize: 5 }, /limits\.inboxSize: there is no such limit; there are inboxMax/],
+] as const) {
+  test(`limits of ${JSON.stringify(limits)} are refused, naming the limit, and the agent's lock is free`, () =>
+    withFolder(async (home) => {
+      await assert.rejects(
+        useAgent(home, silent, () => undefined, { limits: limits as never }),
+        code('ERR_USAGE', message),
+      )
+      await useAgent(home, silent, () => undefined)
+    }))
+}

@@ -97,7 +97,7 @@ const wrong: Record<string, [expected: string, handler: Handler]> = {
   'a message to a name with a space': ['ERR_RECIPIENT', (_, ctx) => ctx.send('two words', 'hi')],
   'a timer at no date': ['ERR_DURATION', async (_, ctx) => void (await ctx.schedule(new Date('never')))],
   'a timer after nonsense': ['ERR_DURATION', async (_, ctx) => void (await ctx.schedule('soon'))],
-  'an asynchronous update': ['ERR_TURN_CONTENT', (_, ctx) => ctx.update((async () => undefined) as never)],
+  'an asynchronous update': ['ERR_TURN_CONTENT', (_, ctx) => ctx.update(async () => undefined)],
   'a note of nothing': ['ERR_TURN_CONTENT', async (_, ctx) => void (await ctx.memory.remember('  '))],
 }
 
@@ -176,6 +176,47 @@ test('a reply goes to the sender and its conversation, a message to whom it is a
       inReplyTo: undefined,
     }
     assert.deepEqual(delivered, [reply, message])
+  }))
+
+test('what is sent, scheduled and taken in is what it was at the time of the call', () => {
+  const fired: unknown[] = []
+  const definition = defineAgent({
+    name: 'Ada',
+    async onMessage({ payload }, ctx) {
+      const list = ['a']
+      await ctx.reply(list)
+      await ctx.schedule(1, list)
+      list.push('b')
+      await ctx.reply({ payload })
+    },
+    onTimer: ({ payload }) => void fired.push(payload),
+  })
+  return withAgent(definition, async (agent) => {
+    const payload = ['x']
+    const accepted = agent.ingest({ id: '1', payload })
+    payload.push('y')
+    await accepted
+    await until(() => fired.length === 1)
+    assert.deepEqual([agent.mailbox(), fired], [[['a'], { payload: ['x'] }], [['a']]])
+  })
+})
+
+test('a conversation is told apart by all of its characters, now and after a restart', () =>
+  withFolder(async (home) => {
+    const names = ['a', 'a\0b', 'a\0c', 'ä', 'a\n']
+    const seen: string[] = []
+    const definition = defineAgent({
+      name: 'Ada',
+      onMessage: ({ conversation }) => void seen.push(conversation),
+    })
+    await useAgent(home, definition, async (agent) => {
+      const accepted = names.map((conversation) =>
+        agent.ingest({ id: conversation.length + encodeURI(conversation), payload: 1, conversation }),
+      )
+      await Promise.all([...accepted, agent.close()])
+    })
+    await useAgent(home, definition, () => until(() => seen.length === names.length))
+    assert.deepEqual(new Set(seen), new Set(names))
   }))
 
 test('what a killed process had not delivered is delivered by the next one, under the same id and in order', () =>

@@ -88,7 +88,7 @@ test('what kills the process is found, blamed and set aside after crashesMax dea
         rows.map((row) => ({ ...row })),
         [
           { position: 1, ...innocent },
-          { position: 2, status: 'dead', crashes: 1, failures: 0 },
+          { position: 2, status: 'dead', crashes: 2, failures: 0 },
           { position: 3, ...innocent },
           { position: 4, ...innocent },
         ],

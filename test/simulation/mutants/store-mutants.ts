@@ -155,17 +155,16 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: 'removes segments that no cut covers yet',
-    caughtBy: ['opens-again', 'journal-intact'],
+    caughtBy: ['opens-again'],
     faults: { deathsMax: 9, databaseLossRate: 0.5 },
     swaps: () => ({
       disk: (disk) => ({
         ...disk,
-        remove(path) {
-          disk.remove(path)
-          if (!isSegment(path)) return
+        prepareZeros(path, sizeBytes) {
           const folder = path.slice(0, path.lastIndexOf('/'))
-          const rest = disk.list(folder).filter(isSegment)
-          for (const name of rest.slice(0, -2)) disk.remove(`${folder}/${name}`)
+          const filled = disk.list(folder).filter(isSegment).slice(0, -1)
+          for (const name of filled) disk.remove(`${folder}/${name}`)
+          return disk.prepareZeros(path, sizeBytes)
         },
       }),
     }),

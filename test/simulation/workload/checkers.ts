@@ -105,7 +105,7 @@ function checkDead(world: World, workload: Workload, content: Content, limits: M
   }
   for (const { id, ops } of workload.threads.flat()) {
     const hopeless = ops.some((op) => op.do === 'die' || (op.do === 'throw' && op.times >= always))
-    if (hopeless && !dead.has(id)) world.violate('nothing-lost', `${id} cannot be handled, and is not set aside`)
+    if (hopeless && !dead.has(id) && !world.mended.has(id)) world.violate('nothing-lost', `${id} cannot be handled, and is not set aside`)
     if (!world.acknowledged.has(id)) world.violate('nothing-lost', `${id} was never acknowledged`)
   }
   return dead
@@ -130,8 +130,10 @@ function checkState(
     if (count > 1) world.violate('state-once', `${id} changed the state ${count} times`)
   }
   for (const thread of workload.threads) {
-    const order = (state.seen[thread[0]?.conversation ?? ''] ?? []).filter((id) => thread.some((input) => input.id === id))
-    const wanted = thread.map(({ id }) => id).filter((id) => counts.has(id))
+    // What was set aside and tried again has lost its place.
+    const ordered = thread.map(({ id }) => id).filter((id) => !world.mended.has(id))
+    const order = (state.seen[thread[0]?.conversation ?? ''] ?? []).filter((id) => ordered.includes(id))
+    const wanted = ordered.filter((id) => counts.has(id))
     if (String([...new Set(order)]) !== String(wanted)) world.violate('order', `handled ${order}, sent ${wanted}`)
   }
   const ops = turns.flatMap((turn) => turn.ops)
@@ -162,9 +164,9 @@ function checkEffects(world: World, turns: readonly Turn[]): void {
     for (const [index, op] of ops.entries()) {
       if (op.do !== 'effect') continue
       const label = `${name}/${index}/${op.name}`
-      // A turn ends only when it knows what became of its effects.
+      // A turn ends only when it knows what became of its effects; whether one that it does not await failed, it ignores.
       const applied = world.receipts.get(label)?.applied ?? 0
-      if (applied === 0) world.violate('effects-once', `${name} was handled, and ${label} never happened`)
+      if (applied === 0 && !op.loose) world.violate('effects-once', `${name} was handled, and ${label} never happened`)
       if (op.kind === 'idempotent' && applied > 1) {
         world.violate('effects-once', `${label} happened ${applied} times`)
       }
@@ -199,6 +201,7 @@ function checkMessages(world: World, turns: readonly Turn[]): void {
       continue
     }
     const thread = `${turn.kind === 'timer' ? turn.name : turn.conversation} to ${recipient}`
+    if (world.mended.has(turn.name)) continue
     const last = lastByThread.get(thread)
     if (last !== undefined && last.at > at) world.violate('order', `${name} arrived before ${last.name}`)
     lastByThread.set(thread, { at, name })

@@ -169,7 +169,7 @@ async function perform(hands: Hands, ctx: Ctx, turn: string, index: number, op: 
       await ctx.memory.recall('note', 3)
       return
     case 'throw':
-      if (world.nextTry(label) <= op.times) throw new Error(`${label} fails`)
+      if (world.nextTry(label) <= op.times && !world.mended.has(turn)) throw new Error(`${label} fails`)
       return
     case 'hang':
       if (world.nextTry(label) <= op.times) await outside.sleep(1e9, ctx.signal)

@@ -42,6 +42,21 @@ interface UnknownEffect {
   readonly key: string
 }
 
+/** Mends what is wrong with one dead letter, and has it tried again; some are left as they are. */
+async function mendOne(simulation: AgentSimulation, world: World): Promise<void> {
+  const dead = simulation.agent?.reader.all<{ position: number; id: string }>(
+    "SELECT position, id FROM dead_letters JOIN inbox USING (position) WHERE reason = 'failed' AND kind = 'message'",
+  )
+  const found = dead?.find(({ position, id }) => position % 2 === 0 && !world.mended.has(id))
+  if (found === undefined) return
+  world.mended.add(found.id)
+  try {
+    await simulation.ask((running) => running.retryTurn(found.position))
+  } catch {
+    // It died over it: then it stays a dead letter, or not.
+  }
+}
+
 /** Decides parked effects by asking the world whether they happened, and waits while that cannot be told. */
 export async function operate(simulation: AgentSimulation, world: World, over: () => boolean): Promise<void> {
   while (!over()) {
@@ -52,6 +67,7 @@ export async function operate(simulation: AgentSimulation, world: World, over: (
       `SELECT turn, name, occurrence, key FROM effects JOIN inbox ON position = turn
        WHERE inbox.status = 'parked' AND effects.status = 'unknown' ORDER BY turn, name, occurrence`,
     )
+    await mendOne(simulation, world)
     for (const { turn, name, occurrence, key } of waiting) {
       if (simulation.network.underWay(key)) continue
       const result = world.find(key)

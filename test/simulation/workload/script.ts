@@ -48,8 +48,9 @@ export interface Workload {
 export const always = 1_000
 
 export function drawWorkload(random: SeededRandom, poison?: boolean): Workload {
-  const conversations = random.int(1, 4)
-  const senders = random.int(1, 3)
+  const large = random.chance(0.2)
+  const conversations = large ? random.int(2, 4) : random.int(1, 3)
+  const senders = large ? random.int(2, 3) : random.pick([1, 1, 2])
   const hasPoison = poison ?? random.chance(0.15)
   const favourite = random.pick(kinds)
   const threads: Input[][] = []

@@ -64,6 +64,8 @@ export class World {
   readonly calls = new Map<string, number>()
   readonly failures = new Map<string, number>()
   readonly starts: Start[] = []
+  /** Turns that failed for good until somebody mended what was wrong, and had them tried again. */
+  readonly mended = new Set<string>()
   readonly #arrived = new Map<string, string>()
   readonly #steps = new Map<string, number>()
   readonly #tries = new Map<string, number>()

@@ -15,7 +15,7 @@ const schema = z.object({
 })
 
 function definitionOf(given: z.ZodType<object> = schema, version = 1): AgentDefinition {
-  return defineAgent({ name: 'Ada', state: { version, schema: given } }) as unknown as AgentDefinition
+  return defineAgent({ name: 'Ada', state: { version, schema: given } })
 }
 
 /** Runs `use` with a state that is stored in a database. */
@@ -155,7 +155,7 @@ test('a change that throws, or that the schema refuses, leaves memory and disk a
     assert.throws(() => change(db, state, () => 7 as never), code('ERR_STATE_INVALID'))
     assert.throws(() => change(db, state, () => [] as never), code('ERR_STATE_INVALID'))
     assert.throws(
-      () => change(db, state, (async () => undefined) as never),
+      () => change(db, state, async () => undefined),
       code('ERR_TURN_CONTENT', /synchronous/),
     )
     assert.equal(state.committed, before)
@@ -218,7 +218,7 @@ for (const [what, [look, conflict]] of Object.entries(looks)) {
     withState((state, db) => {
       const reads: StateReads = { keys: new Set(), all: false }
       const snapshot = state.committed
-      look(trackReads(snapshot, reads) as Record<string, unknown>)
+      look(trackReads(snapshot, reads))
       assert.equal(state.hasChangedSince(snapshot, reads), false)
       change(db, state, (draft) => void (draft.count += 1))
       assert.equal(state.hasChangedSince(snapshot, reads), conflict)

@@ -39,8 +39,8 @@ for (const [what, value] of Object.entries({
 })) {
   test(`${what} is refused as a result, by the name of what gave it`, () => {
     assert.throws(
-      () => encodeResult('step "quote"', value),
-      code('ERR_TURN_CONTENT', /step "quote".*return plain data/),
+      () => encodeResult('the result of step "quote"', value),
+      code('ERR_TURN_CONTENT', /the result of step "quote".*plain data/),
     )
   })
 }
