@@ -42,6 +42,8 @@ export class TurnLoop {
   readonly #running = new Map<number, TurnRun>()
   /** Positions that run alone, before everything else, in this order. */
   readonly #exclusive: number[] = []
+  /** Of these, the ones that stand behind another entry of their conversation: alone once they are its head. */
+  readonly #behind = new Set<number>()
   readonly #wantAlone: (() => void)[] = []
   #active = 0
   #exclusiveRunning = false
@@ -106,7 +108,10 @@ export class TurnLoop {
     while (this.#exclusive.length > 0) {
       if (this.#active > 0) return
       const position = this.#exclusive.shift() as number
-      if (!this.#lanes.claim(position)) continue
+      if (!this.#lanes.claim(position)) {
+        this.#behind.add(position)
+        continue
+      }
       this.#exclusiveRunning = true
       void this.#runTurn(position, true)
       return
@@ -116,6 +121,12 @@ export class TurnLoop {
     while (this.#active < definition.limits.turnsMax) {
       const position = this.#lanes.take()
       if (position === undefined) break
+      if (this.#behind.delete(position)) {
+        this.#lanes.postpone(position, 0)
+        this.#exclusive.push(position)
+        this.#pump()
+        return
+      }
       void this.#runTurn(position, false)
     }
     this.#wakeTimer?.cancel()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -79,8 +79,9 @@ export class CommandLine {
   }
 
   *#agentPids(): Iterable<number> {
-    for (const agent of ['Ada', 'Bea', 'Bob']) {
-      if (existsSync(join(this.home, 'agents', agent, 'agent.pid'))) yield this.record(agent).pid
+    const agents = join(this.home, 'agents')
+    for (const agent of existsSync(agents) ? readdirSync(agents) : []) {
+      if (existsSync(join(agents, agent, 'agent.pid'))) yield this.record(agent).pid
     }
   }
 }

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { readmeAgent } from '../helpers/readme.ts'
 
 const execute = promisify(execFile)
 const repository = join(import.meta.dirname, '..', '..')
@@ -85,6 +86,29 @@ test('the installed command runs an agent file', async () => {
   const code = await new Promise((resolve) => agent.once('close', resolve))
   assert.equal(code, 0, output)
   assert.match(output, /Ada is ready/)
+})
+
+test('the agent of the README works from the package', async () => {
+  writeFileSync(join(project, 'grace.ts'), readmeAgent())
+  const home = ['--home', join(project, 'home')]
+  const args = [command, 'run', './grace.ts', '--port', '0', ...home]
+  const agent = spawn(process.execPath, args, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = new Promise((resolve) => agent.once('close', resolve))
+  let output = ''
+  await new Promise<void>((resolve) => {
+    agent.once('close', resolve)
+    agent.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (output.includes('Grace is ready')) resolve()
+    })
+  })
+  const send = [command, 'send', 'Grace', 'a pound of sugar', '--wait', ...home]
+  try {
+    assert.equal((await execute(process.execPath, send, { cwd: project })).stdout, 'Paid 16\n', output)
+  } finally {
+    agent.kill('SIGTERM')
+  }
+  assert.equal(await ended, 0, output)
 })
 
 test('a program imports it, and the compiler checks what it says', async () => {

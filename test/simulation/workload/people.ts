@@ -42,19 +42,24 @@ interface UnknownEffect {
   readonly key: string
 }
 
-/** Mends what is wrong with one dead letter, and has it tried again; some are left as they are. */
-async function mendOne(simulation: AgentSimulation, world: World): Promise<void> {
-  const dead = simulation.agent?.reader.all<{ position: number; id: string }>(
+/** A dead letter that somebody is going to mend; some are left as they are. */
+export function findMendable({ agent }: AgentSimulation, world: World): { position: number; id: string } | undefined {
+  const dead = agent?.reader.all<{ position: number; id: string }>(
     "SELECT position, id FROM dead_letters JOIN inbox USING (position) WHERE reason = 'failed' AND kind = 'message'",
   )
-  const found = dead?.find(({ position, id }) => position % 2 === 0 && !world.mended.has(id))
+  return dead?.find(({ position, id }) => position % 2 === 0 && !world.mended.has(id))
+}
+
+/** Mends what is wrong with one of them, and has it tried again. */
+async function mendOne(simulation: AgentSimulation, world: World): Promise<void> {
+  const found = findMendable(simulation, world)
   if (found === undefined) return
-  world.mended.add(found.id)
   try {
     await simulation.ask((running) => running.retryTurn(found.position))
   } catch {
     // It died over it: then it stays a dead letter, or not.
   }
+  world.mended.add(found.id)
 }
 
 /** Decides parked effects by asking the world whether they happened, and waits while that cannot be told. */

@@ -8,7 +8,7 @@ import {
 } from '../../../src/testing/index.ts'
 import { checkEnd, checkStart } from './checkers.ts'
 import { createMind } from './mind.ts'
-import { operate, sendThread } from './people.ts'
+import { findMendable, operate, sendThread } from './people.ts'
 import { drawWorkload, type Workload } from './script.ts'
 import { Watch } from './watch.ts'
 import { World, type Violation } from './world.ts'
@@ -131,7 +131,9 @@ async function live(
       return
     }
     if (clock.monotonicMs() >= faultsMs && state === 'faulty') state = 'busy'
-    if (state === 'busy' && sending === 0 && isAtRest(simulation, false)) state = 'resting'
+    if (state === 'busy' && sending === 0 && isAtRest(simulation, false) && !findMendable(simulation, world)) {
+      state = 'resting'
+    }
     clock.schedule(state === 'resting' ? 5_000 : 500, look)
   }
   look()
