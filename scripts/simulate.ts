@@ -21,7 +21,10 @@ const failing: number[] = []
 let inputs = 0
 let deaths = 0
 for (let seed = first; seed < first + seeds; seed++) {
-  const result = await runSeed(seed, values.trace ? { onLine: (line) => process.stderr.write(`${line}\n`) } : {})
+  const result = await runSeed(
+    seed,
+    values.trace ? { onLine: (line) => process.stderr.write(`${line}\n`) } : {},
+  )
   inputs += result.inputs
   deaths += result.deaths
   if (result.violations.length > 0) {

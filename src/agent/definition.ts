@@ -35,7 +35,7 @@ export interface TurnLimits {
   readonly retryDelayMs: number
   /** Default 300,000; `retryDelayMs` to 86,400,000. */
   readonly retryDelayMaxMs: number
-  /** Automatic answers to automatic answers, before no further one is sent. Default 8; 1 to 100. */
+  /** Automatic answers to automatic answers, before a further one is refused with ERR_HOPS. Default 8; 1 to 100. */
   readonly hopsMax: number
 }
 

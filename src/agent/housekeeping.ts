@@ -70,7 +70,7 @@ export class Housekeeping {
 }
 
 /** Removes finished turns beyond the bounds, oldest first. Returns how many. */
-export function sweepTurns(tx: Tx, limits: RetentionLimits, now: number): number {
+function sweepTurns(tx: Tx, limits: RetentionLimits, now: number): number {
   const floor = (status: string, keep: number): number =>
     tx.get<{ position: number }>(
       'SELECT position FROM inbox WHERE status = ? ORDER BY finished_at DESC, position DESC LIMIT 1 OFFSET ?',

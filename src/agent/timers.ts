@@ -5,7 +5,7 @@ import type { Log } from '../platform/log.ts'
 import type { InboxTable } from '../queue/inbox.ts'
 import type { Reader, Store, Tx } from '../store/store.ts'
 
-export const timersMax = 10_000
+const timersMax = 10_000
 
 export interface NewTimer {
   readonly id: string

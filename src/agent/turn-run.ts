@@ -171,13 +171,12 @@ export class TurnRun {
       },
       step: (name, run) => this.track(this.#step(name, run)),
       effect: (name, options) => this.track(performEffect(this, name, options)),
-      reply: async (content, options) => this.#send(entry.sender, content, options?.conversation ?? entry.conversation),
-      send: async (to, content, options) => this.#send(to, content, options?.conversation ?? host.agent.name),
-      schedule: async (when, payload) => this.#schedule(when, payload ?? null),
-      cancel: async (timerId) => {
-        this.assertOpen()
-        this.#staged.push((tx) => host.timers.cancel(tx, timerId))
-      },
+      reply: (content, options) =>
+        this.#watchLate(this.#send(entry.sender, content, options?.conversation ?? entry.conversation)),
+      send: (to, content, options) =>
+        this.#watchLate(this.#send(to, content, options?.conversation ?? host.agent.name)),
+      schedule: (when, payload) => this.#watchLate(this.#schedule(when, payload ?? null)),
+      cancel: (timerId) => this.#watchLate(this.#cancel(timerId)),
     }
   }
 
@@ -243,6 +242,17 @@ export class TurnRun {
     }
     this.#staged.push((tx) => host.timers.add(tx, timer, host.clock.now()))
     return timer.id
+  }
+
+  async #cancel(timerId: string): Promise<void> {
+    this.assertOpen()
+    this.#staged.push((tx) => this.host.timers.cancel(tx, timerId))
+  }
+
+  /** What is asked for after the end is refused; where nobody listens to that, the log does, and the process lives on. */
+  #watchLate<T>(promise: Promise<T>): Promise<T> {
+    if (this.#ended) promise.catch((error: unknown) => this.log.warn('turn:context:late', { error: toError(error) }))
+    return promise
   }
 
   /** Gives effects under way a moment to end. One that does not has an unknown outcome. */

@@ -7,7 +7,7 @@ import { stepTable, type StepTable } from '../agent/steps.ts'
 import { TimerService, timerTable, type TimerTable } from '../agent/timers.ts'
 import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
-import { PerduraError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
 import type { Json } from '../json.ts'
 import type { Log } from '../platform/log.ts'
@@ -238,10 +238,12 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       await pump.close(deadlineMs)
       try {
         await store.write((tx) => start.markClean(tx))
-      } finally {
-        notes.close()
-        await store.close()
+      } catch (error) {
+        // On a full disk: the next start takes this one for killed, and nothing is lost by that.
+        agentLog.warn('agent:stop:unmarked', { error: toError(error) })
       }
+      notes.close()
+      await store.close()
       const durationMs = Math.round(clock.monotonicMs() - closingMs)
       agentLog.info('agent:stop:done', { durationMs })
       emitter.emit('agent:stop:done', { durationMs })

@@ -7,7 +7,7 @@ import type { ProcessTable } from '../platform/process-table.ts'
 import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
-import { prepareAgentFolder, unwritable } from './home.ts'
+import { agentPaths, unwritable } from './home.ts'
 import { defaultIngressPort, payloadBytesMax } from './limits.ts'
 import {
   readProcessRecord,
@@ -54,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const { platform, agent, log } = options
   const { disk, clock } = platform
   const onError = (error: Error): void => log.error('http:server:failed', { error })
-  const paths = prepareAgentFolder(disk, options.home, agent.name)
+  const paths = agentPaths(options.home, agent.name)
   const instance = platform.random.uuid()
   const startedMs = clock.monotonicMs()
   const startedAt = clock.now()

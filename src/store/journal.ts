@@ -24,9 +24,9 @@ export interface JournalPosition {
 
 /** What a look at a chain found; nothing has been changed by looking. */
 export type ChainScan =
-  /** The records after `from` are `after`; the tail may have to be repaired before the chain is believed. */
+  /** All records after `from` were handed over; the tail may have to be repaired before the chain is believed. */
   | { readonly kind: 'intact'; readonly last: JournalPosition; readonly tail: Tail; readonly damagedBefore: boolean }
-  /** The chain has no segment at all. */
+  /** No segment of the chain has been begun, or none is left. */
   | { readonly kind: 'absent' }
   /** The chain's records belong to another schema than the database has. */
   | { readonly kind: 'other-schema' }
@@ -64,7 +64,7 @@ export function segmentIndexes(disk: Disk, folder: string, chain: number): numbe
 }
 
 /** The segment up to where only zeros follow: most of a segment is zeros, and they need no memory. */
-export function readSegment(disk: Disk, path: string): Buffer {
+function readSegment(disk: Disk, path: string): Buffer {
   const file = disk.open(path)
   try {
     // The end of a record may be zeros as well: the last bytes of its hash, by chance, and its padding.
@@ -205,6 +205,16 @@ export interface JournalOptions {
   readonly onPrepareError: (error: Error) => void
 }
 
+/**
+ * What must be free on the disk for a commit to begin: the WAL grows when the database commits, and then it is too
+ * late to refuse. A batch changes some pages of the database for each row; this is room for two thousand of them.
+ */
+const commitRoomBytes = 8_388_608
+
+function noRoom(folder: string, cause?: unknown): PerduraError {
+  return new PerduraError('ERR_STORE_WRITE', `no room for changes in ${folder}: free some disk space`, { cause })
+}
+
 /** The writing end of one chain: one record a commit, appended in place and synced. */
 export class Journal {
   readonly chain: Chain
@@ -280,12 +290,13 @@ export class Journal {
     return this.#segmentIndex
   }
 
-  /** Makes sure that a record of this size can be written. May throw; nothing has happened then. */
+  /** Makes sure that a record of this size can be written, and committed. May throw; nothing has happened then. */
   reserve(payloadBytes: number): void {
+    const { disk, folder, segmentBytes } = this.#options
+    if (disk.freeBytes(folder) < commitRoomBytes + 4 * payloadBytes) throw noRoom(folder)
     if (this.#fits(payloadBytes)) return
     const next = this.#path(this.#segmentIndex + 1)
     const needed = segmentHeaderBytes + recordSizeBytes(payloadBytes)
-    const { disk, folder, segmentBytes } = this.#options
     try {
       if (!this.#prepared && disk.exists(next)) {
         // Its preparation has come as far as the rename: all that is missing is the folder's sync.
@@ -297,9 +308,7 @@ export class Journal {
       this.#prepared = false
       disk.prepareZerosNow(next, Math.max(segmentBytes, Math.ceil(needed / 4096) * 4096))
     } catch (cause) {
-      throw new PerduraError('ERR_STORE_WRITE', `no room for the journal in ${folder}: free some disk space`, {
-        cause,
-      })
+      throw noRoom(folder, cause)
     }
     this.#prepared = true
   }

@@ -16,7 +16,7 @@ interface ObjectRow {
 }
 
 /** What in the schema lies outside the closed world that change sets carry faithfully; empty when all is well. */
-export function lintSchema(database: Database): string[] {
+function lintSchema(database: Database): string[] {
   const problems: string[] = []
   for (const object of schemaObjects(database)) {
     if (object.type === 'trigger') problems.push(`trigger ${object.name}: triggers run again when changes are replayed`)

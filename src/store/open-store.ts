@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { toError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import { GroupCommit, StatementCache } from './group-commit.ts'
 import { defaultStoreLimits, Opening, type StoreLimits, type StoreOptions, type StoreRecovery } from './opening.ts'
 import type { Store } from './store.ts'
@@ -43,6 +43,14 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
   } catch (error) {
     opening.abandon()
     lock.release()
-    throw error
+    if (!isDiskFull(error)) throw error
+    const { folder } = options
+    throw new PerduraError('ERR_STORE_WRITE', `no room to open the agent in ${folder}: free some disk space`, { cause: error })
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: number }
+  const full = 13
+  return code === 'ENOSPC' || ((errcode ?? 0) & 0xff) === full
 }

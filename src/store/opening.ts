@@ -28,9 +28,10 @@ export interface StoreOptions {
 }
 
 export interface StoreLimits {
-  /** Size of a journal segment. Default 4 MiB; 64 KiB to 1 GiB. */
+  /** Size of a journal segment; a larger record gets a segment of its own size. Default 1 MiB: opening checks every
+   *  record of the last one, 3,000 in 10 ms, so that larger ones show in the time of a restart. */
   readonly segmentBytes: number
-  /** Filled segments after which a new cut is taken and older segments may go. Default 8; at least 1. */
+  /** Filled segments after which a new cut is taken and older segments may go. Default 32. */
   readonly cutEverySegments: number
   /** Databases up to this size are checked whole at open. Default 64 MiB. */
   readonly checkBytesMax: number
@@ -40,12 +41,12 @@ export interface StoreLimits {
 }
 
 export const defaultStoreLimits: StoreLimits = {
-  segmentBytes: 4_194_304,
-  cutEverySegments: 8,
+  segmentBytes: 1_048_576,
+  cutEverySegments: 32,
   checkBytesMax: 67_108_864,
   queueMax: 10_000,
   batchOperationsMax: 1_000,
-  batchBytesMax: 4_194_304,
+  batchBytesMax: 524_288,
 }
 
 /** What opening found and did. */
@@ -341,7 +342,10 @@ export class Opening {
 
   #quarantineFolder(reason: string): string {
     const time = new Date(this.#options.clock.now()).toISOString().replaceAll(/[:.]/g, '-')
-    const folder = join(this.#options.folder, 'quarantine', `${time} ${reason}`.replaceAll(' ', '-'))
+    const first = join(this.#options.folder, 'quarantine', `${time} ${reason}`.replaceAll(' ', '-'))
+    // Evidence is never put over evidence, whatever the clock says.
+    let folder = first
+    for (let number = 2; this.#options.disk.exists(folder); number++) folder = `${first}-${number}`
     this.#options.log.error('store:evidence:kept', { folder, reason })
     return folder
   }
@@ -360,7 +364,8 @@ export class Opening {
   }
 }
 
-function isCorruption(error: unknown): boolean {
+/** Whether SQLite, or what was found in the database, says that the file is damaged. */
+export function isCorruption(error: unknown): boolean {
   if (error instanceof PerduraError) return error.code === 'ERR_STORE_CORRUPT'
   const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff
   const corrupt = 11

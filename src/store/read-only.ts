@@ -3,7 +3,9 @@ import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
 import { StatementCache } from './group-commit.ts'
 import { scanChain } from './journal.ts'
-import { assertReadable, readPosition } from './position.ts'
+import type { Database } from './database.ts'
+import { isCorruption } from './opening.ts'
+import { assertReadable, readPosition, schemaVersion } from './position.ts'
 import { migrations } from './schema.ts'
 import { openReader } from './sqlite/files.ts'
 import type { Reader } from './store.ts'
@@ -20,15 +22,23 @@ export interface ReadOnlyStore {
 export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
   const path = join(folder, 'state.db')
   if (!disk.exists(path)) throw new PerduraError('ERR_NO_SUCH_AGENT', `there is no agent in ${folder}: see perdura status`)
-  const database = openReader(path)
+  let database: Database | undefined
   try {
+    database = openReader(path)
+    if (schemaVersion(database) === 0) {
+      throw new PerduraError('ERR_NO_SUCH_AGENT', `the agent in ${folder} has never been started: start it first`)
+    }
     assertReadable(database, migrations.length)
     const position = readPosition(database)
     const lag = countRecordsAfter(disk, join(folder, 'journal'), position)
-    return { reader: new StatementCache(database), lag, close: () => database.close() }
+    const opened = database
+    return { reader: new StatementCache(opened), lag, close: () => opened.close() }
   } catch (error) {
-    database.close()
-    throw error
+    database?.close()
+    if (!isCorruption(error)) throw error
+    throw new PerduraError('ERR_STORE_CORRUPT', `${path} is damaged: start the agent, which rebuilds it from its journal`, {
+      cause: error,
+    })
   }
 }
 

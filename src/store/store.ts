@@ -25,7 +25,8 @@ export interface Position {
 export interface Store {
   /**
    * Runs `operation` in the next batch; resolves with its result once the batch is on disk. If it throws, only it is
-   * undone and rejected. Once the batch has begun to be written nothing rejects: the process ends and recovers.
+   * undone and rejected; where SQLite answers with undoing everything (a full disk), so are those before it, with
+   * ERR_STORE_WRITE. Once the batch has begun to be written nothing rejects: the process ends and recovers.
    */
   write<T>(operation: (tx: Tx) => T): Promise<T>
   readonly reader: Reader

@@ -94,7 +94,11 @@ const aims = [
 ] as const
 
 /** `before`: how the incarnation before was to end. A death soon after another is what recovery has to stand. */
-export function drawEnd(random: SeededRandom, faults: AgentFaults, before: PlannedEnd | undefined): PlannedEnd {
+export function drawEnd(
+  random: SeededRandom,
+  faults: AgentFaults,
+  before: PlannedEnd | undefined,
+): PlannedEnd {
   if (before?.kind === 'boundary' && random.chance(0.3)) {
     return { kind: 'boundary', prefix: '', count: random.int(1, 250) }
   }

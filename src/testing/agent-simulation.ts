@@ -10,6 +10,7 @@ import type { DatabaseFiles } from '../store/database.ts'
 import type { StoreLimits } from '../store/open-store.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
 import { drawEnd, type AgentFaults, type PlannedEnd } from './agent-faults.ts'
+import { Boundaries } from './boundaries.ts'
 import { SimulatedClock } from './clock.ts'
 import { SimulatedDatabase } from './database.ts'
 import { isDeath } from './death.ts'
@@ -82,8 +83,7 @@ export class AgentSimulation {
   #lastEnd: PlannedEnd | undefined
   #calm = false
   #over = false
-  #countdown: { prefix: string; left: number } | undefined
-  readonly #names = new Map<string, string>()
+  readonly #boundaries: Boundaries
 
   constructor(options: AgentSimulationOptions) {
     this.#options = options
@@ -96,9 +96,11 @@ export class AgentSimulation {
     this.#deathsLeft = faults.deathsMax
     this.disk.faults.rates = faults.disk
     this.database.fullRate = faults.databaseFullRate
-    this.disk.beforeOperation = ({ kind, path }) => this.#pass('before', path, kind)
-    this.disk.afterOperation = ({ kind, path }) => this.#pass('after', path, kind)
-    this.database.onBoundary = ({ kind, when }) => this.#meet(`database:${when}:${kind}`)
+    this.#boundaries = new Boundaries(this.trace, this.disk, this.database)
+    this.#boundaries.onHit = (name) => {
+      this.#count(`death:${name}`)
+      this.current?.process.dieHere(`killed at ${name}`)
+    }
   }
 
   get current(): Incarnation | undefined {
@@ -133,7 +135,7 @@ export class AgentSimulation {
   calm(): void {
     if (this.#calm) return
     this.#calm = true
-    this.#countdown = undefined
+    this.#boundaries.aimAtNothing()
     this.trace.add('— calm —')
     this.disk.faults.clear()
     this.database.fullRate = 0
@@ -254,7 +256,7 @@ export class AgentSimulation {
 
   #planEnd(incarnation: Incarnation): void {
     const { process } = incarnation
-    this.#countdown = undefined
+    this.#boundaries.aimAtNothing()
     if (this.#calm || this.#deathsLeft === 0) return
     this.#deathsLeft -= 1
     const end = drawEnd(this.#plan, this.#options.faults, this.#lastEnd)
@@ -264,7 +266,7 @@ export class AgentSimulation {
       case 'none':
         return
       case 'boundary':
-        this.#countdown = { prefix: end.prefix, left: end.count }
+        this.#boundaries.aimAt(end.prefix, end.count)
         return
       case 'time':
         this.#whileFaulty(end.afterMs, process, () => process.kill())
@@ -305,7 +307,7 @@ export class AgentSimulation {
   #died(incarnation: Incarnation): void {
     const reason = incarnation.process.reason?.message ?? ''
     this.trace.add(`died ${incarnation.number} at ${this.clock.monotonicMs()}: ${reason}`)
-    this.#countdown = undefined
+    this.#boundaries.aimAtNothing()
     this.onDeath?.(incarnation)
     if (this.#over) return
     const { powerCutRate, databaseLossRate, downtimeMsMax } = this.#options.faults
@@ -338,34 +340,7 @@ export class AgentSimulation {
     })
   }
 
-  #pass(when: 'before' | 'after', path: string, kind: string): void {
-    const key = `${when} ${kind} ${path}`
-    let name = this.#names.get(key)
-    if (name === undefined) this.#names.set(key, (name = `${whatIs(path)}:${when}:${kind}`))
-    this.#meet(name)
-  }
-
-  /** Every boundary of every port comes by here, in the order in which the process passes them. */
-  #meet(name: string): void {
-    this.trace.add(name, true)
-    const countdown = this.#countdown
-    if (countdown === undefined || !name.startsWith(countdown.prefix)) return
-    countdown.left -= 1
-    if (countdown.left > 0) return
-    this.#count(`death:${name}`)
-    this.current?.process.dieHere(`killed at ${name}`)
-  }
-
   #count(what: string): void {
     this.reached.set(what, (this.reached.get(what) ?? 0) + 1)
   }
-}
-
-/** What a file of the agent's folder is to the store. */
-function whatIs(path: string): string {
-  if (path.endsWith('.segment')) return 'segment'
-  if (path.endsWith('.cut') || path.endsWith('/cut.tmp')) return 'cut'
-  if (path.includes('.cut.json')) return 'manifest'
-  if (path.includes('.segment.')) return 'spare'
-  return 'folder'
 }

@@ -105,7 +105,10 @@ export class SimulatedConnection implements Database {
     if (full === 'no') return
     if (full === 'transaction') this.#content.exec('ROLLBACK')
     const sqliteFull = 13
-    throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: sqliteFull })
+    throw Object.assign(new Error('database or disk is full'), {
+      code: 'ERR_SQLITE_ERROR',
+      errcode: sqliteFull,
+    })
   }
 
   #check(): void {
@@ -116,7 +119,8 @@ export class SimulatedConnection implements Database {
   /** A reader sees what is committed; here it shares the writer's connection, and would see more. */
   #checkRead(): void {
     this.#check()
-    if (!this.#writes && this.#content.isTransaction) throw new Error('a read within the transaction of another')
+    if (!this.#writes && this.#content.isTransaction)
+      throw new Error('a read within the transaction of another')
   }
 
   #abandon(): void {

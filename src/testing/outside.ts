@@ -1,3 +1,4 @@
+import { toError } from '../errors.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
@@ -96,8 +97,9 @@ export class Network {
         try {
           const result = act()
           answer = () => resolve(result)
-        } catch (error) {
-          answer = () => reject(error as Error)
+        } catch (thrown) {
+          const error = toError(thrown)
+          answer = () => reject(error)
         }
         if (lost === 'answer') noAnswer()
         else this.#clock.schedule(backMs, answer, process)

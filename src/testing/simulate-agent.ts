@@ -63,7 +63,14 @@ export interface SimulatedOutcome<State extends object> {
 export async function simulateAgent<State extends object>(
   options: SimulateAgentOptions<State>,
 ): Promise<SimulatedOutcome<State>> {
-  const { seed, agent: define, inputs, faultsMs = 10_000, restsWithinMs = 600_000, runMs = 86_400_000 } = options
+  const {
+    seed,
+    agent: define,
+    inputs,
+    faultsMs = 10_000,
+    restsWithinMs = 600_000,
+    runMs = 86_400_000,
+  } = options
   const random = createSeededRandom(`agent/${seed}`)
   const faults = { ...drawFaults(random.fork('faults')), ...options.faults }
   const simulation = new AgentSimulation({
@@ -138,7 +145,11 @@ class Work {
     )
     return {
       state: Object.fromEntries(state.map(({ key, value }) => [key, JSON.parse(value) as Json])) as State,
-      messages: messages.map(({ id, recipient, content }) => ({ id, to: recipient, content: JSON.parse(content) as Json })),
+      messages: messages.map(({ id, recipient, content }) => ({
+        id,
+        to: recipient,
+        content: JSON.parse(content) as Json,
+      })),
       deadLetters: reader.all(
         'SELECT id, reason FROM dead_letters JOIN inbox USING (position) ORDER BY position',
       ),
@@ -170,7 +181,9 @@ class Work {
     this.#rest = { work: false, timers: false }
     if (agent === undefined || this.#sending > 0) return
     const some = (from: string): boolean => agent.reader.get(`SELECT 1 FROM ${from} LIMIT 1`) !== undefined
-    const work = some("inbox WHERE status IN ('pending', 'running')") || some("outbox WHERE status = 'pending' AND recipient <> 'you'")
+    const work =
+      some("inbox WHERE status IN ('pending', 'running')") ||
+      some("outbox WHERE status = 'pending' AND recipient <> 'you'")
     this.#rest = { work: !work && !this.#decideParked(agent), timers: !some('timers') }
   }
 
@@ -182,7 +195,9 @@ class Work {
       if (decision === undefined) continue
       decided = true
       // Where it dies over it, or was told already, the next look finds out.
-      this.#simulation.ask((running) => running.resolveEffect(parked.turn, parked.effect, decision)).catch(() => undefined)
+      this.#simulation
+        .ask((running) => running.resolveEffect(parked.turn, parked.effect, decision))
+        .catch(() => undefined)
     }
     return decided
   }
@@ -193,7 +208,11 @@ function parkedEffects(agent: Agent): ParkedEffect[] {
     `SELECT turn, name, occurrence, key FROM effects JOIN inbox ON position = turn
      WHERE inbox.status = 'parked' AND effects.status = 'unknown' ORDER BY turn, name, occurrence`,
   )
-  return rows.map(({ turn, name, occurrence, key }) => ({ turn, effect: occurrence === 1 ? name : `${name}#${occurrence}`, key }))
+  return rows.map(({ turn, name, occurrence, key }) => ({
+    turn,
+    effect: occurrence === 1 ? name : `${name}#${occurrence}`,
+    key,
+  }))
 }
 
 function threadsOf(inputs: readonly SimulatedInput[]): SimulatedInput[][] {

@@ -19,7 +19,10 @@ const createShop = (bank: Bank) =>
 
     async onMessage(message, ctx) {
       const cents = await ctx.step('price', () => message.text.length * 100)
-      const receipt = await ctx.effect('charge', { idempotent: true, run: ({ key }) => bank.charge(key, cents) })
+      const receipt = await ctx.effect('charge', {
+        idempotent: true,
+        run: ({ key }) => bank.charge(key, cents),
+      })
       ctx.update((state) => {
         state.cents += receipt.cents
       })
@@ -56,7 +59,10 @@ test('charges every order once, whatever happens', async () => {
 test('the guide shows this example', () => {
   const source = readFileSync(import.meta.filename, 'utf8')
   const example = source
-    .slice(source.indexOf('// #region example\n') + '// #region example\n'.length, source.indexOf('// #endregion'))
+    .slice(
+      source.indexOf('// #region example\n') + '// #region example\n'.length,
+      source.indexOf('// #endregion'),
+    )
     .replace('../../src/index.ts', 'perdura')
     .replace('../../src/testing/index.ts', 'perdura/testing')
     .trim()

@@ -3,24 +3,30 @@ import { test } from 'node:test'
 import { storeMutants } from './mutants/store-mutants.ts'
 import type { Mutant } from './mutants/swap.ts'
 import { turnMutants } from './mutants/turn-mutants.ts'
-import { runSeed } from './workload/run.ts'
-import type { Violation } from './workload/world.ts'
+import { explain } from './workload/explain.ts'
+import { runSeed, type SeedOptions } from './workload/run.ts'
 
 const seedsMax = 150
 
 for (const mutant of [...storeMutants, ...turnMutants]) {
   test(`is caught: an agent that ${mutant.name}`, async () => {
-    const caught = await firstCatch(mutant)
-    assert.ok(caught !== undefined, `${mutant.caughtBy.join(', ')}: not violated in ${seedsMax} seeds`)
+    const seed = await findSeed(mutant)
+    assert.ok(seed !== undefined, `${mutant.caughtBy.join(', ')}: not violated in ${seedsMax} seeds`)
+    // The same seed with nothing swapped: what was caught is the mutant, and not its faults.
+    const whole = await runSeed(seed, faultsOf(mutant))
+    assert.ok(whole.violations.length === 0, explain(whole))
   })
 }
 
-async function firstCatch({ caughtBy, faults, poison, swaps }: Mutant): Promise<Violation | undefined> {
+/** The first seed in which one of the invariants that are to catch it is violated. */
+async function findSeed(mutant: Mutant): Promise<number | undefined> {
   for (let seed = 1; seed <= seedsMax; seed++) {
-    const options = { swaps: swaps(), ...(faults && { faults }), ...(poison !== undefined && { poison }) }
-    const { violations } = await runSeed(seed, options)
-    const caught = violations.find(({ invariant }) => caughtBy.includes(invariant))
-    if (caught !== undefined) return caught
+    const { violations } = await runSeed(seed, { ...faultsOf(mutant), swaps: mutant.swaps() })
+    if (violations.some(({ invariant }) => mutant.caughtBy.includes(invariant))) return seed
   }
   return undefined
+}
+
+function faultsOf({ faults, poison }: Mutant): SeedOptions {
+  return { ...(faults && { faults }), ...(poison !== undefined && { poison }) }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { defineAgent } from '../../../src/index.ts'
 import type { Context, FiredTimer, Message } from '../../../src/index.ts'
 import { withFolder } from '../../helpers/folder.ts'
-import { until, useAgent, withAgent } from '../../helpers/real-agent.ts'
+import { gate, until, useAgent, withAgent } from '../../helpers/real-agent.ts'
 import { code } from '../../helpers/store-folder.ts'
 
 type Handler = (message: Message, ctx: Context<object>) => Promise<void> | void
@@ -331,6 +331,28 @@ test('the context of a turn that is over refuses with ERR_TURN_ENDED', async () 
   await assert.rejects(ctx.effect('late', { run: () => 1 }), over)
   await assert.rejects(ctx.schedule(1), over)
   await assert.rejects(ctx.cancel('none'), over)
+})
+
+test('who uses the context after the end and does not listen harms nobody', () => {
+  const late = gate()
+  const definition = defineAgent({
+    name: 'Ada',
+    onMessage({ text }, ctx) {
+      if (text !== 'late') return
+      void late.passed.then(() => {
+        void ctx.reply('late')
+        void ctx.schedule(1)
+        void ctx.step('late', () => 1)
+      })
+    },
+  })
+  return withAgent(definition, async (agent) => {
+    await agent.handle('late')
+    late.open()
+    await until(() => agent.logged.filter((event) => event === 'turn:context:late').length === 2)
+    await agent.handle('another')
+    assert.deepEqual(agent.mailbox(), [])
+  })
 })
 
 test('a hop too many is refused with ERR_HOPS, but the person at the terminal is always answered', () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { defineAgent } from '../../../src/index.ts'
+import { createNodePlatform } from '../../../src/platform/node/platform.ts'
 import type { TestAgent } from '../../helpers/real-agent.ts'
-import { fastPlatform, gate, until, withAgent } from '../../helpers/real-agent.ts'
+import { withFolder } from '../../helpers/folder.ts'
+import { fastPlatform, gate, openTestAgent, until, useAgent, withAgent } from '../../helpers/real-agent.ts'
 import { code } from '../../helpers/store-folder.ts'
 
 interface Evidence {
@@ -216,43 +218,47 @@ test('an update that the schema refuses fails the turn and changes nothing', () 
 
 test('a disk that is full for a while is no failure of a turn: everything is done once there is room', () => {
   const platform = fastPlatform(10)
-  const { disk } = platform
-  let full = true
-  const refuse = (): never => {
-    throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
-  }
+  let full = false
   const definition = defineAgent({
     name: 'Ada',
     limits: { failuresMax: 1 },
     async onMessage(_, ctx) {
-      // Together they fill a segment of the journal, and the next one cannot be made.
-      for (let n = 0; n < 5; n++) await ctx.step('lump', () => 'x'.repeat(1_000_000))
+      full = ctx.turn.attempt === 1
+      await ctx.step('once', () => 1)
       await ctx.reply('done')
     },
   })
-  const filling = {
-    ...disk,
-    prepareZeros: (path: string, sizeBytes: number) =>
-      full && path.endsWith('2.segment')
-        ? Promise.reject(new Error('ENOSPC'))
-        : disk.prepareZeros(path, sizeBytes),
-    prepareZerosNow: (path: string, sizeBytes: number) =>
-      full && path.endsWith('2.segment') ? refuse() : disk.prepareZerosNow(path, sizeBytes),
-  }
+  const disk = { ...platform.disk, freeBytes: () => (full ? 0 : Infinity) }
   return withAgent(
     definition,
     async (agent) => {
       await agent.ingest({ id: '1', payload: 'go' })
       await until(() => agent.logged.includes('turn:attempt:abandoned'))
+      await assert.rejects(
+        agent.ingest({ id: '2', payload: 'go' }),
+        code('ERR_STORE_WRITE', /free some disk space/),
+      )
       full = false
       await agent.event('turn:done')
       assert.deepEqual(agent.mailbox(), ['done'])
-      const entry = agent.reader.get<{ failures: number }>('SELECT failures FROM inbox')
-      assert.equal(entry?.failures, 0)
+      assert.equal(agent.reader.get<{ failures: number }>('SELECT failures FROM inbox')?.failures, 0)
     },
-    { platform: { ...platform, disk: filling } },
+    { platform: { ...platform, disk } },
   )
 })
+
+test('an agent can be closed while its disk is full', () =>
+  withFolder(async (home) => {
+    const platform = createNodePlatform()
+    let full = false
+    const disk = { ...platform.disk, freeBytes: () => (full ? 0 : Infinity) }
+    const options = { platform: { ...platform, disk } }
+    const agent = await openTestAgent(home, defineAgent({ name: 'Ada' }), options)
+    full = true
+    await agent.close()
+    full = false
+    await useAgent(home, defineAgent({ name: 'Ada' }), () => undefined, options)
+  }))
 
 test('a listener that throws stops nothing', () => {
   const definition = defineAgent({ name: 'Ada', onMessage: (_, ctx) => ctx.reply('yes') })

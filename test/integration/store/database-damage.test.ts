@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { createNodeClock } from '../../../src/platform/node/clock.ts'
 import type { Reader } from '../../../src/store/store.ts'
 import type { StoreRecovery } from '../../../src/store/open-store.ts'
 import { copyFolder, flipByte, pictureOf } from '../../helpers/folder.ts'
@@ -161,6 +162,17 @@ test('what a SIGKILL left is not changed by opening it twice', () =>
     } finally {
       fs.rmSync(again, { recursive: true })
     }
+  }))
+
+test('evidence is not put over evidence when the clock stands still', () =>
+  withWrittenStore(values, async (folder) => {
+    const clock = { ...createNodeClock(), now: () => 0 }
+    for (const content of ['one', 'another']) {
+      fs.writeFileSync(database(folder), `${content} that is no database `.repeat(500))
+      assert.equal((await reopen(folder, { clock })).recovered.database, 'rebuilt')
+    }
+    const kept = quarantined(folder).filter((name) => name.endsWith('state.db'))
+    assert.equal(kept.length, 2)
   }))
 
 test('a rebuilt database equals the one that was lost, table by table', () =>

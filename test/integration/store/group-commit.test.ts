@@ -168,6 +168,27 @@ test('a journal without room refuses the batch as a whole, and later ones are wr
     assert.deepEqual((await reopen(folder)).values, [lump, 'small', lump, lump])
   }))
 
+test('what a disk has too little room for is refused before anything is written, and later written again', () =>
+  withFolder(async (folder) => {
+    const disk = createNodeDisk()
+    let free = Infinity
+    await useStore(
+      folder,
+      async ({ store }) => {
+        await put(store, 'a')
+        free = 1_000_000
+        const refused = code('ERR_STORE_WRITE', /no room for changes in .*: free some disk space/)
+        await assert.rejects(put(store, 'b'), refused)
+        // Looking needs no room, nor does an operation that changes nothing.
+        assert.deepEqual(await store.write((tx) => tx.all('SELECT value FROM state').length), 1)
+        free = Infinity
+        await put(store, 'c')
+      },
+      { disk: { ...disk, freeBytes: () => free } },
+    )
+    assert.deepEqual((await reopen(folder)).values, ['a', 'c'])
+  }))
+
 test('a segment that its preparation has renamed, but not reported yet, is used', () =>
   withFolder(async (folder) => {
     const disk = createNodeDisk()

@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { createDatabaseFiles } from '../../../src/store/sqlite/files.ts'
 import { migrations } from '../../../src/store/schema.ts'
 import { pictureOf, withFolder } from '../../helpers/folder.ts'
 import {
@@ -101,6 +102,20 @@ test('a second process on the same folder is refused with ERR_HOME_IN_USE, and t
       await put(store, 'b')
     }),
   ))
+
+test('an agent that cannot be opened on a full disk says so, and opens once there is room', () =>
+  withWrittenStore(['a'], async (folder) => {
+    const files = createDatabaseFiles(folder)
+    const full = (): never => {
+      throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 })
+    }
+    const opening = openTestStore(folder, { files: { ...files, open: full } })
+    await assert.rejects(
+      opening,
+      code('ERR_STORE_WRITE', /no room to open the agent in .*: free some disk space/),
+    )
+    assert.deepEqual((await reopen(folder)).values, ['a'])
+  }))
 
 test('the lock is free again after a failed opening', () =>
   withWrittenStore(['a'], async (folder) => {

@@ -134,3 +134,24 @@ test('a segment that is retired between listing and reading is no failure of a l
     assert.equal(listings, 2)
     assert.equal(journalFiles(folder, '.segment').length, 1)
   }))
+
+test('a look at an agent that has never been started is refused with ERR_NO_SUCH_AGENT', () =>
+  withFolder((folder) => {
+    fs.writeFileSync(path.join(folder, 'state.db'), '')
+    assert.throws(
+      () => openReadOnly(folder, createNodeDisk()),
+      code('ERR_NO_SUCH_AGENT', /never been started/),
+    )
+  }))
+
+test('a look at a damaged database is refused with ERR_STORE_CORRUPT and changes nothing', () =>
+  withWrittenStore(['a'], async (folder) => {
+    fs.writeFileSync(path.join(folder, 'state.db'), 'not a database at all '.repeat(500))
+    const before = pictureOf(folder)
+    assert.throws(
+      () => openReadOnly(folder, createNodeDisk()),
+      code('ERR_STORE_CORRUPT', /start the agent, which rebuilds/),
+    )
+    assert.deepEqual(pictureOf(folder), before)
+    assert.deepEqual((await reopen(folder)).values, ['a'])
+  }))

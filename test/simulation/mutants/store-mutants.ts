@@ -5,7 +5,11 @@ import { answerThenWrite, isSegment, withDatabase, withFiles, withWrite, type Mu
 const powerCuts = { powerCutRate: 0.5, deathsMax: 9, downtimeMsMax: 1 }
 /** In the middle of the commit, where the record is written and nobody knows whether it is on the medium. */
 const inCommit = { ...powerCuts, aims: ['segment:after:write', 'segment:before:sync'] }
-const aroundCommit = { ...powerCuts, powerCutRate: 0, aims: ['database:before:begin', 'segment:before:write'] }
+const aroundCommit = {
+  ...powerCuts,
+  powerCutRate: 0,
+  aims: ['database:before:begin', 'segment:before:write'],
+}
 
 export const storeMutants: readonly Mutant[] = [
   {
@@ -44,7 +48,7 @@ export const storeMutants: readonly Mutant[] = [
     },
   },
   {
-    name: 'fdatasync does nothing',
+    name: 'does not sync the journal',
     caughtBy: ['acknowledged-durable', 'opens-again', 'journal-intact'],
     swaps: () => ({
       disk: (disk) => withFiles(disk, (_file, path) => (isSegment(path) ? { sync: () => undefined } : {})),
@@ -144,7 +148,8 @@ export const storeMutants: readonly Mutant[] = [
             // As triggers and cascades would: a change that no session saw.
             const exec = database.exec.bind(database)
             database.exec = (sql) => {
-              if (sql === 'COMMIT' && database.isTransaction) exec("UPDATE counters SET value = value + 1 WHERE name = 'notes.id'")
+              if (sql === 'COMMIT' && database.isTransaction)
+                exec("UPDATE counters SET value = value + 1 WHERE name = 'notes.id'")
               exec(sql)
             }
             return database
@@ -185,7 +190,7 @@ export const storeMutants: readonly Mutant[] = [
 function withValidHashes(segment: Buffer): Buffer {
   const bytes = Buffer.from(segment)
   const headerBytes = 64
-  for (let at = bytes.indexOf('PJR1'); at !== -1; ) {
+  for (let at = bytes.indexOf('PJR1'); at !== -1;) {
     const covered = at + headerBytes + bytes.readUInt32LE(at + 4)
     if (covered + 32 > bytes.length) break
     createHash('sha256').update(bytes.subarray(at, covered)).digest().copy(bytes, covered)

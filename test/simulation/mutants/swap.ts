@@ -100,7 +100,8 @@ export function withDatabase(change: (database: Database) => Partial<Database>):
           exec: (sql) => (methods.exec ?? database.exec.bind(database))(sql),
           prepare: (sql) => (methods.prepare ?? database.prepare.bind(database))(sql),
           createSession: () => database.createSession(),
-          applyChangeset: (changes) => (methods.applyChangeset ?? database.applyChangeset.bind(database))(changes),
+          applyChangeset: (changes) =>
+            (methods.applyChangeset ?? database.applyChangeset.bind(database))(changes),
           close: () => database.close(),
         }
       },

@@ -109,7 +109,10 @@ export const turnMutants: readonly Mutant[] = [
           ...parts.effects,
           load: (reader, turn) =>
             new Map(
-              [...parts.effects.load(reader, turn)].map(([label, row]) => [label, { ...row, key: `key ${(keys += 1)}` }]),
+              [...parts.effects.load(reader, turn)].map(([label, row]) => [
+                label,
+                { ...row, key: `key ${(keys += 1)}` },
+              ]),
             ),
         },
       })
@@ -162,7 +165,10 @@ export const turnMutants: readonly Mutant[] = [
     poison: true,
     swaps: () =>
       withParts({
-        inbox: { ...parts.inbox, markSuspect: (tx, position) => parts.inbox.markSuspect(tx, position, false) },
+        inbox: {
+          ...parts.inbox,
+          markSuspect: (tx, position) => parts.inbox.markSuspect(tx, position, false),
+        },
       }),
   },
   {
@@ -186,7 +192,8 @@ export const turnMutants: readonly Mutant[] = [
       withParts({
         inbox: {
           ...parts.inbox,
-          begin: (tx, position) => void tx.run('UPDATE inbox SET attempts = attempts + 1 WHERE position = ?', position),
+          begin: (tx, position) =>
+            void tx.run('UPDATE inbox SET attempts = attempts + 1 WHERE position = ?', position),
         },
       }),
   },
@@ -215,11 +222,17 @@ export const turnMutants: readonly Mutant[] = [
           ...parts.timers,
           fire(tx, inbox, now, countMax) {
             for (const id of fired) tx.run('DELETE FROM timers WHERE id = ?', id)
-            const rows = tx.all<Record<string, string | number>>('SELECT * FROM timers WHERE due_at <= ?', now)
+            const rows = tx.all<Record<string, string | number>>(
+              'SELECT * FROM timers WHERE due_at <= ?',
+              now,
+            )
             const entries = parts.timers.fire(tx, { ...inbox, accept: acceptAgain(inbox) }, now, countMax)
             for (const row of rows) {
               const places = Object.keys(row).map(() => '?')
-              tx.run(`INSERT INTO timers (${Object.keys(row).join(', ')}) VALUES (${places.join(', ')})`, ...Object.values(row))
+              tx.run(
+                `INSERT INTO timers (${Object.keys(row).join(', ')}) VALUES (${places.join(', ')})`,
+                ...Object.values(row),
+              )
             }
             fired = rows.map(({ id }) => String(id))
             return entries

@@ -12,7 +12,10 @@ export function checkStart(simulation: AgentSimulation, world: World, incarnatio
   for (const [id, { position }] of world.acknowledged) {
     const row = agent.reader.get<{ position: number }>('SELECT position FROM inbox_seen WHERE id = ?', id)
     if (row?.position === position) continue
-    world.violate('acknowledged-durable', `${id} was acknowledged at ${position}, and then it was not there any more`)
+    world.violate(
+      'acknowledged-durable',
+      `${id} was acknowledged at ${position}, and then it was not there any more`,
+    )
   }
   checkPrevious(simulation, world, incarnation)
 }
@@ -23,18 +26,26 @@ function checkPrevious(simulation: AgentSimulation, world: World, { number, agen
   const since = before.slice(last === undefined ? 0 : last.number)
   const possible = new Set<string>()
   if (last === undefined) possible.add('none')
-  else if (last.closed) possible.add('clean')
+  else if (last.closed && !world.unmarkedStops.has(last.number)) possible.add('clean')
   else possible.add('killed')
   if (last?.closing === true && !last.closed) possible.add('clean')
   // One that died while it started may have got as far as to leave its mark.
   if (since.length > 0) possible.add('killed')
   const previous = agent?.recovered.previous ?? ''
   if (possible.has(previous)) return
-  world.violate('start-flags', `start ${number} says that the process before was ${previous}, not ${[...possible].join(' or ')}`)
+  world.violate(
+    'start-flags',
+    `start ${number} says that the process before was ${previous}, not ${[...possible].join(' or ')}`,
+  )
 }
 
 /** Judges what has become of everything, once all is at rest. */
-export function checkEnd(simulation: AgentSimulation, world: World, workload: Workload, limits: MindLimits): void {
+export function checkEnd(
+  simulation: AgentSimulation,
+  world: World,
+  workload: Workload,
+  limits: MindLimits,
+): void {
   const content = readDatabase(simulation)
   const state = Object.fromEntries(
     (content['state'] ?? []).map(({ key, value }) => [key, JSON.parse(value as string)]),
@@ -77,24 +88,30 @@ function handledTurns(world: World, handled: readonly Input[], dead: ReadonlySet
     ])
 }
 
-function timersOf(turn: string, ops: readonly Op[]): { readonly name: string; readonly ops: readonly Op[] }[] {
-  return ops.flatMap((op, index) => (op.do === 'schedule' ? [{ name: `${turn}/${index}!`, ops: op.ops }] : []))
+function timersOf(
+  turn: string,
+  ops: readonly Op[],
+): { readonly name: string; readonly ops: readonly Op[] }[] {
+  return ops.flatMap((op, index) =>
+    op.do === 'schedule' ? [{ name: `${turn}/${index}!`, ops: op.ops }] : [],
+  )
 }
 
 function checkDead(world: World, workload: Workload, content: Content, limits: MindLimits): Set<string> {
   const dead = new Set<string>()
   const entries = new Map((content['inbox'] ?? []).map((row) => [row['position'], row]))
   for (const { position, reason, evidence } of content['dead_letters'] ?? []) {
-    const entry = entries.get(position as number)
+    const entry = entries.get(position)
     if (entry === undefined) {
-      world.violate('nothing-lost', `dead letter ${position} has no entry`)
+      world.violate('nothing-lost', `dead letter ${String(position)} has no entry`)
       continue
     }
     const timer = entry['kind'] === 'timer' ? JSON.parse(entry['payload'] as string).payload.key : undefined
     const name = String(timer ?? entry['id'])
     dead.add(name)
     const { attempts, failures, error } = JSON.parse(evidence as string)
-    if (error === null || attempts < 1) world.violate('nothing-lost', `${name} is dead without evidence: ${evidence}`)
+    if (error === null || attempts < 1)
+      world.violate('nothing-lost', `${name} is dead without evidence: ${String(evidence)}`)
     const poisonous = opsOf(workload, name).some((op) => op.do === 'die')
     if (reason === 'crashed' && !poisonous) {
       world.violate('innocent-not-blamed', `${name} was set aside for killing the process, and never did`)
@@ -105,7 +122,8 @@ function checkDead(world: World, workload: Workload, content: Content, limits: M
   }
   for (const { id, ops } of workload.threads.flat()) {
     const hopeless = ops.some((op) => op.do === 'die' || (op.do === 'throw' && op.times >= always))
-    if (hopeless && !dead.has(id) && !world.mended.has(id)) world.violate('nothing-lost', `${id} cannot be handled, and is not set aside`)
+    if (hopeless && !dead.has(id) && !world.mended.has(id))
+      world.violate('nothing-lost', `${id} cannot be handled, and is not set aside`)
     if (!world.acknowledged.has(id)) world.violate('nothing-lost', `${id} was never acknowledged`)
   }
   return dead
@@ -134,11 +152,13 @@ function checkState(
     const ordered = thread.map(({ id }) => id).filter((id) => !world.mended.has(id))
     const order = (state.seen[thread[0]?.conversation ?? ''] ?? []).filter((id) => ordered.includes(id))
     const wanted = ordered.filter((id) => counts.has(id))
-    if (String([...new Set(order)]) !== String(wanted)) world.violate('order', `handled ${order}, sent ${wanted}`)
+    if (String([...new Set(order)]) !== String(wanted))
+      world.violate('order', `handled ${order.join(' ')}, sent ${wanted.join(' ')}`)
   }
   const ops = turns.flatMap((turn) => turn.ops)
   const sum = ops.reduce((total, op) => total + (op.do === 'add' ? op.amount : 0), 0)
-  if (state.sum !== sum) world.violate('state-once', `the sum is ${state.sum}, and of what was handled ${sum}`)
+  if (state.sum !== sum)
+    world.violate('state-once', `the sum is ${state.sum}, and of what was handled ${sum}`)
   const balance = ops.reduce((total, op) => total + (op.do === 'transfer' ? op.amount : 0), 0)
   if (state.balance !== balance) {
     world.violate('no-lost-update', `the balance is ${state.balance}, and of what was handled ${balance}`)
@@ -149,14 +169,16 @@ function checkState(
     if (count !== 1) world.violate('timers-once', `timer ${name} fired ${count} times`)
   }
   for (const name of Object.keys(state.fired)) {
-    if (!timers.some((timer) => timer.name === name)) world.violate('timers-once', `timer ${name} should not have fired`)
+    if (!timers.some((timer) => timer.name === name))
+      world.violate('timers-once', `timer ${name} should not have fired`)
   }
 }
 
 function checkEffects(world: World, turns: readonly Turn[]): void {
   for (const { label, kind, keys, applied, refused } of world.receipts.values()) {
     if (keys.size > 1) world.violate('effects-once', `${label} was asked for under ${keys.size} keys`)
-    if (kind === 'unkeyed' && applied > 1) world.violate('unkeyed-at-most-once', `${label} happened ${applied} times`)
+    if (kind === 'unkeyed' && applied > 1)
+      world.violate('unkeyed-at-most-once', `${label} happened ${applied} times`)
     if (kind === 'verify' && applied > 1) world.violate('effects-once', `${label} happened ${applied} times`)
     if (refused > 0 && applied > 0) world.violate('refusals-final', `${label} was refused, and happened`)
   }
@@ -166,7 +188,8 @@ function checkEffects(world: World, turns: readonly Turn[]): void {
       const label = `${name}/${index}/${op.name}`
       // A turn ends only when it knows what became of its effects; whether one that it does not await failed, it ignores.
       const applied = world.receipts.get(label)?.applied ?? 0
-      if (applied === 0 && !op.loose) world.violate('effects-once', `${name} was handled, and ${label} never happened`)
+      if (applied === 0 && !op.loose)
+        world.violate('effects-once', `${name} was handled, and ${label} never happened`)
       if (op.kind === 'idempotent' && applied > 1) {
         world.violate('effects-once', `${label} happened ${applied} times`)
       }
@@ -219,7 +242,8 @@ function checkNotes(world: World, content: Content, turns: readonly Turn[]): voi
   for (const text of wanted) {
     if (kept.get(text) !== 1) world.violate('notes-kept', `"${text}" is there ${kept.get(text) ?? 0} times`)
   }
-  for (const text of kept.keys()) if (!wanted.includes(text)) world.violate('notes-kept', `"${text}" is of no turn`)
+  for (const text of kept.keys())
+    if (!wanted.includes(text)) world.violate('notes-kept', `"${text}" is of no turn`)
 }
 
 function checkPositions(world: World, content: Content): void {
@@ -233,7 +257,8 @@ function checkPositions(world: World, content: Content): void {
   }
   for (const [id, { position }] of world.acknowledged) {
     const row = rows.find((one) => one['position'] === position)
-    if (row?.['id'] !== id) world.violate('positions', `${id} was acknowledged at ${position}, and there is ${row?.['id']}`)
+    if (row?.['id'] !== id)
+      world.violate('positions', `${id} was acknowledged at ${position}, and there is ${String(row?.['id'])}`)
   }
 }
 
@@ -243,5 +268,6 @@ function checkStarts(simulation: AgentSimulation, world: World, workload: Worklo
   if (state.starts < 1 || state.starts > simulation.incarnations.length) {
     world.violate('start-flags', `onStart took effect ${state.starts} times in ${ready} starts`)
   }
-  if (world.starts[0]?.first !== true) world.violate('start-flags', 'the first start was not said to be the first')
+  if (world.starts[0]?.first !== true)
+    world.violate('start-flags', 'the first start was not said to be the first')
 }

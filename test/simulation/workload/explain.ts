@@ -4,7 +4,9 @@ const shownMax = 10
 
 /** What went wrong in a seed, and how to see it again. */
 export function explain({ seed, violations, lastLines }: SeedResult): string {
-  const shown = violations.slice(0, shownMax).map(({ invariant, message }) => `  ${invariant}: ${message.slice(0, 300)}`)
+  const shown = violations
+    .slice(0, shownMax)
+    .map(({ invariant, message }) => `  ${invariant}: ${message.slice(0, 300)}`)
   const more = violations.length > shownMax ? [`  … and ${violations.length - shownMax} more`] : []
   return [
     `seed ${seed} violates ${violations.length} invariants:`,

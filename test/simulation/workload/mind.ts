@@ -53,7 +53,13 @@ export function createMind(workload: Workload, hands: Hands, limits: MindLimits)
         world.starts.push(start)
         await watched(hands, ctx, 'start', 'start', `start-${ctx.turn.id}`, async (turn) => {
           ctx.update((state) => void (state.starts += 1))
-          await perform(hands, ctx, turn, 0, { do: 'effect', name: 'hello', kind: 'idempotent', slowMs: 0, loose: false })
+          await perform(hands, ctx, turn, 0, {
+            do: 'effect',
+            name: 'hello',
+            kind: 'idempotent',
+            slowMs: 0,
+            loose: false,
+          })
         })
       },
     }),
@@ -66,7 +72,8 @@ export function createMind(workload: Workload, hands: Hands, limits: MindLimits)
     },
     async onTimer(timer, ctx) {
       const { key, ops } = timer.payload as { key: string; ops: Op[] }
-      if (ctx.now() < timer.dueAt && !hands.clockJumps) world.violate('timers-once', `${key} fired before its time`)
+      if (ctx.now() < timer.dueAt && !hands.clockJumps)
+        world.violate('timers-once', `${key} fired before its time`)
       const conversation = key.split('-')[1] as string
       await watched(hands, ctx, 'timer', conversation, key, async (turn) => {
         await performAll(hands, ctx, turn, ops)
@@ -139,7 +146,13 @@ async function perform(hands: Hands, ctx: Ctx, turn: string, index: number, op: 
     }
     case 'refused':
       try {
-        await performEffect(hands, ctx, `${label}/refused`, { name: 'refused', kind: op.kind, slowMs: 0 }, true)
+        await performEffect(
+          hands,
+          ctx,
+          `${label}/refused`,
+          { name: 'refused', kind: op.kind, slowMs: 0 },
+          true,
+        )
       } catch (error) {
         if (!(error instanceof EffectRefused)) throw error
       }

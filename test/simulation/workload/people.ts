@@ -43,7 +43,10 @@ interface UnknownEffect {
 }
 
 /** A dead letter that somebody is going to mend; some are left as they are. */
-export function findMendable({ agent }: AgentSimulation, world: World): { position: number; id: string } | undefined {
+export function findMendable(
+  { agent }: AgentSimulation,
+  world: World,
+): { position: number; id: string } | undefined {
   const dead = agent?.reader.all<{ position: number; id: string }>(
     "SELECT position, id FROM dead_letters JOIN inbox USING (position) WHERE reason = 'failed' AND kind = 'message'",
   )
@@ -78,7 +81,8 @@ export async function operate(simulation: AgentSimulation, world: World, over: (
       const result = world.find(key)
       const effect = occurrence === 1 ? name : `${name}#${occurrence}`
       try {
-        const decision = result === undefined ? ({ outcome: 'not-done' } as const) : ({ outcome: 'done', result } as const)
+        const decision =
+          result === undefined ? ({ outcome: 'not-done' } as const) : ({ outcome: 'done', result } as const)
         await simulation.ask((running) => running.resolveEffect(turn, effect, decision))
       } catch {
         // It died, or somebody was faster: looked at again in a moment.

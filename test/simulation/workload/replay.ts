@@ -53,7 +53,9 @@ function contentOf(database: DatabaseSync): Content {
   return Object.fromEntries(
     tables.map(({ name }) => {
       const rows = database.prepare(`SELECT * FROM ${name}`).all() as Row[]
-      const keys = database.prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk').all(name)
+      const keys = database
+        .prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk')
+        .all(name)
       const order = (row: Row): string => JSON.stringify(keys.map((key) => row[key['name'] as string]))
       return [name, name === 'journal_position' ? rows : sorted(rows, order)]
     }),

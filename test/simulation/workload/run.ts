@@ -56,7 +56,11 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     seed: `perdura/${seed}/machine`,
     agent: (outside, process) => {
       const underWay = (key: string): boolean => simulation.network.underWay(key)
-      return createMind(workload, { world, watch, outside, process, underWay, clockJumps: faults.clockJumps > 0 }, limits)
+      return createMind(
+        workload,
+        { world, watch, outside, process, underWay, clockJumps: faults.clockJumps > 0 },
+        limits,
+      )
     },
     deliver: (message) => world.receive(message, (message.content as { refuse?: boolean }).refuse === true),
     faults: { ...faults, ...deaths },
@@ -72,10 +76,14 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   simulation.onReady = (incarnation) => checkStart(simulation, world, incarnation)
   simulation.onDeath = () => watch.died()
   simulation.onLog = (event, { reason, sequence }) => {
+    if (event === 'agent:stop:unmarked') world.unmarkedStops.add(simulation.incarnations.length)
     if (event !== 'store:chain:started' || reason === 'created') return
     // Begun and never written to: where the database is lost just then, nothing tells it from a chain that was lost.
     if (sequence === 0 && faults.databaseLossRate > 0) return
-    world.violate('journal-intact', `a new chain was begun (${String(reason)}), and nothing had damaged the journal`)
+    world.violate(
+      'journal-intact',
+      `a new chain was begun (${JSON.stringify(reason)}), and nothing had damaged the journal`,
+    )
   }
 
   let over = false
@@ -118,7 +126,11 @@ async function live(
   const repeatRate = random.pick([0, 0.3])
   for (const thread of workload.threads) {
     const done = (): void => void (sending -= 1)
-    void sendThread(simulation, world, thread, { random: random.fork('sender'), pauseMsMax, repeatRate }).then(done)
+    void sendThread(simulation, world, thread, {
+      random: random.fork('sender'),
+      pauseMsMax,
+      repeatRate,
+    }).then(done)
   }
   void operate(simulation, world, over)
   simulation.start(faultsMs)
@@ -131,7 +143,12 @@ async function live(
       return
     }
     if (clock.monotonicMs() >= faultsMs && state === 'faulty') state = 'busy'
-    if (state === 'busy' && sending === 0 && isAtRest(simulation, false) && !findMendable(simulation, world)) {
+    if (
+      state === 'busy' &&
+      sending === 0 &&
+      isAtRest(simulation, false) &&
+      !findMendable(simulation, world)
+    ) {
       state = 'resting'
     }
     clock.schedule(state === 'resting' ? 5_000 : 500, look)
@@ -141,7 +158,10 @@ async function live(
   try {
     await clock.run(() => state === 'resting', { withinMs: convergesWithinMs })
   } catch (error) {
-    world.violate('converges', `not at rest ${convergesWithinMs} ms after the faults: ${(error as Error).message}`)
+    world.violate(
+      'converges',
+      `not at rest ${convergesWithinMs} ms after the faults: ${(error as Error).message}`,
+    )
     return
   }
   // What is left are timers: theirs is the wall clock, which may be far off.

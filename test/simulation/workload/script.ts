@@ -59,7 +59,12 @@ export function drawWorkload(random: SeededRandom, poison?: boolean): Workload {
       const name = `s${sender}`
       const inputs = Array.from({ length: random.int(1, 4) }, (_, index): Input => {
         const ops = Array.from({ length: random.int(1, 5) }, () => drawOp(random, favourite, 0))
-        return { id: `${name}-c${conversation}-${index + 1}`, sender: name, conversation: `c${conversation}`, ops }
+        return {
+          id: `${name}-c${conversation}-${index + 1}`,
+          sender: name,
+          conversation: `c${conversation}`,
+          ops,
+        }
       })
       threads.push(inputs)
     }

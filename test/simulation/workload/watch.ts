@@ -23,7 +23,8 @@ export class Watch {
     const suspect = this.#suspects.has(turn)
     for (const [other, { conversation: same, suspect: alone }] of this.#active) {
       if (other === turn) this.#world.violate('order', `${turn} runs twice at once`)
-      else if (same === conversation) this.#world.violate('order', `${other} and ${turn} run at once in ${same}`)
+      else if (same === conversation)
+        this.#world.violate('order', `${other} and ${turn} run at once in ${same}`)
       if (alone) this.#world.violate('suspects-alone', `${turn} began beside the suspect ${other}`)
       if (suspect) this.#world.violate('suspects-alone', `the suspect ${turn} began beside ${other}`)
     }

@@ -66,6 +66,8 @@ export class World {
   readonly starts: Start[] = []
   /** Turns that failed for good until somebody mended what was wrong, and had them tried again. */
   readonly mended = new Set<string>()
+  /** Incarnations that stopped and could not write that they did. */
+  readonly unmarkedStops = new Set<number>()
   readonly #arrived = new Map<string, string>()
   readonly #steps = new Map<string, number>()
   readonly #tries = new Map<string, number>()
@@ -82,9 +84,13 @@ export class World {
       return
     }
     if (before.position !== accepted.position) {
-      this.violate('positions', `${input.id} was acknowledged at ${before.position} and at ${accepted.position}`)
+      this.violate(
+        'positions',
+        `${input.id} was acknowledged at ${before.position} and at ${accepted.position}`,
+      )
     }
-    if (!accepted.duplicate) this.violate('state-once', `${input.id} was taken in again after its acknowledgement`)
+    if (!accepted.duplicate)
+      this.violate('state-once', `${input.id} was taken in again after its acknowledgement`)
   }
 
   /** How often this was tried, this time included. */

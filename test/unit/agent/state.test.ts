@@ -154,10 +154,7 @@ test('a change that throws, or that the schema refuses, leaves memory and disk a
     )
     assert.throws(() => change(db, state, () => 7 as never), code('ERR_STATE_INVALID'))
     assert.throws(() => change(db, state, () => [] as never), code('ERR_STATE_INVALID'))
-    assert.throws(
-      () => change(db, state, async () => undefined),
-      code('ERR_TURN_CONTENT', /synchronous/),
-    )
+    assert.throws(() => change(db, state, async () => undefined), code('ERR_TURN_CONTENT', /synchronous/))
     assert.equal(state.committed, before)
     assert.deepEqual(stored(db), initial)
   }))
