@@ -37,7 +37,9 @@ if (load === undefined || positionals.length > 1) {
     const environment = describeEnvironment(folder)
     const { figures, baseline, ratio } = await run({ folder, quick: values.quick })
     const result = { name, figures: rounded(figures), baseline: rounded(baseline), ratio: rounded(ratio) }
-    process.stdout.write(values.json ? `${JSON.stringify({ ...result, environment })}\n` : table(result, environment))
+    process.stdout.write(
+      values.json ? `${JSON.stringify({ ...result, environment })}\n` : table(result, environment),
+    )
   })
 }
 

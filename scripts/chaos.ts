@@ -26,6 +26,7 @@ const report = await runChaos({
   ...(process.stderr.isTTY && { onKill: (done) => process.stderr.write(`\r${done} of ${kills} kills`) }),
 })
 if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
+if (interrupted.signal.aborted) process.exit(130)
 for (const finding of report.findings.slice(0, 20)) process.stderr.write(`✖ ${finding}\n`)
 process.stdout.write(values.json ? `${JSON.stringify(document(report))}\n` : table(report))
 process.exitCode = report.kept ? 0 : 1
@@ -72,7 +73,10 @@ function table(report: ChaosReport): string {
     ['reordered', report.reordered],
     ['keys of the state that differ from the model', report.stateDifferences],
     ['steps run again after they were recorded', report.stepsRepeated],
-    ['effects performed', `${effects.idempotent} idempotent, ${effects.verify} checked, ${effects.unkeyed} unkeyed`],
+    [
+      'effects performed',
+      `${effects.idempotent} idempotent, ${effects.verify} checked, ${effects.unkeyed} unkeyed`,
+    ],
     ['requests for them', report.arrivals],
     ['effects that a person decided', report.parked],
     ['repeated inputs recognised', report.repeatsRecognised],

@@ -23,7 +23,10 @@ export function describeEnvironment(folder: string): Environment {
 }
 
 /** Runs with a folder of its own, which is removed afterwards. */
-export async function withFolder<T>(parent: string | undefined, run: (folder: string) => Promise<T>): Promise<T> {
+export async function withFolder<T>(
+  parent: string | undefined,
+  run: (folder: string) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(parent ?? defaultParent(), 'perdura-bench-'))
   try {
     return await run(folder)
@@ -56,5 +59,7 @@ function fileSystemOf(folder: string): string {
 /** The journaling layer of ext4 names its entries `<device>-<inode of the journal>`. */
 function hasJournal(device: string): boolean {
   const name = device.split('/').at(-1) ?? ''
-  return existsSync('/proc/fs/jbd2') && readdirSync('/proc/fs/jbd2').some((entry) => entry.startsWith(`${name}-`))
+  return (
+    existsSync('/proc/fs/jbd2') && readdirSync('/proc/fs/jbd2').some((entry) => entry.startsWith(`${name}-`))
+  )
 }

@@ -26,5 +26,7 @@ export function percentile(values: readonly number[], fraction: number): number 
 
 /** Three significant digits: what these measurements are good for. */
 export function rounded(figures: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, Number(value.toPrecision(3))]))
+  return Object.fromEntries(
+    Object.entries(figures).map(([key, value]) => [key, Number(value.toPrecision(3))]),
+  )
 }

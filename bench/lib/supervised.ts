@@ -7,7 +7,10 @@ import { SupervisedChild } from '../../src/supervisor/child.ts'
 export class Supervised<Message extends { readonly type: string }> {
   readonly #child: SupervisedChild
   readonly #said: Message[] = []
-  readonly #waiting: { readonly wanted: (message: Message) => boolean; readonly resolve: (message: Message) => void }[] = []
+  readonly #waiting: {
+    readonly wanted: (message: Message) => boolean
+    readonly resolve: (message: Message) => void
+  }[] = []
 
   /** `readyType` is the type of the message by which the program says that it runs. */
   constructor(program: readonly string[], readyType: Message['type']) {

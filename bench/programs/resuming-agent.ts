@@ -19,7 +19,8 @@ export default defineAgent({
 
   async onMessage(message, ctx) {
     const { steps, hold } = message.payload as unknown as ResumingPayload
-    for (let count = 0; count < steps; count += 1) await ctx.step('step', () => ({ count, note: 'x'.repeat(64) }))
+    for (let count = 0; count < steps; count += 1)
+      await ctx.step('step', () => ({ count, note: 'x'.repeat(64) }))
     if (!hold) return
     if (ctx.turn.attempt === 1) {
       tell({ type: 'bench:holding' })

@@ -140,7 +140,8 @@ export class TurnLoop {
     this.#active += 1
     let exclusive = alone
     const becomeAlone = async (): Promise<void> => {
-      if (exclusive) return
+      // An agent that stops grants nothing more; what is not alone then is put back.
+      if (exclusive || this.#stopping) return
       exclusive = true
       const granted = new Promise<void>((resolve) => this.#wantAlone.push(resolve))
       this.#pump()

@@ -1,6 +1,6 @@
 import { formatDuration } from '../duration.ts'
 import type { LiveModel } from './live-model.ts'
-import { formatTime, oneLine, type Style } from './output.ts'
+import { displayWidth, fit, formatTime, oneLine, type Style } from './output.ts'
 import type { Activity } from './process-messages.ts'
 
 export interface ViewSize {
@@ -137,8 +137,8 @@ function compose(segments: readonly Segment[], columns: number, paint: ViewOptio
   let line = ''
   for (const { text, style } of segments) {
     if (rest <= 0) break
-    const cut = text.length <= rest ? text : `${text.slice(0, Math.max(0, rest - 1))}…`
-    rest -= cut.length
+    const cut = fit(text, rest)
+    rest -= displayWidth(cut)
     line += style === undefined ? cut : paint(style, cut)
   }
   return line

@@ -144,8 +144,21 @@ function snakeCase(value: unknown): Json {
   )
 }
 
+/** As much of the text as fits into so many columns; what was cut is marked. */
+export function fit(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text
+  let cut = ''
+  let width = 1
+  for (const character of text) {
+    width += displayWidth(character)
+    if (width > columns) break
+    cut += character
+  }
+  return columns < 1 ? '' : `${cut}…`
+}
+
 /** Columns that a terminal uses: wide for most of Asia's characters and for emoji, none for combining marks. */
-function displayWidth(text: string): number {
+export function displayWidth(text: string): number {
   let width = 0
   for (const character of text) {
     if (/\p{Mn}|\p{Me}|\u200D|\uFE0F/u.test(character)) continue

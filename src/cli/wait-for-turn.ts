@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { ordinalKey } from '../agent/steps.ts'
 import { formatDuration } from '../duration.ts'
 import { PerduraError } from '../errors.ts'
 import type { AgentPaths } from '../runtime/home.ts'
@@ -6,9 +7,11 @@ import {
   effectsOf,
   findTurn,
   outgoingOf,
+  type EffectView,
   type OutgoingView,
   type TurnSummary,
 } from '../runtime/turn-queries.ts'
+import { decideCommand } from '../runtime/why.ts'
 import type { Call } from './call.ts'
 import { Watch } from './database.ts'
 import { viewProcess } from './look.ts'
@@ -52,7 +55,7 @@ export async function waitForTurn(
       if (found?.turn.status === 'done') return { turn: found.turn, sent: found.sent }
       if (found?.turn.status === 'parked') {
         const effect = found.effects.find((candidate) => candidate.status === 'unknown')
-        throw parked(call, agent, number, effect?.name ?? '', effect?.key ?? '')
+        throw parked(call, agent, number, effect)
       }
       if (found?.turn.status === 'dead') throw setAside(call, agent, found.turn)
       if (found !== undefined && found.turn.failures > failuresTold) {
@@ -70,12 +73,20 @@ export async function waitForTurn(
   }
 }
 
-function parked(call: Call, agent: string, turn: number, effect: string, key: string): PerduraError {
-  const command = call.hint(`perdura turn resolve ${agent} ${turn} ${effect} --done|--not-done`)
+function parked(call: Call, agent: string, turn: number, effect: EffectView | undefined): PerduraError {
+  // Decided about between two looks.
+  if (effect === undefined)
+    return new PerduraError(
+      'ERR_TURN_PARKED',
+      `turn ${turn} waits for a person: see ${call.hint(`perdura why ${agent}`)}`,
+      { details: { turn } },
+    )
+  const label = ordinalKey(effect.name, effect.occurrence)
+  const command = call.hint(decideCommand(agent, turn, effect))
   return new PerduraError(
     'ERR_TURN_PARKED',
-    `turn ${turn} waits for you: nobody knows whether effect "${effect}" (key ${key}) happened; look there, then decide with: ${command}`,
-    { details: { turn, effect, key } },
+    `turn ${turn} waits for you: nobody knows whether effect "${label}" (key ${effect.key}) happened; look there, then decide with: ${command}`,
+    { details: { turn, effect: label, key: effect.key } },
   )
 }
 

@@ -9,13 +9,19 @@ import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
-import type { Json } from '../json.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Bound } from '../queue/bound.ts'
 import { exhume } from '../queue/dead-letters.ts'
 import { inboxTable, readEntry, type InboxTable } from '../queue/inbox.ts'
-import { appendOutgoing, expireTerminal, settleTerminal, terminal, type Outgoing, type Verdict } from '../queue/outbox.ts'
+import {
+  appendOutgoing,
+  expireTerminal,
+  settleTerminal,
+  terminal,
+  type Outgoing,
+  type Verdict,
+} from '../queue/outbox.ts'
 import { OutboxPump } from '../queue/outbox-pump.ts'
 import type { DatabaseFiles } from '../store/database.ts'
 import { openStore, type StoreLimits } from '../store/open-store.ts'
@@ -23,6 +29,7 @@ import type { Reader } from '../store/store.ts'
 import type { Agent, IngestInput, RecoverySummary } from './agent.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
+import { checkInput } from './ingest-input.ts'
 import { startAgent } from './start.ts'
 
 /** The parts that an agent is made of; a simulation can swap one for a broken one, to see that it notices. */
@@ -81,6 +88,9 @@ const defaultLimits: AgentLimits = {
   payloadBytesMax: 1_048_576,
 }
 
+/** How long a turn waits whose parking could not be lifted because nothing can be written, ms. */
+const unparkRetryMs = 1_000
+
 /** Opens an agent's store, recovers, and connects its parts: what every agent process does, real or simulated. */
 export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   const { definition, folder, platform, log } = options
@@ -98,13 +108,19 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     log,
     ...(options.store === undefined ? {} : { limits: options.store }),
   })
-  const emitter = new Emitter((event, error) => log.error('agent:listener:failed', { listener: event, error }))
+  const emitter = new Emitter((event, error) =>
+    log.error('agent:listener:failed', { listener: event, error }),
+  )
   let search: ReturnType<AssembleOptions['openSearch']> | undefined
   try {
     const notes = (search = options.openSearch(store.reader))
     const state = parts.loadState(store.reader, definition)
     const start = await startAgent({ store, definition, state, parts, clock, random })
-    const recovered: RecoverySummary = { ...found, previous: start.previous, interruptedTurns: start.interrupted }
+    const recovered: RecoverySummary = {
+      ...found,
+      previous: start.previous,
+      interruptedTurns: start.interrupted,
+    }
     for (const turn of start.dead) log.error('turn:dead', { turn, reason: 'crashed' })
 
     const inboxBound = new Bound(
@@ -151,7 +167,11 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
           if (expired > 0) tx.onCommit(() => agentLog.warn('outbox:message:expired', { count: expired }))
         }
         tx.onCommit(() => {
-          emitter.emit('outbox:message:committed', { sequence, to: message.to, text: textOf(message.content) })
+          emitter.emit('outbox:message:committed', {
+            sequence,
+            to: message.to,
+            text: textOf(message.content),
+          })
           if (message.to !== terminal) pump.add(sequence, message.to)
         })
       },
@@ -192,6 +212,9 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
         if (await store.write((tx) => unparkDecided(tx, parts, turn))) loop.unpark(turn)
       } catch (error) {
         agentLog.warn('turn:unpark:failed', { turn, error: error as Error })
+        // A full disk, mostly. Given up, the turn would stay parked with nothing left to decide; the next start does it
+        // where this process is closing.
+        if (closing === undefined) clock.setTimer(unparkRetryMs, () => void unparkLater(turn))
       }
     }
 
@@ -250,7 +273,8 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     }
 
     const ingest = async (input: IngestInput): Promise<{ position: number; duplicate: boolean }> => {
-      if (closing !== undefined) throw new PerduraError('ERR_STORE_CLOSED', `${agent.name} is stopping: try again later`)
+      if (closing !== undefined)
+        throw new PerduraError('ERR_STORE_CLOSED', `${agent.name} is stopping: try again later`)
       const entry = checkInput(input, limits.payloadBytesMax)
       const accepted = await store.write((tx) => {
         const result = parts.inbox.accept(tx, entry, clock.now())
@@ -288,7 +312,9 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       reader: store.reader,
       ingest,
       async resolveEffect(turn, effect, decision) {
-        const unparked = await store.write((tx) => decideEffect(tx, parts, { turn, effect, decision, now: clock.now() }))
+        const unparked = await store.write((tx) =>
+          decideEffect(tx, parts, { turn, effect, decision, now: clock.now() }),
+        )
         agentLog.info('turn:effect:decided', { turn, effect, outcome: decision.outcome })
         if (unparked) loop.unpark(turn)
       },
@@ -319,48 +345,17 @@ function held(reader: Reader, from: string): { count: number; bytes: number } {
   return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 }
 }
 
-function checkInput(input: IngestInput, payloadBytesMax: number): Parameters<InboxTable['accept']>[1] {
-  const { id, payload, from = terminal, conversation = from, inReplyTo, hops = 0 } = input
-  if (typeof id !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(id)) {
-    throw new PerduraError('ERR_IDEMPOTENCY_KEY_INVALID', 'an id has 1 to 255 printable ASCII characters')
-  }
-  if (typeof from !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(from)) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'from: a name of 1 to 128 printable ASCII characters without spaces')
-  }
-  if (typeof conversation !== 'string' || conversation.length === 0 || conversation.length > 256) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'conversation: 1 to 256 characters')
-  }
-  if (inReplyTo !== undefined && (typeof inReplyTo !== 'string' || inReplyTo.length === 0 || inReplyTo.length > 256)) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'inReplyTo: the id of a message, 1 to 256 characters')
-  }
-  if (!Number.isSafeInteger(hops) || hops < 0 || hops > 1_000) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'hops: a whole number from 0 to 1000')
-  }
-  let text: string | undefined
-  try {
-    text = JSON.stringify(payload)
-  } catch (cause) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'the payload cannot be written as JSON', { cause })
-  }
-  if (text === undefined) throw new PerduraError('ERR_PAYLOAD_INVALID', 'there is no payload')
-  const sizeBytes = Buffer.byteLength(text)
-  if (sizeBytes > payloadBytesMax) {
-    throw new PerduraError('ERR_PAYLOAD_TOO_LARGE', `the payload has ${sizeBytes} bytes, at most ${payloadBytesMax} are taken`, {
-      details: { sizeBytes, payloadBytesMax },
-    })
-  }
-  // A copy: what the caller does to the payload until it is written is not taken in.
-  const copy = JSON.parse(text) as Json
-  return { kind: 'message', source: `from:${from}`, id, sender: from, conversation, payload: copy, hops, inReplyTo }
-}
-
 /** The limits, with the defaults of those that were not given; ERR_USAGE names the one that is wrong. */
 function checkLimits(given: Partial<AgentLimits>): AgentLimits {
   for (const [name, value] of Object.entries(given)) {
     if (!(name in defaultLimits)) {
-      throw new PerduraError('ERR_USAGE', `limits.${name}: there is no such limit; there are ${Object.keys(defaultLimits).join(', ')}`)
+      throw new PerduraError(
+        'ERR_USAGE',
+        `limits.${name}: there is no such limit; there are ${Object.keys(defaultLimits).join(', ')}`,
+      )
     }
-    if (!Number.isSafeInteger(value) || value < 1) throw new PerduraError('ERR_USAGE', `limits.${name}: must be a whole number from 1`)
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new PerduraError('ERR_USAGE', `limits.${name}: must be a whole number from 1`)
   }
   return { ...defaultLimits, ...given }
 }

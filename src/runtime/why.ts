@@ -1,3 +1,4 @@
+import { ordinalKey } from '../agent/steps.ts'
 import { formatDuration } from '../duration.ts'
 import { terminal } from '../queue/outbox.ts'
 import type { Reader } from '../store/store.ts'
@@ -159,7 +160,7 @@ function explainProcess(facts: WhyFacts): Explanation[] {
   } else if (process.answers === false) {
     found.push({
       reason: 'not-answering',
-      text: `process ${process.pid ?? ''} runs but does not answer: a handler may be in an endless loop`,
+      text: `process ${process.pid ?? ''} runs but does not answer: a handler may be in an endless loop, or the process is suspended`,
       command: `perdura logs ${agent} -n 20`,
     })
   }
@@ -216,8 +217,8 @@ function explainHead(facts: WhyFacts, turn: TurnSummary, effects: readonly Effec
     return unknown.map((effect) => ({
       reason: 'parked' as const,
       turn: turn.turn,
-      text: `${what} waits for you: nobody knows whether effect "${effect.name}" (key ${effect.key}) happened; look there, then decide`,
-      command: `perdura turn resolve ${agent} ${turn.turn} ${effect.name} --done|--not-done`,
+      text: `${what} waits for you: nobody knows whether effect "${ordinalKey(effect.name, effect.occurrence)}" (key ${effect.key}) happened; look there, then decide`,
+      command: decideCommand(agent, turn.turn, effect),
     }))
   }
   if (turn.status === 'running') {
@@ -275,6 +276,20 @@ function explainOutgoing(facts: WhyFacts): Explanation[] {
     }
   }
   return found
+}
+
+/**
+ * The command by which a person decides about an effect. Pasted as it stands it is an error to a shell, and never one of
+ * the two answers.
+ */
+export function decideCommand(
+  agent: string,
+  turn: number,
+  effect: Pick<EffectView, 'name' | 'occurrence'>,
+): string {
+  const label = ordinalKey(effect.name, effect.occurrence)
+  const word = /^[\w.:/@%+=,-]+$/.test(label) ? label : `'${label.replaceAll("'", String.raw`'\''`)}'`
+  return `perdura turn resolve ${agent} ${turn} ${word} <--done|--not-done>`
 }
 
 function attempts(turn: TurnSummary): string {

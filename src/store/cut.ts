@@ -4,7 +4,7 @@ import { isJsonObject } from '../json.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Database, DatabaseFiles } from './database.ts'
-import type { JournalPosition } from './journal.ts'
+import type { JournalPosition } from './chain-scan.ts'
 import type { Chain } from './journal-record.ts'
 import { readPosition, schemaVersion } from './position.ts'
 

@@ -1,6 +1,6 @@
 import { PerduraError } from '../errors.ts'
 import type { Database } from './database.ts'
-import type { JournalPosition } from './journal.ts'
+import type { JournalPosition } from './chain-scan.ts'
 import { chainSeed, type Chain } from './journal-record.ts'
 import { assertSchema, schemaHash } from './lint-schema.ts'
 

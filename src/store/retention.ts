@@ -3,9 +3,10 @@ import { toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Log } from '../platform/log.ts'
+import { segmentIndexes, segmentName } from './chain-scan.ts'
 import { cutBeside, listCuts, removeCut, removeUnfinishedCuts } from './cut.ts'
 import type { Database, DatabaseFiles } from './database.ts'
-import { segmentIndexes, segmentName, type Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { decodeSegmentHeader, segmentHeaderBytes } from './journal-record.ts'
 
 export interface RetentionOptions {

@@ -10,6 +10,15 @@ test('an agent that is killed fifteen times loses, repeats and reorders nothing'
   const { acknowledged, duplicated, kept, kills, lost, reordered, stateDifferences, stepsRepeated } = report
   assert.deepEqual(
     { acknowledged, kills, lost, duplicated, reordered, stateDifferences, stepsRepeated, kept },
-    { acknowledged: 150, kills: 15, lost: 0, duplicated: 0, reordered: 0, stateDifferences: 0, stepsRepeated: 0, kept: true },
+    {
+      acknowledged: 150,
+      kills: 15,
+      lost: 0,
+      duplicated: 0,
+      reordered: 0,
+      stateDifferences: 0,
+      stepsRepeated: 0,
+      kept: true,
+    },
   )
 })

@@ -147,8 +147,12 @@ class ChaosRun {
   }
 
   #openWork(view: DatabaseView): string[] {
-    const turns = view.read((reader) => listTurns(reader, { statuses: ['pending', 'running', 'parked'], limit: 5 }))
-    return (turns ?? []).map(({ turn, status, error }) => `turn ${turn} is still ${status}: ${error ?? 'no error'}`)
+    const turns = view.read((reader) =>
+      listTurns(reader, { statuses: ['pending', 'running', 'parked'], limit: 5 }),
+    )
+    return (turns ?? []).map(
+      ({ turn, status, error }) => `turn ${turn} is still ${status}: ${error ?? 'no error'}`,
+    )
   }
 
   async #report(end: {
@@ -175,8 +179,15 @@ class ChaosRun {
       outside,
       ...shown,
     })
-    const all = [...findings, ...sent.violations, ...open, ...this.#agent.complaints, ...this.#peer.complaints]
-    const count = (policy: string): number => outside.performances.filter((one) => one.policy === policy).length
+    const all = [
+      ...findings,
+      ...sent.violations,
+      ...open,
+      ...this.#agent.complaints,
+      ...this.#peer.complaints,
+    ]
+    const count = (policy: string): number =>
+      outside.performances.filter((one) => one.policy === policy).length
     return {
       messages,
       kills: this.#kills,

@@ -24,7 +24,10 @@ test('the judge asks nothing of an input that was not acknowledged', () => {
   const evidence = faultless()
   const [first, ...rest] = tasks
   const accepted = evidence.acknowledged.filter(({ n }) => n !== first?.n)
-  const outside = { ...evidence.outside, performances: evidence.outside.performances.filter(({ n }) => n !== first?.n) }
+  const outside = {
+    ...evidence.outside,
+    performances: evidence.outside.performances.filter(({ n }) => n !== first?.n),
+  }
   const verdict = judge({ ...evidence, acknowledged: accepted, outside, state: modelState(rest) })
   assert.equal(verdict.lost, 0)
   assert.equal(verdict.stateDifferences, 0)
@@ -33,7 +36,10 @@ test('the judge asks nothing of an input that was not acknowledged', () => {
 test('the judge sees an effect that arrived twice', () => {
   const evidence = faultless()
   const { performances } = evidence.outside
-  const outside = { ...evidence.outside, performances: performances.flatMap((one, at) => (at === 7 ? [one, one] : [one])) }
+  const outside = {
+    ...evidence.outside,
+    performances: performances.flatMap((one, at) => (at === 7 ? [one, one] : [one])),
+  }
   assert.equal(judge({ ...evidence, outside }).duplicated, 1)
 })
 
@@ -45,7 +51,9 @@ test('the judge sees two inputs that were acknowledged as one', () => {
 
 test('the judge sees effects of one conversation that changed places', () => {
   const evidence = faultless()
-  const [first, second] = evidence.outside.performances.filter(({ conversation, name }) => conversation === 'c1' && name === 'e1')
+  const [first, second] = evidence.outside.performances.filter(
+    ({ conversation, name }) => conversation === 'c1' && name === 'e1',
+  )
   const performances = evidence.outside.performances.map((one) => {
     if (one === first) return second as Performance
     return one === second ? (first as Performance) : one
@@ -63,7 +71,9 @@ test('the judge sees a reply that is missing and one that came twice', () => {
 test('the judge sees a step that ran again after it was recorded', () => {
   const evidence = faultless()
   const index = evidence.outside.performances.findIndex(({ name }) => name === 'e2')
-  const performances = evidence.outside.performances.map((one, at) => (at === index ? { ...one, draw: 'another' } : one))
+  const performances = evidence.outside.performances.map((one, at) =>
+    at === index ? { ...one, draw: 'another' } : one,
+  )
   assert.equal(judge({ ...evidence, outside: { ...evidence.outside, performances } }).stepsRepeated, 1)
 })
 

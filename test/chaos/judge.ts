@@ -54,13 +54,19 @@ export function judge({ tasks, acknowledged, outside, mailbox, notes, state }: E
       expectOnce(`effect ${name} of input ${task.n}`, performed.get(`${task.n}/${name}`)?.length ?? 0)
     }
     if (task.toYou) expectOnce(`the reply to input ${task.n}`, mailbox.filter(({ n }) => n === task.n).length)
-    if (task.note) expectOnce(`the note of input ${task.n}`, notes.filter((text) => text === `task ${task.n} was done`).length)
+    if (task.note)
+      expectOnce(
+        `the note of input ${task.n}`,
+        notes.filter((text) => text === `task ${task.n} was done`).length,
+      )
   }
   const positions = Map.groupBy(acknowledged, ({ position }) => position)
   for (const [position, inputs] of positions) {
     if (inputs.length > 1) {
       lost += inputs.length - 1
-      findings.push(`inputs ${inputs.map(({ n }) => n).join(', ')} were all acknowledged as entry ${position}`)
+      findings.push(
+        `inputs ${inputs.map(({ n }) => n).join(', ')} were all acknowledged as entry ${position}`,
+      )
     }
   }
 
@@ -110,7 +116,10 @@ function drawsThatDiffer(performances: readonly Performance[]): string[] {
   })
 }
 
-function differencesOf(model: Readonly<Record<string, unknown>>, state: Readonly<Record<string, Json>>): string[] {
+function differencesOf(
+  model: Readonly<Record<string, unknown>>,
+  state: Readonly<Record<string, Json>>,
+): string[] {
   return Object.entries(model).flatMap(([key, expected]) => {
     const [wanted, found] = [canonical(expected), canonical(state[key])]
     return wanted === found ? [] : [`state.${key} is ${found}, the model has ${wanted}`]

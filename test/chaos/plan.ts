@@ -63,7 +63,11 @@ export interface Plan {
 const conversations = 8
 
 /** Everything that is drawn, drawn beforehand: which kill hits what is up to the machine, what is tried is not. */
-export function createPlan(options: { readonly messages: number; readonly kills: number; readonly seed: number }): Plan {
+export function createPlan(options: {
+  readonly messages: number
+  readonly kills: number
+  readonly seed: number
+}): Plan {
   const random = createSeededRandom(options.seed)
   const tasks = planTasks(random.fork('tasks'), options.messages)
   const postings = random.fork('postings')
@@ -85,7 +89,9 @@ function planTasks(random: SeededRandom, messages: number): Task[] {
       n: index + 1,
       conversation,
       ordinal,
-      effects: Array.from({ length: random.pick([1, 1, 2, 3]) }, (_none, at) => planEffect(random, `e${at + 1}`)),
+      effects: Array.from({ length: random.pick([1, 1, 2, 3]) }, (_none, at) =>
+        planEffect(random, `e${at + 1}`),
+      ),
       pauseMs: random.chance(0.3) ? random.int(1, 30) : 0,
       chained: random.chance(0.25),
       looksAround: random.chance(0.05),
@@ -101,7 +107,11 @@ function planEffect(random: SeededRandom, name: string): PlannedEffect {
   const policy = random.pick<Policy>(['idempotent', 'idempotent', 'verify', 'unkeyed'])
   // An unkeyed effect that fails waits for a person each time: kept rare, since the kills give enough of them.
   const faulty = random.chance(policy === 'unkeyed' ? 0.03 : 0.12)
-  const fault = faulty ? random.pick<Fault>(['drop', 'error', 'refuse']) : random.chance(0.3) ? 'slow' : 'none'
+  const fault = faulty
+    ? random.pick<Fault>(['drop', 'error', 'refuse'])
+    : random.chance(0.3)
+      ? 'slow'
+      : 'none'
   return { name, policy, fault, slowMs: fault === 'slow' ? random.int(1, 60) : 0 }
 }
 

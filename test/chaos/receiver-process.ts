@@ -7,9 +7,11 @@ import type { ReceiverReport } from './receiver.ts'
 export class ReceiverProcess {
   readonly port: number
   readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
 
   private constructor(child: ChildProcess, port: number) {
     this.#child = child
+    this.#ended = new Promise((resolve) => child.once('close', resolve))
     this.port = port
   }
 
@@ -30,8 +32,7 @@ export class ReceiverProcess {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('close', resolve))
     this.#child.stdin?.end()
-    await ended
+    await this.#ended
   }
 }

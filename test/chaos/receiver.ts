@@ -25,7 +25,11 @@ const byKey = new Map<string, Performance>()
 const met = new Set<string>()
 let arrivals = 0
 
-function arrive(arrival: Arrival, answer: (status: number, body: unknown, afterMs?: number) => void, hangUp: () => void): void {
+function arrive(
+  arrival: Arrival,
+  answer: (status: number, body: unknown, afterMs?: number) => void,
+  hangUp: () => void,
+): void {
   arrivals += 1
   const name = `${arrival.n}/${arrival.name}`
   const fault = met.has(name) ? 'none' : arrival.fault
@@ -61,7 +65,8 @@ const server = http.createServer((incoming, outgoing) => {
   incoming.on('end', () => {
     const { method = '', url = '' } = incoming
     const body: unknown = chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString())
-    if (method === 'POST' && url === '/effects') arrive(body as Arrival, answer, () => incoming.socket.destroy())
+    if (method === 'POST' && url === '/effects')
+      arrive(body as Arrival, answer, () => incoming.socket.destroy())
     else if (method === 'POST' && url === '/draws') {
       draws.push(body as { n: number; draw: string })
       answer(200, null)
@@ -79,3 +84,5 @@ server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${(server.address() as AddressInfo).port}\n`)
 })
 process.stdin.on('end', () => process.exit(0)).resume()
+// Signals of the terminal go to the whole foreground group; whoever started this one still asks it, and then lets it go.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)

@@ -52,7 +52,12 @@ interface Answer {
 
 class Sender {
   readonly #options: SenderOptions
-  readonly report = { acknowledged: [] as Acknowledgement[], attempts: 0, recognised: 0, violations: [] as string[] }
+  readonly report = {
+    acknowledged: [] as Acknowledgement[],
+    attempts: 0,
+    recognised: 0,
+    violations: [] as string[],
+  }
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -69,7 +74,8 @@ class Sender {
     if (first?.position === undefined || answers.includes(undefined)) return
     this.report.acknowledged.push({ n: task.n, position: first.position })
     for (const answer of answers.slice(1)) {
-      if (answer?.position === first.position && (answer.duplicate || first.duplicate)) this.report.recognised += 1
+      if (answer?.position === first.position && (answer.duplicate || first.duplicate))
+        this.report.recognised += 1
       else this.report.violations.push(`input ${task.n} was taken for two: ${first.text} and ${answer?.text}`)
     }
   }
@@ -118,7 +124,9 @@ class Sender {
         let text = ''
         incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
         incoming.on('error', () => finish(undefined))
-        incoming.on('end', () => finish(incoming.complete ? readAnswer(incoming.statusCode ?? 0, text) : undefined))
+        incoming.on('end', () =>
+          finish(incoming.complete ? readAnswer(incoming.statusCode ?? 0, text) : undefined),
+        )
       })
       outgoing.end(body)
     })

@@ -92,7 +92,8 @@ export class Victim {
   async #noteEnd(): Promise<void> {
     const { code, signal, complaint } = await this.#process.ended
     this.#complaints.push(`ended by itself with ${code ?? signal}: ${complaint}`)
-    if (this.#complaints.length > 10) throw new Error(`the agent does not stay up: ${this.#complaints.at(-1)}`)
+    if (this.#complaints.length > 10)
+      throw new Error(`the agent does not stay up: ${this.#complaints.at(-1)}`)
     this.#process = this.#start()
   }
 

@@ -29,10 +29,14 @@ export class DatabaseView {
 
   /** Whether nothing is left to do: every turn done, every timer fired, every message to another agent delivered. */
   get settled(): boolean {
-    return this.read((reader) => {
-      const { inbox, outbox, timers } = storedStatus(reader)
-      return inbox.pending + inbox.running + inbox.parked + timers.count + outbox.pending - outbox.forYou === 0
-    }) === true
+    return (
+      this.read((reader) => {
+        const { inbox, outbox, timers } = storedStatus(reader)
+        return (
+          inbox.pending + inbox.running + inbox.parked + timers.count + outbox.pending - outbox.forYou === 0
+        )
+      }) === true
+    )
   }
 }
 

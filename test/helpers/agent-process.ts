@@ -57,7 +57,9 @@ export class AgentProcess {
     this.#child.on('close', (code, signal) => {
       this.#ingressUrl = undefined
       this.#ended.resolve({ code, signal, complaint: this.#complaint })
-      this.#ready.reject(new Error(`the agent process ended (${code ?? signal}) before it was ready: ${this.#complaint}`))
+      this.#ready.reject(
+        new Error(`the agent process ended (${code ?? signal}) before it was ready: ${this.#complaint}`),
+      )
     })
   }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { explain } from './workload/explain.ts'
 import { runSeed } from './workload/run.ts'
 
-const seeds = 400
+const seeds = 300
 
 /** What the seeds of a short run must have met, so that their being green says something. */
 const mustReach = [

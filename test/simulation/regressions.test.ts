@@ -12,6 +12,13 @@ interface Regression {
 }
 
 const readErrors = { deathsMax: 9, databaseLossRate: 0.6, disk: { readError: 0.05 } }
+const fullDatabases = {
+  powerCutRate: 0.5,
+  deathsMax: 12,
+  databaseLossRate: 0.5,
+  databaseFullRate: 0.02,
+  disk: { readError: 0.01, noSpace: 0.02 },
+}
 const fullDisks = { fullDisks: 6, deathsMax: 9, disk: {} }
 
 /** Seeds that failed once, each with what was wrong. */
@@ -38,6 +45,11 @@ const regressions: readonly Regression[] = [
     was: 'a manifest that could not be read for a moment counted as a cut that is damaged',
   },
   { seed: 93, faults: readErrors, was: 'the same' },
+  {
+    seed: 60_151,
+    faults: fullDatabases,
+    was: 'a parked effect came to its end while nothing could be written, and its turn stayed parked for ever',
+  },
 ]
 
 for (const { seed, was, faults } of regressions) {

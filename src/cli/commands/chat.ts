@@ -60,16 +60,18 @@ class Chat {
     this.#call.output.note(`You talk with ${this.#agent}. Ctrl-D ends it; ${this.#agent} goes on.`)
     let open = true
     lines.on('line', (line) => {
-      lines.prompt()
+      this.#prompt()
       if (line.trim() === '') return
       this.#send(line).catch((error: unknown) => this.#print(this.#call.output.paint('red', describe(error))))
     })
     lines.on('SIGINT', () => lines.close())
     lines.on('close', () => {
       open = false
+      // There is no line any more that is being written; using it again would throw.
+      this.#lines = undefined
     })
     this.#show()
-    lines.prompt()
+    this.#prompt()
     while (open) {
       await delay(pollMs)
       this.#show()
@@ -145,6 +147,10 @@ class Chat {
     // Off with the line that is being written, and back with it below the text.
     process.stdout.write(`\r\u001B[K${text}\n`)
     this.#lines.prompt(true)
+  }
+
+  #prompt(): void {
+    this.#lines?.prompt()
   }
 }
 

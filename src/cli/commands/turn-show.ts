@@ -1,5 +1,7 @@
+import { ordinalKey } from '../../agent/steps.ts'
 import { formatDuration } from '../../duration.ts'
 import { showTurn, type TurnView } from '../../runtime/turn-queries.ts'
+import { decideCommand } from '../../runtime/why.ts'
 import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent } from '../look.ts'
@@ -64,11 +66,11 @@ function show(call: Call, agent: string, turn: TurnView): void {
   for (const effect of turn.effects.filter(
     (candidate) => turn.status === 'parked' && candidate.status === 'unknown',
   )) {
-    const command = `perdura turn resolve ${agent} ${turn.turn} ${effect.name} --done|--not-done`
+    const command = decideCommand(agent, turn.turn, effect)
     output.line(
       output.paint(
         'yellow',
-        `  nobody knows whether "${effect.name}" happened; look there, then: ${call.hint(command)}`,
+        `  nobody knows whether "${ordinalKey(effect.name, effect.occurrence)}" happened; look there, then: ${call.hint(command)}`,
       ),
     )
   }

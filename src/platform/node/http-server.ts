@@ -47,8 +47,8 @@ class Service {
   readonly #server: Server
   readonly #options: ServeOptions
   readonly #handle: Handle
-  /** Connections, each with the answer that is being given on it. */
-  readonly #connections = new Map<Socket, ServerResponse | undefined>()
+  /** Connections, each with the answers that are being given on it: several where requests are pipelined. */
+  readonly #connections = new Map<Socket, Set<ServerResponse>>()
   #closed: Promise<void> | undefined
 
   constructor(server: Server, options: ServeOptions, handle: Handle) {
@@ -56,14 +56,10 @@ class Service {
     this.#options = options
     this.#handle = handle
     server.on('connection', (socket) => {
-      this.#connections.set(socket, undefined)
+      this.#connections.set(socket, new Set())
       socket.once('close', () => this.#connections.delete(socket))
     })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const answer = this.#connections.get(socket as Socket)
-      if (answer?.headersSent === true) socket.destroy()
-      else answerMalformed(error, socket)
-    })
+    server.on('clientError', (error, socket) => this.#clientFailed(error, socket as Socket))
     server.on('request', (incoming, outgoing) => void this.#serve(incoming, outgoing))
     server.on('checkContinue', (incoming, outgoing) => void this.#serve(incoming, outgoing, true))
   }
@@ -78,17 +74,26 @@ class Service {
         resolve()
       })
       // A connection on which nothing is being asked has nothing to finish.
-      for (const [socket, answer] of this.#connections) if (answer === undefined) socket.destroySoon()
+      for (const [socket, answers] of this.#connections) if (answers.size === 0) socket.destroySoon()
     })
     return this.#closed
   }
 
+  /** What came is no HTTP, or did not come in time. */
+  #clientFailed(error: NodeJS.ErrnoException, socket: Socket): void {
+    const answers = [...(this.#connections.get(socket) ?? [])]
+    // What came whole before it may have been accepted: an answer of 400 in the place of its own would be a lie.
+    const last = answers.findLast((answer) => answer.req.complete)
+    if (last !== undefined) last.once('close', () => socket.destroySoon())
+    else if (answers.some((answer) => answer.headersSent)) socket.destroy()
+    else answerMalformed(error, socket)
+  }
+
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse, waits = false): Promise<void> {
     const { socket } = incoming
-    this.#connections.set(socket, outgoing)
-    outgoing.once('close', () => {
-      if (this.#connections.get(socket) === outgoing) this.#connections.set(socket, undefined)
-    })
+    const answers = this.#connections.get(socket)
+    answers?.add(outgoing)
+    outgoing.once('close', () => answers?.delete(outgoing))
     const { bodyBytesMax } = this.#options
     try {
       if (Number(incoming.headers['content-length'] ?? 0) > bodyBytesMax) {

