@@ -6,7 +6,8 @@
  * From there on `process.execPath` is a Node 24 and `process.argv[1]` is this file, so the program starts
  * itself again, as the supervisor does, with `spawn(process.execPath, [process.argv[1], …])`.
  */
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -20,12 +21,13 @@ if (nodeIsNewEnough) {
   process.argv[1] = self
   hushExperimentalWarnings()
   collapseSignalEchoes()
+  const source = join(root, 'src', 'cli', 'main.ts')
+  const inClone = existsSync(source)
   // Spares every start the stripping of types and much of the parsing (64 ms instead of 129). Written early,
   // not at the end only: a process that is killed would never write it, and its restart is what has to be fast.
-  module.enableCompileCache()
+  module.enableCompileCache(inClone ? cacheOfClone() : undefined)
   setTimeout(() => module.flushCompileCache(), 1000).unref()
-  const source = join(root, 'src', 'cli', 'main.ts')
-  const program = existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js')
+  const program = inClone ? source : join(root, 'dist', 'cli', 'main.js')
   await import(pathToFileURL(program).href)
 } else {
   const node = packagedNode(root)
@@ -34,6 +36,23 @@ if (nodeIsNewEnough) {
     process.exit(78) // do not restart me
   }
   await handOver(node.path, [self, ...process.argv.slice(2)])
+}
+
+/**
+ * The folder of a clone for its compiled code, which `npm ci` removes. When it is missing, a process that ends fills it
+ * (0.3 s): what strips types takes 30 MB, and a process that stays would keep them.
+ */
+function cacheOfClone() {
+  const folder = join(root, 'node_modules', '.cache', 'perdura')
+  const { NODE_COMPILE_CACHE: chosen, NODE_DISABLE_COMPILE_CACHE: disabled } = process.env
+  if (existsSync(folder) || chosen !== undefined || disabled !== undefined) return folder
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch {
+    return undefined // another user's clone: Node's own choice, among the temporary files
+  }
+  spawnSync(process.execPath, [join(root, 'scripts', 'lib', 'compile.mjs'), folder], { stdio: 'ignore' })
+  return folder
 }
 
 /** Node 24.0 to 24.2 warn on every start about type stripping and SQLite, which later releases call stable. */

@@ -15,6 +15,7 @@ const table = {
   ERR_NOT_RUNNING: { status: 503, exit: 3, retryable: true },
   ERR_TIMEOUT: { status: 504, exit: 1, retryable: true },
   ERR_FILE_EXISTS: { status: 409, exit: 1, retryable: false },
+  ERR_FILE_WRITE: { status: 500, exit: 1, retryable: false },
   ERR_NODE_TOO_OLD: { status: 500, exit: 78, retryable: false },
   // The home and the store.
   ERR_HOME_UNWRITABLE: { status: 500, exit: 78, retryable: false },

@@ -20,6 +20,13 @@ export { errorCodes, PerduraError, type ErrorCode } from './errors.ts'
 export { reflexAgent } from './mind/reflex/reflex.ts'
 export type { Log, LogFields, LogLevel } from './platform/log.ts'
 export type { Outgoing, Verdict } from './queue/outbox.ts'
-export type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, RecoverySummary } from './runtime/agent.ts'
-export type { AgentLimits } from './runtime/assemble.ts'
+export type {
+  Accepted,
+  Agent,
+  AgentEvents,
+  EffectDecision,
+  IngestInput,
+  RecoverySummary,
+} from './runtime/agent.ts'
+export type { AgentLimits } from './runtime/agent-limits.ts'
 export { openAgent, type OpenAgentOptions } from './runtime/open-agent.ts'

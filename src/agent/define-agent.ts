@@ -21,13 +21,17 @@ const optionNames: readonly string[] = ['name', 'state', 'limits', ...handlerNam
 export function defineAgent<Schema extends StandardSchemaV1<unknown, object>>(
   options: AgentOptions<Schema>,
 ): AgentDefinition<StandardSchemaV1.InferOutput<Schema>> {
-  if (typeof options !== 'object' || options === null) throw wrong('', 'defineAgent takes an object with a name')
+  if (typeof options !== 'object' || options === null)
+    throw wrong('', 'defineAgent takes an object with a name')
   for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) throw wrong(name, `there is no such option; there are ${optionNames.join(', ')}`)
+    if (!optionNames.includes(name))
+      throw wrong(name, `there is no such option; there are ${optionNames.join(', ')}`)
   }
-  if (!isAgentName(options.name)) throw wrong('name', 'must be 1 to 64 letters, digits, - or _, starting with a letter or digit')
+  if (!isAgentName(options.name))
+    throw wrong('name', 'must be 1 to 64 letters, digits, - or _, starting with a letter or digit')
   for (const name of handlerNames) {
-    if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(name, 'must be a function')
+    if (options[name] !== undefined && typeof options[name] !== 'function')
+      throw wrong(name, 'must be a function')
   }
   const definition: AgentDefinition<StandardSchemaV1.InferOutput<Schema>> = Object.freeze({
     name: options.name,
@@ -60,16 +64,23 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
     return Object.freeze({ version: 1, initial: {}, validate: (value: unknown) => value as State })
   }
   const { version, schema } = state
-  if (!Number.isSafeInteger(version) || version < 1) throw wrong('state.version', 'must be a whole number from 1')
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw wrong('state.version', 'must be a whole number from 1')
   const standard = schema?.['~standard'] as StandardSchemaV1.Props<unknown, State> | undefined
   if (typeof standard?.validate !== 'function') {
-    throw wrong('state.schema', 'must be a Standard Schema, such as z.object({…}) of zod, or one of valibot or arktype')
+    throw wrong(
+      'state.schema',
+      'must be a Standard Schema, such as z.object({…}) of zod, or one of valibot or arktype',
+    )
   }
   const validate = (value: unknown): State => {
     const result = standard.validate(value)
     if (result instanceof Promise) {
       result.catch(() => undefined)
-      throw new PerduraError('ERR_DEFINITION', 'state.schema validates asynchronously; a commit cannot wait: use one that does not')
+      throw new PerduraError(
+        'ERR_DEFINITION',
+        'state.schema validates asynchronously; a commit cannot wait: use one that does not',
+      )
     }
     if (result.issues !== undefined) throw invalidState(result.issues)
     return result.value
@@ -79,8 +90,11 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
     validate(initial)
   } catch (cause) {
     if (cause instanceof PerduraError && cause.code === 'ERR_DEFINITION') throw cause
-    const hint = state.initial === undefined ? 'give its fields defaults, or set state.initial' : 'correct state.initial'
-    throw new PerduraError('ERR_DEFINITION', `state: the first state does not fit state.schema: ${hint}`, { cause })
+    const hint =
+      state.initial === undefined ? 'give its fields defaults, or set state.initial' : 'correct state.initial'
+    throw new PerduraError('ERR_DEFINITION', `state: the first state does not fit state.schema: ${hint}`, {
+      cause,
+    })
   }
   return Object.freeze({ version, initial, validate })
 }
@@ -95,7 +109,11 @@ function invalidState(issues: readonly StandardSchemaV1.Issue[]): PerduraError {
 
 function checkLimits(given: Partial<TurnLimits>): TurnLimits {
   for (const name of Object.keys(given)) {
-    if (!(name in limitBounds)) throw wrong(`limits.${name}`, `there is no such limit; there are ${Object.keys(limitBounds).join(', ')}`)
+    if (!(name in limitBounds))
+      throw wrong(
+        `limits.${name}`,
+        `there is no such limit; there are ${Object.keys(limitBounds).join(', ')}`,
+      )
   }
   const limits = {} as Record<keyof TurnLimits, number>
   for (const name of Object.keys(limitBounds) as (keyof TurnLimits)[]) {
@@ -106,7 +124,8 @@ function checkLimits(given: Partial<TurnLimits>): TurnLimits {
     }
     limits[name] = value
   }
-  if (limits.retryDelayMaxMs < limits.retryDelayMs) throw wrong('limits.retryDelayMaxMs', 'must not be below limits.retryDelayMs')
+  if (limits.retryDelayMaxMs < limits.retryDelayMs)
+    throw wrong('limits.retryDelayMaxMs', 'must not be below limits.retryDelayMs')
   return Object.freeze(limits)
 }
 

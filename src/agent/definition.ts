@@ -3,7 +3,9 @@ import type { Json, JsonObject } from '../json.ts'
 import type { Log } from '../platform/log.ts'
 
 /** What `defineAgent` takes: a name, a state, and what to do with what comes in. */
-export interface AgentOptions<Schema extends StandardSchemaV1<unknown, object> = StandardSchemaV1<unknown, object>> {
+export interface AgentOptions<
+  Schema extends StandardSchemaV1<unknown, object> = StandardSchemaV1<unknown, object>,
+> {
   /** 1 to 64 letters, digits, `-` or `_`, starting with a letter or digit: also the name of the agent's folder. */
   readonly name: string
   readonly state?: {
@@ -110,7 +112,10 @@ export interface EffectOptions<T> {
   /** Does it. `key` is the same for every attempt of this effect: give it to the other side as idempotency key. */
   run(effect: { readonly key: string; readonly signal: AbortSignal }): Promise<T> | T
   /** Looks whether it was done: the result if so, undefined if certainly not. Throws when it cannot tell. */
-  verify?(effect: { readonly key: string; readonly signal: AbortSignal }): Promise<T | undefined> | T | undefined
+  verify?(effect: {
+    readonly key: string
+    readonly signal: AbortSignal
+  }): Promise<T | undefined> | T | undefined
   /** The other side does it once per key, so that it may be asked again. */
   readonly idempotent?: boolean
   /** No two hosts may do it: needs a lease where the agent is known to a hub. Without a hub the host's lock is the lease. */
@@ -138,7 +143,11 @@ export interface Note {
 /** A definition that was checked; made by `defineAgent`. */
 export interface AgentDefinition<State extends object = object> {
   readonly name: string
-  readonly state: { readonly version: number; readonly validate: (value: unknown) => State; readonly initial: unknown }
+  readonly state: {
+    readonly version: number
+    readonly validate: (value: unknown) => State
+    readonly initial: unknown
+  }
   readonly handlers: {
     readonly onStart: ((start: Start, ctx: Context<State>) => Promise<void> | void) | undefined
     readonly onMessage: ((message: Message, ctx: Context<State>) => Promise<void> | void) | undefined

@@ -25,7 +25,12 @@ export interface EffectRow {
 /** The effect ledger as rows: what became of each reach outside. */
 export interface EffectTable {
   /** Before the effect is run: from here on its outcome may be unknown. */
-  start(tx: Tx, effect: Ordinal, how: { readonly key: string; readonly policy: EffectPolicy }, now: number): void
+  start(
+    tx: Tx,
+    effect: Ordinal,
+    how: { readonly key: string; readonly policy: EffectPolicy },
+    now: number,
+  ): void
   settle(
     tx: Tx,
     effect: Ordinal,

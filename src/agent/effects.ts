@@ -24,7 +24,8 @@ interface Effect<T> {
  */
 export async function performEffect<T>(run: TurnRun, name: string, options: EffectOptions<T>): Promise<T> {
   run.assertOpen()
-  if (typeof options?.run !== 'function') throw new PerduraError('ERR_TURN_CONTENT', `effect "${name}" has no run function`)
+  if (typeof options?.run !== 'function')
+    throw new PerduraError('ERR_TURN_CONTENT', `effect "${name}" has no run function`)
   const occurrence = run.effectOccurrences.next(name)
   const label = ordinalKey(name, occurrence)
   const { entry, host } = run
@@ -50,7 +51,10 @@ export async function performEffect<T>(run: TurnRun, name: string, options: Effe
 async function clarify<T>(effect: Effect<T>, known: EffectRow): Promise<{ readonly result: T } | undefined> {
   if (effect.policy === 'idempotent') return undefined
   if (effect.policy === 'unkeyed') {
-    await settle(effect, { status: 'unknown', error: known.error ?? 'the process ended while it was under way' })
+    await settle(effect, {
+      status: 'unknown',
+      error: known.error ?? 'the process ended while it was under way',
+    })
     throw effect.run.park(effect.label)
   }
   return verify(effect)
@@ -71,7 +75,10 @@ async function start<T>(effect: Effect<T>): Promise<T> {
   }
   let result: T
   try {
-    result = await run.trackEffect(label, invoke(() => options.run({ key, signal: run.signal })))
+    result = await run.trackEffect(
+      label,
+      invoke(() => options.run({ key, signal: run.signal })),
+    )
   } catch (thrown) {
     return afterFailure(effect, toError(thrown))
   }

@@ -95,7 +95,8 @@ function sweepTurns(tx: Tx, limits: RetentionLimits, now: number): number {
 }
 
 function sweepOutbox(tx: Tx, limits: RetentionLimits, now: number): number {
-  const newest = tx.get<{ sequence: number | null }>('SELECT max(sequence) AS sequence FROM outbox')?.sequence ?? 0
+  const newest =
+    tx.get<{ sequence: number | null }>('SELECT max(sequence) AS sequence FROM outbox')?.sequence ?? 0
   return tx.run(
     `DELETE FROM outbox WHERE sequence IN (SELECT sequence FROM outbox
        WHERE status <> 'pending' AND (settled_at < ? OR sequence <= ?) LIMIT ?)`,
@@ -106,7 +107,8 @@ function sweepOutbox(tx: Tx, limits: RetentionLimits, now: number): number {
 }
 
 function sweepSeen(tx: Tx, limits: RetentionLimits, now: number): number {
-  const newest = tx.get<{ position: number | null }>('SELECT max(position) AS position FROM inbox_seen')?.position ?? 0
+  const newest =
+    tx.get<{ position: number | null }>('SELECT max(position) AS position FROM inbox_seen')?.position ?? 0
   // What is still open must be recognised whatever its age.
   const old = tx.all<{ source: string; id: string }>(
     `SELECT source, id FROM inbox_seen WHERE (seen_at < ? OR position <= ?) AND NOT EXISTS (

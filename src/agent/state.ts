@@ -93,7 +93,8 @@ export class AgentState {
       merged[key] = Object.hasOwn(before, key) && isDeepStrictEqual(before[key], value) ? before[key] : value
       if (merged[key] !== before[key]) writeKey(tx, key, merged[key])
     }
-    for (const key of Object.keys(before)) if (!Object.hasOwn(merged, key)) tx.run('DELETE FROM state WHERE key = ?', key)
+    for (const key of Object.keys(before))
+      if (!Object.hasOwn(merged, key)) tx.run('DELETE FROM state WHERE key = ?', key)
     const after = freeze(merged)
     this.#working = after
     tx.onUndo(() => (this.#working = before))
@@ -128,7 +129,10 @@ function applyChange(document: Document, change: StateChange): Document {
     const result: unknown = change(draft)
     if (result instanceof Promise) {
       result.catch(() => undefined)
-      throw new PerduraError('ERR_TURN_CONTENT', 'ctx.update takes a synchronous function: await before it, not in it')
+      throw new PerduraError(
+        'ERR_TURN_CONTENT',
+        'ctx.update takes a synchronous function: await before it, not in it',
+      )
     }
     return result === undefined || isDraft(result) ? undefined : (result as Document)
   })

@@ -10,7 +10,12 @@ export interface Ordinal {
 
 /** Recorded results of steps. */
 export interface StepTable {
-  record(tx: Tx, step: Ordinal, result: string, timing: { readonly now: number; readonly durationMs: number }): void
+  record(
+    tx: Tx,
+    step: Ordinal,
+    result: string,
+    timing: { readonly now: number; readonly durationMs: number },
+  ): void
   /** Results of the turn, by `ordinalKey`. */
   load(reader: Reader, turn: number): Map<string, string>
 }
@@ -47,7 +52,10 @@ export class Occurrences {
 
   next(name: string): number {
     if (typeof name !== 'string' || name.length === 0 || name.length > 200 || name.includes('#')) {
-      throw new PerduraError('ERR_TURN_CONTENT', 'the name of a step or an effect has 1 to 200 characters and no #')
+      throw new PerduraError(
+        'ERR_TURN_CONTENT',
+        'the name of a step or an effect has 1 to 200 characters and no #',
+      )
     }
     const occurrence = (this.#counts.get(name) ?? 0) + 1
     this.#counts.set(name, occurrence)
@@ -67,13 +75,18 @@ export function encodeResult(what: string, result: unknown): string {
   try {
     text = JSON.stringify(result)
   } catch (cause) {
-    throw new PerduraError('ERR_TURN_CONTENT', `${what} cannot be recorded as JSON: it must be plain data`, { cause })
+    throw new PerduraError('ERR_TURN_CONTENT', `${what} cannot be recorded as JSON: it must be plain data`, {
+      cause,
+    })
   }
   if (text === undefined) {
     throw new PerduraError('ERR_TURN_CONTENT', `${what} is a ${typeof result}: it must be plain data`)
   }
   if (Buffer.byteLength(text) > resultBytesMax) {
-    throw new PerduraError('ERR_TURN_CONTENT', `${what} is over 1 MiB: keep it elsewhere, and here only where it is`)
+    throw new PerduraError(
+      'ERR_TURN_CONTENT',
+      `${what} is over 1 MiB: keep it elsewhere, and here only where it is`,
+    )
   }
   return text
 }

@@ -38,14 +38,22 @@ export interface TimerTable {
   add(tx: Tx, timer: NewTimer, now: number): void
   cancel(tx: Tx, id: string): void
   /** Moves timers that are due into the inbox, oldest first; returns the positions. */
-  fire(tx: Tx, inbox: InboxTable, now: number, countMax: number): { readonly position: number; readonly conversation: string }[]
+  fire(
+    tx: Tx,
+    inbox: InboxTable,
+    now: number,
+    countMax: number,
+  ): { readonly position: number; readonly conversation: string }[]
 }
 
 export const timerTable: TimerTable = {
   add(tx, timer, now) {
     const count = tx.get<{ count: number }>('SELECT count(*) AS count FROM timers')?.count ?? 0
     if (count >= timersMax) {
-      throw new PerduraError('ERR_TIMERS_FULL', `${count} timers are set already: cancel some, or let some fire`)
+      throw new PerduraError(
+        'ERR_TIMERS_FULL',
+        `${count} timers are set already: cancel some, or let some fire`,
+      )
     }
     tx.run(
       `INSERT OR REPLACE INTO timers (id, conversation, sender, payload, hops, due_at, created_at, turn)
@@ -64,9 +72,17 @@ export const timerTable: TimerTable = {
     tx.run('DELETE FROM timers WHERE id = ?', id)
   },
   fire(tx, inbox, now, countMax) {
-    const due = tx.all<TimerRow>('SELECT * FROM timers WHERE due_at <= ? ORDER BY due_at, id LIMIT ?', now, countMax)
+    const due = tx.all<TimerRow>(
+      'SELECT * FROM timers WHERE due_at <= ? ORDER BY due_at, id LIMIT ?',
+      now,
+      countMax,
+    )
     return due.flatMap((row) => {
-      const payload: TimerPayload = { id: row.id, payload: JSON.parse(row.payload) as Json, dueAt: row.due_at }
+      const payload: TimerPayload = {
+        id: row.id,
+        payload: JSON.parse(row.payload) as Json,
+        dueAt: row.due_at,
+      }
       // The entry and the removal are one transaction: a timer fires once, however late.
       tx.run('DELETE FROM timers WHERE id = ?', row.id)
       const { position, duplicate } = inbox.accept(
@@ -155,5 +171,7 @@ export class TimerService {
 }
 
 function nextDue(reader: Reader): number | undefined {
-  return reader.get<{ due_at: number | null }>('SELECT min(due_at) AS due_at FROM timers')?.due_at ?? undefined
+  return (
+    reader.get<{ due_at: number | null }>('SELECT min(due_at) AS due_at FROM timers')?.due_at ?? undefined
+  )
 }

@@ -65,7 +65,9 @@ export class TurnLoop {
     const entries = openEntries(this.#options.host.store.reader)
     for (const entry of entries) this.#lanes.add({ ...entry, parked: entry.status === 'parked' })
     const first = entries.filter(({ kind, status }) => kind === 'start' && status === 'pending')
-    const suspects = entries.filter(({ kind, suspect, status }) => kind !== 'start' && suspect && status === 'pending')
+    const suspects = entries.filter(
+      ({ kind, suspect, status }) => kind !== 'start' && suspect && status === 'pending',
+    )
     this.#exclusive.push(...[...first, ...suspects].map(({ position }) => position))
     this.#pump()
   }
@@ -117,7 +119,10 @@ export class TurnLoop {
       return
     }
     const { clock, definition } = this.#options.host
-    const wakeAt = this.#lanes.wake(clock.now(), Math.max(definition.limits.retryDelayMaxMs, unwritableDelayMs))
+    const wakeAt = this.#lanes.wake(
+      clock.now(),
+      Math.max(definition.limits.retryDelayMaxMs, unwritableDelayMs),
+    )
     while (this.#active < definition.limits.turnsMax) {
       const position = this.#lanes.take()
       if (position === undefined) break
@@ -132,7 +137,9 @@ export class TurnLoop {
     this.#wakeTimer?.cancel()
     // At least every minute, since the wall clock may jump.
     if (wakeAt !== undefined) {
-      this.#wakeTimer = clock.setTimer(Math.min(Math.max(1, wakeAt - clock.now()), 60_000), () => this.#pump())
+      this.#wakeTimer = clock.setTimer(Math.min(Math.max(1, wakeAt - clock.now()), 60_000), () =>
+        this.#pump(),
+      )
     }
   }
 
@@ -223,6 +230,13 @@ export class TurnLoop {
     const { limits } = host.definition
     const { position } = entry
     if (isUnwritable(error)) throw error
+    if (error instanceof PerduraError && error.code === 'ERR_OUTBOX_FULL') {
+      // Recipients that are away are no fault of the turn's: it waits until there is room, however long that takes.
+      const availableAt = host.clock.now() + unwritableDelayMs
+      await this.#postpone(entry, { failed: false, availableAt, error: describe(error) })
+      onFailed(position, error, unwritableDelayMs)
+      return
+    }
     const failures = entry.failures + 1
     if (failures < limits.failuresMax) {
       const delayMs = Math.min(limits.retryDelayMaxMs, limits.retryDelayMs * 2 ** entry.failures)
@@ -237,7 +251,9 @@ export class TurnLoop {
       return
     }
     onFailed(position, error, null)
-    const open = [...host.effects.load(host.store.reader, position).values()].find(({ status }) => status === 'started')
+    const open = [...host.effects.load(host.store.reader, position).values()].find(
+      ({ status }) => status === 'started',
+    )
     // Set aside it would hide an effect of which nobody knows whether it happened.
     if (open !== undefined) return this.#park(entry, ordinalKey(open.name, open.occurrence))
     await host.store.write((tx) => {
@@ -256,7 +272,11 @@ export class TurnLoop {
 
   async #park({ position }: InboxEntry, effect: string): Promise<void> {
     const { host, inbox, onParked } = this.#options
-    const note = { code: 'ERR_EFFECT_UNKNOWN', message: `nobody knows whether effect "${effect}" happened`, effect }
+    const note = {
+      code: 'ERR_EFFECT_UNKNOWN',
+      message: `nobody knows whether effect "${effect}" happened`,
+      effect,
+    }
     await host.store.write((tx) => {
       inbox.park(tx, position, note)
       for (const row of host.effects.load(tx, position).values()) {
@@ -289,7 +309,10 @@ export function recoverInterrupted(
       inbox.markSuspect(tx, entry.position, entry.alone)
       continue
     }
-    const error = { code: 'ERR_TURN_CRASHED', message: `the process died ${crashes} times while only this turn ran` }
+    const error = {
+      code: 'ERR_TURN_CRASHED',
+      message: `the process died ${crashes} times while only this turn ran`,
+    }
     bury(tx, entry.position, 'crashed', gatherEvidence(tx, { ...entry, crashes }, error), options.now)
     dead.push(entry.position)
   }
@@ -298,7 +321,10 @@ export function recoverInterrupted(
 
 /** Whether the error is the store's and not the handler's. */
 function isUnwritable(error: Error): boolean {
-  return error instanceof PerduraError && ['ERR_STORE_WRITE', 'ERR_STORE_BUSY', 'ERR_STORE_CLOSED'].includes(error.code)
+  return (
+    error instanceof PerduraError &&
+    ['ERR_STORE_WRITE', 'ERR_STORE_BUSY', 'ERR_STORE_CLOSED'].includes(error.code)
+  )
 }
 
 function gatherEvidence(tx: Tx, entry: InboxEntry, error: Json): DeadLetterEvidence {
@@ -316,7 +342,11 @@ function gatherEvidence(tx: Tx, entry: InboxEntry, error: Json): DeadLetterEvide
     failures: entry.failures,
     crashes: entry.crashes,
     steps: steps.map(({ name, occurrence }) => ordinalKey(name, occurrence)),
-    effects: effects.map(({ name, occurrence, key, status }) => ({ name: ordinalKey(name, occurrence), key, status })),
+    effects: effects.map(({ name, occurrence, key, status }) => ({
+      name: ordinalKey(name, occurrence),
+      key,
+      status,
+    })),
   }
 }
 

@@ -91,7 +91,12 @@ export class TurnRun {
     const { clock, definition } = this.host
     const limitMs = definition.limits.turnTimeoutMs
     const timer = clock.setTimer(limitMs, () => {
-      this.abort(new PerduraError('ERR_TURN_TIMEOUT', `the handler did not end within ${limitMs} ms: await less, or raise limits.turnTimeoutMs`))
+      this.abort(
+        new PerduraError(
+          'ERR_TURN_TIMEOUT',
+          `the handler did not end within ${limitMs} ms: await less, or raise limits.turnTimeoutMs`,
+        ),
+      )
     })
     const aborted = new Promise<never>((_, reject) => {
       this.signal.addEventListener('abort', () => reject(toError(this.signal.reason)), { once: true })
@@ -125,21 +130,34 @@ export class TurnRun {
   /** Called by `performEffect`: this turn cannot go on without a person. */
   park(effect: string): PerduraError {
     this.#parkedBy ??= effect
-    return new PerduraError('ERR_TURN_PARKED', `nobody knows whether effect "${effect}" happened: the turn waits for a decision`)
+    return new PerduraError(
+      'ERR_TURN_PARKED',
+      `nobody knows whether effect "${effect}" happened: the turn waits for a decision`,
+    )
   }
 
   /** Throws where the handler uses its context although its turn is over. */
   assertOpen(): void {
-    if (this.#ended) throw new PerduraError('ERR_TURN_ENDED', 'the turn is over: await everything before the handler returns')
+    if (this.#ended)
+      throw new PerduraError(
+        'ERR_TURN_ENDED',
+        'the turn is over: await everything before the handler returns',
+      )
     if (this.#parkedBy !== undefined) throw this.park(this.#parkedBy)
     if (this.signal.aborted) throw toError(this.signal.reason)
   }
 
-  /** Keeps the turn open until the promise settles. */
+  /**
+   * Keeps the turn open until the promise settles. A rejection is the handler's to deal with; where it does not await
+   * it, nobody would hear of it, or the process would end: so the log does.
+   */
   track<T>(promise: Promise<T>): Promise<T> {
     this.#underWay.add(promise)
     const done = (): void => void this.#underWay.delete(promise)
-    promise.then(done, done)
+    promise.then(done, (error: unknown) => {
+      done()
+      this.log.warn(this.#ended ? 'turn:context:late' : 'turn:context:rejected', { error: toError(error) })
+    })
     return promise
   }
 
@@ -172,11 +190,11 @@ export class TurnRun {
       step: (name, run) => this.track(this.#step(name, run)),
       effect: (name, options) => this.track(performEffect(this, name, options)),
       reply: (content, options) =>
-        this.#watchLate(this.#send(entry.sender, content, options?.conversation ?? entry.conversation)),
+        this.track(this.#send(entry.sender, content, options?.conversation ?? entry.conversation)),
       send: (to, content, options) =>
-        this.#watchLate(this.#send(to, content, options?.conversation ?? host.agent.name)),
-      schedule: (when, payload) => this.#watchLate(this.#schedule(when, payload ?? null)),
-      cancel: (timerId) => this.#watchLate(this.#cancel(timerId)),
+        this.track(this.#send(to, content, options?.conversation ?? host.agent.name)),
+      schedule: (when, payload) => this.track(this.#schedule(when, payload ?? null)),
+      cancel: (timerId) => this.track(this.#cancel(timerId)),
     }
   }
 
@@ -202,7 +220,10 @@ export class TurnRun {
     const ordinal = { turn: this.entry.position, name, occurrence }
     await store.write((tx) => steps.record(tx, ordinal, result, timing))
     this.#recordedSteps.set(ordinalKey(name, occurrence), result)
-    this.log.debug('turn:step:recorded', { step: ordinalKey(name, occurrence), durationMs: timing.durationMs })
+    this.log.debug('turn:step:recorded', {
+      step: ordinalKey(name, occurrence),
+      durationMs: timing.durationMs,
+    })
     return decodeResult<T>(result)
   }
 
@@ -211,16 +232,24 @@ export class TurnRun {
     const { host, entry } = this
     const copy = copyOf('a message', content)
     if (typeof to !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(to)) {
-      throw new PerduraError('ERR_RECIPIENT', 'a recipient is the name of an agent, or "you" for the person at the terminal')
+      throw new PerduraError(
+        'ERR_RECIPIENT',
+        'a recipient is the name of an agent, or "you" for the person at the terminal',
+      )
     }
     const hops = entry.hops + 1
     if (to !== terminal && hops > host.definition.limits.hopsMax) {
-      throw new PerduraError('ERR_HOPS', `${hops - 1} automatic answers led here: not answered, so that two agents do not talk for ever`)
+      throw new PerduraError(
+        'ERR_HOPS',
+        `${hops - 1} automatic answers led here: not answered, so that two agents do not talk for ever`,
+      )
     }
     this.#sends += 1
     const id = derivedId(host.agent.id, entry.source, entry.id, 'send', this.#sends)
     const inReplyTo = to === entry.sender ? entry.id : undefined
-    this.#staged.push((tx) => host.send(tx, { id, turn: entry.position, to, conversation, content: copy, hops, inReplyTo }))
+    this.#staged.push((tx) =>
+      host.send(tx, { id, turn: entry.position, to, conversation, content: copy, hops, inReplyTo }),
+    )
   }
 
   async #schedule(when: string | number | Date, payload: Json): Promise<string> {
@@ -229,7 +258,8 @@ export class TurnRun {
     const copy = copyOf('the payload of a timer', payload)
     const now = host.clock.now()
     const dueAt = when instanceof Date ? when.getTime() : now + parseDuration(when)
-    if (!Number.isSafeInteger(dueAt)) throw new PerduraError('ERR_DURATION', 'the date of a timer is not a date')
+    if (!Number.isSafeInteger(dueAt))
+      throw new PerduraError('ERR_DURATION', 'the date of a timer is not a date')
     this.#schedules += 1
     const timer: NewTimer = {
       id: derivedId(host.agent.id, entry.source, entry.id, 'timer', this.#schedules),
@@ -247,12 +277,6 @@ export class TurnRun {
   async #cancel(timerId: string): Promise<void> {
     this.assertOpen()
     this.#staged.push((tx) => this.host.timers.cancel(tx, timerId))
-  }
-
-  /** What is asked for after the end is refused; where nobody listens to that, the log does, and the process lives on. */
-  #watchLate<T>(promise: Promise<T>): Promise<T> {
-    if (this.#ended) promise.catch((error: unknown) => this.log.warn('turn:context:late', { error: toError(error) }))
-    return promise
   }
 
   /** Gives effects under way a moment to end. One that does not has an unknown outcome. */

@@ -24,7 +24,7 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
   if (verb === undefined) {
     if (argv.includes('--version') || argv.includes('-V')) return { kind: 'version', values }
     const [unknown] = rest.filter((argument) => argument.startsWith('-') && !isGlobal(argument))
-    if (unknown !== undefined) throw unknownOption(unknown, globalOptions, 'perdura')
+    if (unknown !== undefined) throw unknownOption(unknown, globalOptions, 'perdura', false)
     return { kind: 'help', topic: '', values }
   }
   if (verb === 'help')
@@ -52,7 +52,7 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
     const surplus = JSON.stringify(parsed.positionals[most])
     throw new PerduraError(
       'ERR_USAGE',
-      `${surplus} is too much: perdura ${command.name} ${command.arguments}`,
+      `${surplus} is too much: perdura ${command.name} ${command.arguments}`.trimEnd(),
     )
   }
   return { kind: 'command', command, arguments: parsed.positionals, values: parsed.values }
@@ -148,7 +148,15 @@ function parseStrictly(
     const { code, message } = cause as Error & { code?: string }
     const option = /'(-[^' ]*)/.exec(message)?.[1] ?? ''
     if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
-      throw unknownOption(option, options, `perdura ${command.name}`, cause)
+      throw unknownOption(option, options, `perdura ${command.name}`, command.takes[1] > 0, cause)
+    if (message.includes('ambiguous')) {
+      const name = /--[^' ,]+/.exec(message)?.[0] ?? option
+      throw new PerduraError(
+        'ERR_USAGE',
+        `${name} needs a value; one that begins with "-" is written ${name}=-…: see perdura ${command.name} --help`,
+        { cause },
+      )
+    }
     throw new PerduraError('ERR_USAGE', `${firstSentence(message)}: see perdura ${command.name} --help`, {
       cause,
     })
@@ -175,10 +183,12 @@ function unknownOption(
   option: string,
   options: Readonly<Record<string, OptionSpec>>,
   program: string,
+  takesArguments: boolean,
   cause?: unknown,
 ): PerduraError {
   const meant = option.startsWith('--') ? suggest(option.slice(2), Object.keys(options)) : undefined
-  const hint = meant === undefined ? `see ${program} --help` : `did you mean --${meant}?`
+  const argument = takesArguments ? '; an argument that begins with "-" goes behind "--"' : ''
+  const hint = meant === undefined ? `see ${program} --help${argument}` : `did you mean --${meant}?`
   return new PerduraError('ERR_USAGE', `there is no option ${option}: ${hint}`, { cause })
 }
 

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os'
+import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
 import { createNodeDisk } from '../platform/node/disk.ts'
 import { createNodeProcessTable } from '../platform/node/process-table.ts'
@@ -31,6 +32,8 @@ export class Call {
     this.values = options.values
     this.output = options.output
     this.environment = options.environment
+    // An empty variable in somebody's script: the default home is not what was meant.
+    if (this.text('home') === '') throw new PerduraError('ERR_USAGE', '--home needs a folder, and is empty')
     this.home = resolveHome({
       home: this.text('home'),
       environment: options.environment,

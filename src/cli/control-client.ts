@@ -79,6 +79,12 @@ export async function askUntilAnswered(
 
 export function notRunning(call: Call, paths: AgentPaths): PerduraError {
   const name = basename(paths.folder)
+  if (viewProcess(call, paths).supervised) {
+    return new PerduraError(
+      'ERR_NOT_RUNNING',
+      `${name} has no process at this moment; what keeps it running starts it again: ${call.program} why ${name} and its own output say more`,
+    )
+  }
   return new PerduraError(
     'ERR_NOT_RUNNING',
     `${name} is not running; start it with: ${call.program} up ${name}`,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
@@ -71,7 +71,10 @@ export async function loadDefinition(target: Target): Promise<AgentDefinition> {
 }
 
 async function importDefinition(path: string): Promise<AgentDefinition> {
-  if (!existsSync(path)) throw new PerduraError('ERR_DEFINITION_LOAD', `there is no file ${path}`)
+  const facts = statSync(path, { throwIfNoEntry: false })
+  if (facts === undefined) throw new PerduraError('ERR_DEFINITION_LOAD', `there is no file ${path}`)
+  if (facts.isDirectory())
+    throw new PerduraError('ERR_DEFINITION_LOAD', `${path} is a folder: name the agent's file in it`)
   installResolveHook()
   let module: { readonly default?: unknown }
   try {

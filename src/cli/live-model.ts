@@ -16,6 +16,7 @@ export class LiveModel {
   lastRecoveryMs: number | undefined
   /** As the database of the agent has it. */
   totals: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0 }
+  /** Why the last process did not become ready. */
   failure: { readonly code: string; readonly message: string } | undefined
   readonly activity: Activity[] = []
   readonly #past: Record<keyof Counters, number> = { ...noCounters }
@@ -65,6 +66,7 @@ export class LiveModel {
       case 'ready': {
         if (this.#diedMs !== undefined) this.lastRecoveryMs = monotonicMs - this.#diedMs
         this.#diedMs = undefined
+        this.failure = undefined
         this.readySince = at
         this.ingressUrl = message.ingressUrl
         this.#first ??= message.totals

@@ -3,4 +3,10 @@ import { dispatch } from './dispatch.ts'
 
 const exitCode = await dispatch(process.argv.slice(2))
 // What a definition left running (a timer, a connection) must not keep a process alive whose agent is closed.
-process.stdout.write('', () => process.exit(exitCode))
+process.stdout.write('', (error) => {
+  // Data that could not be written (a full disk) must not look like success to a script.
+  const lost: NodeJS.ErrnoException | null | undefined = error ?? process.stdout.errored
+  if (lost === null || lost === undefined || lost.code === 'EPIPE') process.exit(exitCode)
+  process.stderr.write(`perdura: standard output could not be written: ${lost.message}\n`)
+  process.exit(exitCode === 0 ? 1 : exitCode)
+})

@@ -42,19 +42,23 @@ const textLengthMax = 2_000
 
 /**
  * Collects what an agent does and passes it on in bundles: a busy agent does thousands of things a second, and a
- * person reads ten. Only the newest lines of a bundle are kept; the counters are exact.
+ * person reads ten. Only the newest lines of a bundle are kept; the counters are exact. The next bundle waits until the
+ * last one is on its way: for a parent that does not read (it was suspended), the channel would keep them all in memory.
  */
 export class ActivityReport {
   readonly #agent: Pick<Agent, 'on' | 'reader'>
   readonly #counters: Counters
-  readonly #send: (message: ProcessMessage) => void
+  readonly #send: (message: ProcessMessage) => Promise<void>
+  #sending = false
+  #closed = false
   #lines: Activity[] = []
+  #changed = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(
     agent: Pick<Agent, 'on' | 'reader'>,
     counters: Counters,
-    send: (message: ProcessMessage) => void,
+    send: (message: ProcessMessage) => Promise<void>,
   ) {
     this.#agent = agent
     this.#counters = counters
@@ -78,20 +82,34 @@ export class ActivityReport {
     agent.on('turn:dead', ({ turn, reason }) => this.#add('dead', `turn ${turn}: ${reason}`))
     agent.on('outbox:message:committed', ({ to, text }) => this.#add('out', `${to}: ${text}`))
     agent.on('outbox:message:delivered', () => this.#schedule())
+    // From here on there is no database to take the totals from.
+    agent.on('agent:stop:done', () => this.#close())
     agent.on('outbox:message:refused', ({ to, error }) => this.#add('refused', `${to}: ${error}`))
   }
 
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    if (this.#sending || this.#closed) return
     const lines = this.#lines
     this.#lines = []
-    this.#send({
+    this.#changed = false
+    this.#sending = true
+    const sent = this.#send({
       type: 'activity',
       counters: { ...this.#counters },
       totals: totals(this.#agent.reader),
       lines,
     })
+    void sent.then(() => {
+      this.#sending = false
+      if (this.#changed) this.#schedule()
+    })
+  }
+
+  #close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
   }
 
   #add(kind: Activity['kind'], text: string): void {
@@ -101,6 +119,8 @@ export class ActivityReport {
   }
 
   #schedule(): void {
+    if (this.#closed) return
+    this.#changed = true
     // The counters are changed by listeners of the same events; wait until all of them have run.
     this.#timer ??= setTimeout(() => this.flush(), flushDelayMs)
     this.#timer.unref()

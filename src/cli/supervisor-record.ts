@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
-import { prepareAgentFolder, type AgentPaths } from '../runtime/home.ts'
+import { prepareAgentFolder, unwritable, type AgentPaths } from '../runtime/home.ts'
 import {
   isAlive,
   readProcessRecord,
   removeProcessRecord,
   writeProcessRecord,
+  type ProcessRecord,
 } from '../runtime/process-record.ts'
 import type { Call } from './call.ts'
 
@@ -44,7 +45,7 @@ export class SupervisorRecord {
       if (!told) output.note(`waiting for process ${agent.pid}, which was left behind and is stopping`)
       await delay(50)
     }
-    writeProcessRecord(disk, paths.supervisorRecord, {
+    const record: ProcessRecord = {
       pid: process.pid,
       identity: processes.identify(process.pid) ?? '',
       instance: this.#instance,
@@ -52,7 +53,12 @@ export class SupervisorRecord {
       controlSocket: '',
       ingressPort: null,
       supervisorPid: null,
-    })
+    }
+    try {
+      writeProcessRecord(disk, paths.supervisorRecord, record)
+    } catch (cause) {
+      throw unwritable(paths.supervisorRecord, cause)
+    }
     this.#paths = paths
   }
 

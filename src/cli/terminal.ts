@@ -34,5 +34,10 @@ export async function readStandardInput(bytesMax: number): Promise<string> {
     }
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch (cause) {
+    // Replacing what cannot be read would give the agent something that nobody wrote.
+    throw new PerduraError('ERR_PAYLOAD_INVALID', 'standard input is not UTF-8', { cause })
+  }
 }

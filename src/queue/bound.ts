@@ -17,7 +17,12 @@ export class Bound {
   #count: number
   #bytes: number
 
-  constructor(code: ErrorCode, what: string, limits: BoundLimits, held: { readonly count: number; readonly bytes: number }) {
+  constructor(
+    code: ErrorCode,
+    what: string,
+    limits: BoundLimits,
+    held: { readonly count: number; readonly bytes: number },
+  ) {
     this.#code = code
     this.#what = what
     this.#limits = limits

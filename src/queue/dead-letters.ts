@@ -14,7 +14,13 @@ export interface DeadLetterEvidence {
 }
 
 /** Sets an entry aside with its evidence; the conversation goes on behind it. */
-export function bury(tx: Tx, position: number, reason: string, evidence: DeadLetterEvidence, now: number): void {
+export function bury(
+  tx: Tx,
+  position: number,
+  reason: string,
+  evidence: DeadLetterEvidence,
+  now: number,
+): void {
   tx.run(
     `UPDATE inbox SET status = 'dead', suspect = 0, failures = ?, crashes = ?, finished_at = ?, error = ?
      WHERE position = ?`,
@@ -41,7 +47,10 @@ export function exhume(tx: Tx, position: number): void {
     position,
   )
   if (changes === 0) {
-    throw new PerduraError('ERR_NO_SUCH_TURN', `turn ${position} is not a dead letter: see perdura queue list`)
+    throw new PerduraError(
+      'ERR_NO_SUCH_TURN',
+      `turn ${position} is not a dead letter: see perdura queue list`,
+    )
   }
   tx.run('DELETE FROM dead_letters WHERE position = ?', position)
 }

@@ -59,7 +59,11 @@ export interface InboxTable {
   begin(tx: Tx, position: number, attempt: { readonly alone: boolean; readonly now: number }): void
   finish(tx: Tx, position: number, now: number): void
   /** Back to the queue after a failure (`failed`) or without blame. */
-  postpone(tx: Tx, position: number, retry: { readonly failed: boolean; readonly availableAt: number; readonly error: Json }): void
+  postpone(
+    tx: Tx,
+    position: number,
+    retry: { readonly failed: boolean; readonly availableAt: number; readonly error: Json },
+  ): void
   park(tx: Tx, position: number, error: Json): void
   unpark(tx: Tx, position: number): void
   /** What was running when the process before ended: blamed if it ran alone, under suspicion otherwise. */
@@ -91,7 +95,9 @@ interface InboxRow {
 export const inboxTable: InboxTable = {
   accept(tx, entry, now) {
     const payload = JSON.stringify(entry.payload)
-    const contentHash = createHash('sha256').update(JSON.stringify([entry.sender, entry.conversation, payload])).digest()
+    const contentHash = createHash('sha256')
+      .update(JSON.stringify([entry.sender, entry.conversation, payload]))
+      .digest()
     const seen = tx.get<{ position: number; content_hash: Uint8Array }>(
       'SELECT position, content_hash FROM inbox_seen WHERE source = ? AND id = ?',
       entry.source,
@@ -171,7 +177,10 @@ export const inboxTable: InboxTable = {
   },
 
   unpark(tx, position) {
-    tx.run("UPDATE inbox SET status = 'pending', available_at = 0 WHERE position = ? AND status = 'parked'", position)
+    tx.run(
+      "UPDATE inbox SET status = 'pending', available_at = 0 WHERE position = ? AND status = 'parked'",
+      position,
+    )
   },
 
   interrupted(tx) {

@@ -97,7 +97,9 @@ export class OutboxPump {
           return true
         }
         const error = verdict.verdict === 'refused' ? { error: verdict.error } : {}
-        await store.write((tx) => settleOutgoing(tx, sequence, { status: verdict.verdict, ...error }, clock.now()))
+        await store.write((tx) =>
+          settleOutgoing(tx, sequence, { status: verdict.verdict, ...error }, clock.now()),
+        )
         onSettled(message, verdict)
       }
       recipient.queue.shift()

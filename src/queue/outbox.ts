@@ -65,12 +65,18 @@ export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): numbe
 /** Pending messages to agents, in order. */
 export function pendingOutgoing(reader: Reader): { readonly sequence: number; readonly to: string }[] {
   return reader
-    .all<OutboxRow>("SELECT sequence, recipient FROM outbox WHERE status = 'pending' AND recipient <> ? ORDER BY sequence", terminal)
+    .all<OutboxRow>(
+      "SELECT sequence, recipient FROM outbox WHERE status = 'pending' AND recipient <> ? ORDER BY sequence",
+      terminal,
+    )
     .map((row) => ({ sequence: row.sequence, to: row.recipient }))
 }
 
 export function readOutgoing(reader: Reader, sequence: number): Outgoing | undefined {
-  const row = reader.get<OutboxRow>("SELECT * FROM outbox WHERE sequence = ? AND status = 'pending'", sequence)
+  const row = reader.get<OutboxRow>(
+    "SELECT * FROM outbox WHERE sequence = ? AND status = 'pending'",
+    sequence,
+  )
   if (row === undefined) return undefined
   return {
     sequence: row.sequence,

@@ -22,7 +22,9 @@ export interface Accepted {
 }
 
 /** What a person decides about an effect whose outcome nobody knows. */
-export type EffectDecision = { readonly outcome: 'done'; readonly result: Json } | { readonly outcome: 'not-done' }
+export type EffectDecision =
+  | { readonly outcome: 'done'; readonly result: Json }
+  | { readonly outcome: 'not-done' }
 
 /** What a running agent tells whoever watches it: events named `noun:verb:phase` with one object each. */
 export interface AgentEvents {

@@ -42,7 +42,9 @@ export function createRoutes(agent: Agent, options: RouteOptions): Handler {
       const matches = routes.filter((route) => route.path.test(path))
       if (matches.length === 0)
         throw new PerduraError('ERR_NO_SUCH_ROUTE', `nothing is served under ${excerpt(path)}`)
-      const route = matches.find((candidate) => candidate.method === request.method)
+      // HEAD is GET without the body, which the server leaves out (RFC 9110 9.3.2).
+      const method = request.method === 'HEAD' ? 'GET' : request.method
+      const route = matches.find((candidate) => candidate.method === method)
       if (route === undefined) {
         const allowed = matches.map((candidate) => candidate.method).join(', ')
         const refusal = new PerduraError('ERR_METHOD', `${excerpt(path)} takes ${allowed}`)
@@ -138,7 +140,9 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         const body = readJsonBody(request)
         const fields = new Fields(body)
         const ofTurn = isJsonObject(body) && 'turn' in body
-        await agent.acknowledgeTerminal(ofTurn ? { turn: fields.count('turn') } : { through: fields.count('sequence') })
+        await agent.acknowledgeTerminal(
+          ofTurn ? { turn: fields.count('turn') } : { through: fields.count('sequence') },
+        )
         return json(200, { acknowledged: true })
       },
     },

@@ -14,14 +14,20 @@ interface Tables {
 export function decideEffect(
   tx: Tx,
   tables: Tables,
-  request: { readonly turn: number; readonly effect: string; readonly decision: EffectDecision; readonly now: number },
+  request: {
+    readonly turn: number
+    readonly effect: string
+    readonly decision: EffectDecision
+    readonly now: number
+  },
 ): boolean {
   const { turn, effect, decision, now } = request
   const unknown = [...tables.effects.load(tx, turn).values()].filter(({ status }) => status === 'unknown')
   const row = unknown.find(({ name, occurrence }) => ordinalKey(name, occurrence) === effect)
   if (row === undefined || !isParked(tx, turn)) {
     const names = unknown.map(({ name, occurrence }) => `"${ordinalKey(name, occurrence)}"`)
-    const open = names.length === 0 ? 'none of its effects waits for a decision' : `it waits for ${names.join(', ')}`
+    const open =
+      names.length === 0 ? 'none of its effects waits for a decision' : `it waits for ${names.join(', ')}`
     throw new PerduraError('ERR_NO_SUCH_TURN', `turn ${turn} has no undecided effect "${effect}": ${open}`)
   }
   tables.effects.settle(

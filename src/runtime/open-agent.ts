@@ -11,7 +11,8 @@ import type { Outgoing, Verdict } from '../queue/outbox.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
 import type { Agent } from './agent.ts'
-import { assembleAgent, type AgentLimits } from './assemble.ts'
+import type { AgentLimits } from './agent-limits.ts'
+import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
 import { LocalDelivery } from './local-delivery.ts'
 
@@ -41,7 +42,8 @@ export async function openAgent<State extends object>(
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
   const { folder, log: logFile } = prepareAgentFolder(platform.disk, home, definition.name)
-  const { log, closeLog } = options.log === undefined ? openOwnLog(logFile) : { log: options.log, closeLog: () => undefined }
+  const { log, closeLog } =
+    options.log === undefined ? openOwnLog(logFile) : { log: options.log, closeLog: () => undefined }
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({

@@ -42,14 +42,24 @@ export async function startAgent(options: {
     }
     const agentId = identity?.agent_id ?? random.uuid()
     if (identity === undefined) {
-      tx.run('INSERT INTO identity (id, agent_id, name, created_at) VALUES (1, ?, ?, ?)', agentId, definition.name, now)
+      tx.run(
+        'INSERT INTO identity (id, agent_id, name, created_at) VALUES (1, ?, ?, ?)',
+        agentId,
+        definition.name,
+        now,
+      )
     }
-    const previous = identity === undefined ? 'none' : readCount(tx, runningCounter) === 0 ? 'clean' : 'killed'
+    const previous =
+      identity === undefined ? 'none' : readCount(tx, runningCounter) === 0 ? 'clean' : 'killed'
     setCount(tx, runningCounter, 1)
     if (readCount(tx, 'state.version') !== definition.state.version) state.store(tx)
-    const { interrupted, dead } = recoverInterrupted(tx, parts.inbox, { crashesMax: definition.limits.crashesMax, now })
+    const { interrupted, dead } = recoverInterrupted(tx, parts.inbox, {
+      crashesMax: definition.limits.crashesMax,
+      now,
+    })
     freeCheckable(tx, parts)
-    if (definition.handlers.onStart !== undefined) ensureStartEntry(tx, parts, { first: identity === undefined, previous }, random.uuid(), now)
+    if (definition.handlers.onStart !== undefined)
+      ensureStartEntry(tx, parts, { first: identity === undefined, previous }, random.uuid(), now)
     return { agentId, previous, interrupted, dead, markClean: (last) => setCount(last, runningCounter, 0) }
   })
 }
@@ -59,10 +69,17 @@ export async function startAgent(options: {
  * old one can be under way any more, so the effect can be checked, or asked for again.
  */
 function freeCheckable(tx: Tx, parts: Pick<AgentParts, 'inbox' | 'effects'>): void {
-  for (const { position } of tx.all<{ position: number }>("SELECT position FROM inbox WHERE status = 'parked'")) {
-    const unknown = [...parts.effects.load(tx, position).values()].filter(({ status }) => status === 'unknown')
+  for (const { position } of tx.all<{ position: number }>(
+    "SELECT position FROM inbox WHERE status = 'parked'",
+  )) {
+    const unknown = [...parts.effects.load(tx, position).values()].filter(
+      ({ status }) => status === 'unknown',
+    )
     if (unknown.some(({ policy }) => policy === 'unkeyed')) continue
-    tx.run("UPDATE effects SET status = 'started', finished_at = NULL WHERE turn = ? AND status = 'unknown'", position)
+    tx.run(
+      "UPDATE effects SET status = 'started', finished_at = NULL WHERE turn = ? AND status = 'unknown'",
+      position,
+    )
     parts.inbox.unpark(tx, position)
   }
 }
@@ -75,7 +92,9 @@ function ensureStartEntry(
   id: string,
   now: number,
 ): void {
-  const open = tx.get("SELECT 1 FROM inbox WHERE kind = 'start' AND status IN ('pending', 'running', 'parked')")
+  const open = tx.get(
+    "SELECT 1 FROM inbox WHERE kind = 'start' AND status IN ('pending', 'running', 'parked')",
+  )
   if (open !== undefined) return
   parts.inbox.accept(
     tx,

@@ -1,6 +1,7 @@
 import { ordinalKey } from '../agent/steps.ts'
 import { formatDuration } from '../duration.ts'
 import { terminal } from '../queue/outbox.ts'
+import { commitRoomBytes } from '../store/journal.ts'
 import type { Reader } from '../store/store.ts'
 import { nextTimers, pendingMessages, storedStatus, terminalMessages, type TimerView } from './queries.ts'
 import { effectsOf, listTurns, type EffectView, type OutgoingView, type TurnSummary } from './turn-queries.ts'
@@ -40,6 +41,8 @@ export interface WhyFacts {
   readonly process: ProcessFacts
   /** Journal records that the database does not have. */
   readonly lag: number
+  /** On the disk of the home. */
+  readonly freeBytes: number
   readonly stored: StoredFacts
   readonly recipients: ReadonlyMap<string, RecipientState>
 }
@@ -49,6 +52,7 @@ export interface Explanation {
     | 'not-running'
     | 'killed'
     | 'not-answering'
+    | 'disk-full'
     | 'lagging'
     | 'parked'
     | 'waits-to-retry'
@@ -162,6 +166,12 @@ function explainProcess(facts: WhyFacts): Explanation[] {
       reason: 'not-answering',
       text: `process ${process.pid ?? ''} runs but does not answer: a handler may be in an endless loop, or the process is suspended`,
       command: `perdura logs ${agent} -n 20`,
+    })
+  }
+  if (facts.freeBytes < commitRoomBytes) {
+    found.push({
+      reason: 'disk-full',
+      text: `the disk of its home is full: free some space, and ${process.supervised === true || process.state === 'running' ? 'it goes on by itself' : 'start it'}`,
     })
   }
   if (facts.lag > 0 && process.state !== 'running') {

@@ -21,7 +21,12 @@ export interface JournalPosition {
 /** What a look at a chain found; nothing has been changed by looking. */
 export type ChainScan =
   /** All records after `from` were handed over; the tail may have to be repaired before the chain is believed. */
-  | { readonly kind: 'intact'; readonly last: JournalPosition; readonly tail: Tail; readonly damagedBefore: boolean }
+  | {
+      readonly kind: 'intact'
+      readonly last: JournalPosition
+      readonly tail: Tail
+      readonly damagedBefore: boolean
+    }
   /** No segment of the chain has been begun, or none is left. */
   | { readonly kind: 'absent' }
   /** The chain's records belong to another schema than the database has. */
@@ -33,7 +38,12 @@ export type ChainScan =
   /** The chain starts after `from`: records in between were retired. */
   | { readonly kind: 'gap'; readonly firstSequence: number }
   /** A bad record after `from`, with valid ones behind it. */
-  | { readonly kind: 'corrupt'; readonly segment: string; readonly offset: number; readonly lastValid: number }
+  | {
+      readonly kind: 'corrupt'
+      readonly segment: string
+      readonly offset: number
+      readonly lastValid: number
+    }
 
 /** Where the next record goes, and what must be made safe before that. */
 export interface Tail {
@@ -98,11 +108,19 @@ export function scanChain(
   const firstUsed = headers.findIndex((header) => header !== undefined)
   if (firstUsed === -1) {
     if (!hasRecordAfter(disk, chain, from.sequence, Buffer.alloc(0), paths)) return { kind: 'absent' }
-    return { kind: 'corrupt', segment: segmentName(chain.number, indexes[0] ?? 0), offset: 0, lastValid: from.sequence }
+    return {
+      kind: 'corrupt',
+      segment: segmentName(chain.number, indexes[0] ?? 0),
+      offset: 0,
+      lastValid: from.sequence,
+    }
   }
   if (headers.some((header) => header !== undefined && !header.id.equals(chain.id))) return { kind: 'fork' }
-  if (headers.some((header) => header !== undefined && !header.schema.equals(chain.schema))) return { kind: 'other-schema' }
-  const startAt = headers.findLastIndex((header) => header !== undefined && header.firstSequence <= from.sequence + 1)
+  if (headers.some((header) => header !== undefined && !header.schema.equals(chain.schema)))
+    return { kind: 'other-schema' }
+  const startAt = headers.findLastIndex(
+    (header) => header !== undefined && header.firstSequence <= from.sequence + 1,
+  )
   if (startAt === -1) return { kind: 'gap', firstSequence: headers[firstUsed]?.firstSequence ?? 0 }
   const startHeader = headers[startAt] as SegmentHeader
 
@@ -121,7 +139,11 @@ export function scanChain(
       if (record !== undefined && !(follows(record, last) && record.tag.equals(tag))) record = undefined
       if (record === undefined && !met) {
         // Damage below what the database holds costs nothing yet: go on from where the database stands.
-        record = findRecord(segment, offset, (found) => found.tag.equals(tag) && (isAt(found, from) || follows(found, from)))
+        record = findRecord(
+          segment,
+          offset,
+          (found) => found.tag.equals(tag) && (isAt(found, from) || follows(found, from)),
+        )
         damagedBefore ||= record !== undefined
       }
       if (record === undefined) break
@@ -138,7 +160,8 @@ export function scanChain(
 
     const next = headers[at + 1]
     const restIsZero = isZero(segment.subarray(offset))
-    if (restIsZero && next?.firstSequence === last.sequence + 1 && next.previousHash.equals(last.hash)) continue
+    if (restIsZero && next?.firstSequence === last.sequence + 1 && next.previousHash.equals(last.hash))
+      continue
     if (!met && last.sequence >= from.sequence) return { kind: 'fork' }
     const rest = paths.slice(at + 1)
     const known = met ? last.sequence : from.sequence
@@ -147,8 +170,16 @@ export function scanChain(
     }
     if (!met) return { kind: 'behind' }
     const tornLater = rest.map((path) => readSegment(disk, path)).filter((bytes) => !isZero(bytes))
-    const tornBytes = tornLater.reduce((sum, bytes) => sum + bytes.length, restIsZero ? 0 : segment.length - offset)
-    return { kind: 'intact', last, tail: { segmentIndex: index, offset, lastStart, tornBytes }, damagedBefore }
+    const tornBytes = tornLater.reduce(
+      (sum, bytes) => sum + bytes.length,
+      restIsZero ? 0 : segment.length - offset,
+    )
+    return {
+      kind: 'intact',
+      last,
+      tail: { segmentIndex: index, offset, lastStart, tornBytes },
+      damagedBefore,
+    }
   }
 }
 

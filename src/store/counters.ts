@@ -8,7 +8,11 @@ export function nextCount(tx: Tx, name: string): number {
 }
 
 export function setCount(tx: Tx, name: string, value: number): void {
-  tx.run('INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', name, value)
+  tx.run(
+    'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    name,
+    value,
+  )
 }
 
 /** 0 where it was never set. */

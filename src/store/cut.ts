@@ -72,7 +72,8 @@ export async function cutBeside(options: CutOptions): Promise<Cut> {
 /** Whether the bytes of the cut are those that its manifest describes. */
 export function verifyCut(disk: Disk, folder: string, cut: Cut): boolean {
   const manifest = readManifest(disk, join(folder, `${cut.name}.json`))
-  if (manifest === undefined || manifest.chain !== cut.chain || manifest.sequence !== cut.sequence) return false
+  if (manifest === undefined || manifest.chain !== cut.chain || manifest.sequence !== cut.sequence)
+    return false
   if (!disk.exists(join(folder, cut.name))) return false
   const steps = checksum(disk, join(folder, cut.name))
   for (;;) {

@@ -59,7 +59,8 @@ export class GroupCommit {
   }
 
   write<T>(operation: (tx: Tx) => T): Promise<T> {
-    if (this.#closed) return Promise.reject(new PerduraError('ERR_STORE_CLOSED', 'the agent is stopping: try again later'))
+    if (this.#closed)
+      return Promise.reject(new PerduraError('ERR_STORE_CLOSED', 'the agent is stopping: try again later'))
     if (this.#queue.length >= this.#options.queueMax) {
       const waiting = `${this.#queue.length} operations wait to be written already: slow down and try again`
       return Promise.reject(new PerduraError('ERR_STORE_BUSY', waiting))
@@ -110,11 +111,13 @@ export class GroupCommit {
       const batch = this.#queue.splice(0, taken > 0 ? taken : done.length + failed.length + 1)
       for (const { undo } of done.toReversed()) runAll(undo.toReversed())
       const cause = error instanceof PerduraError ? error : writeError(error)
-      for (const pending of batch) pending.reject(failed.find((one) => one.pending === pending)?.error ?? cause)
+      for (const pending of batch)
+        pending.reject(failed.find((one) => one.pending === pending)?.error ?? cause)
       return
     }
     try {
-      if (changes.length > 0) this.#writePosition(journal.append(changes, Math.max(0, Math.round(clock.now()))))
+      if (changes.length > 0)
+        this.#writePosition(journal.append(changes, Math.max(0, Math.round(clock.now()))))
       database.exec('COMMIT')
     } catch (cause) {
       process.crash(

@@ -125,7 +125,9 @@ export function findRecord(
   return undefined
 }
 
-export function encodeSegmentHeader(header: Chain & Pick<SegmentHeader, 'firstSequence' | 'previousHash'>): Buffer {
+export function encodeSegmentHeader(
+  header: Chain & Pick<SegmentHeader, 'firstSequence' | 'previousHash'>,
+): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes)
   segmentMagic.copy(bytes, 0)
   bytes.writeUInt32LE(formatVersion, 4)

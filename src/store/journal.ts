@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { PerduraError, toError } from '../errors.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import { contentEnd, segmentIndexes, segmentName, type JournalPosition, type Tail } from './chain-scan.ts'
-import { chainTag, encodeRecord, encodeSegmentHeader, recordSizeBytes, segmentHeaderBytes, type Chain } from './journal-record.ts'
+import {
+  chainTag,
+  encodeRecord,
+  encodeSegmentHeader,
+  recordSizeBytes,
+  segmentHeaderBytes,
+  type Chain,
+} from './journal-record.ts'
 
 export interface JournalOptions {
   readonly disk: Disk
@@ -19,10 +26,12 @@ export interface JournalOptions {
  * What must be free on the disk for a commit to begin: the WAL grows when the database commits, and then it is too
  * late to refuse. A batch changes some pages of the database for each row; this is room for two thousand of them.
  */
-const commitRoomBytes = 8_388_608
+export const commitRoomBytes = 8_388_608
 
 function noRoom(folder: string, cause?: unknown): PerduraError {
-  return new PerduraError('ERR_STORE_WRITE', `no room for changes in ${folder}: free some disk space`, { cause })
+  return new PerduraError('ERR_STORE_WRITE', `no room for changes in ${folder}: free some disk space`, {
+    cause,
+  })
 }
 
 /** The writing end of one chain: one record a commit, appended in place and synced. */
@@ -61,7 +70,10 @@ export class Journal {
     disk.prepareZerosNow(path, options.segmentBytes)
     const file = disk.open(path)
     try {
-      file.write(0, encodeSegmentHeader({ ...chain, firstSequence: base.sequence + 1, previousHash: base.hash }))
+      file.write(
+        0,
+        encodeSegmentHeader({ ...chain, firstSequence: base.sequence + 1, previousHash: base.hash }),
+      )
       file.sync()
     } finally {
       file.close()

@@ -1,23 +1,36 @@
 import { join } from 'node:path'
 import { PerduraError, toError } from '../errors.ts'
 import { GroupCommit, StatementCache } from './group-commit.ts'
-import { defaultStoreLimits, Opening, type StoreLimits, type StoreOptions, type StoreRecovery } from './opening.ts'
+import {
+  defaultStoreLimits,
+  Opening,
+  type StoreLimits,
+  type StoreOptions,
+  type StoreRecovery,
+} from './opening.ts'
 import type { Store } from './store.ts'
 
 export type { StoreLimits, StoreOptions, StoreRecovery }
 
 /** Takes the agent's lock, makes journal and database agree, and opens them for writing. */
 export async function openStore(options: StoreOptions): Promise<{ store: Store; recovered: StoreRecovery }> {
-  options.disk.makeFolder(join(options.folder, 'journal'))
-  const lock = options.files.lock()
   const opening = new Opening(options)
+  let lock: ReturnType<typeof options.files.lock> | undefined
   try {
+    options.disk.makeFolder(join(options.folder, 'journal'))
+    const held = (lock = options.files.lock())
     // What a killed process renamed into place is visible, and still lost at a power cut until the folder is synced.
     options.disk.syncFolder(join(options.folder, 'journal'))
     const { database, journal, retention, recovered } = opening.run()
     const reader = options.files.openReader()
     const limits = { ...defaultStoreLimits, ...options.limits }
-    const commit = new GroupCommit({ ...limits, database, journal, clock: options.clock, process: options.process })
+    const commit = new GroupCommit({
+      ...limits,
+      database,
+      journal,
+      clock: options.clock,
+      process: options.process,
+    })
     const store: Store = {
       reader: new StatementCache(reader),
       write: (operation) => commit.write(operation),
@@ -36,17 +49,36 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
           options.log.warn('store:close:failed', { error: toError(error) })
         }
         database.close()
-        lock.release()
+        held.release()
       },
     }
     return await Promise.resolve({ store, recovered })
   } catch (error) {
     opening.abandon()
-    lock.release()
-    if (!isDiskFull(error)) throw error
+    lock?.release()
     const { folder } = options
-    throw new PerduraError('ERR_STORE_WRITE', `no room to open the agent in ${folder}: free some disk space`, { cause: error })
+    if (isUnwritable(error)) {
+      throw new PerduraError(
+        'ERR_HOME_UNWRITABLE',
+        `cannot write in ${folder} (${toError(error).message}): give this user the right to, or choose another folder with --home or PERDURA_HOME`,
+        { cause: error },
+      )
+    }
+    if (!isDiskFull(error)) throw error
+    throw new PerduraError(
+      'ERR_STORE_WRITE',
+      `no room to open the agent in ${folder}: free some disk space`,
+      { cause: error },
+    )
   }
+}
+
+/** A read-only file system, or files that belong to somebody else. */
+function isUnwritable(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: number }
+  const [readOnly, cannotOpen] = [8, 14]
+  const kind = (errcode ?? 0) & 0xff
+  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || kind === readOnly || kind === cannotOpen
 }
 
 function isDiskFull(error: unknown): boolean {

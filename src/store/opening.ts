@@ -77,7 +77,8 @@ export class Opening {
 
   run(): { database: Database; journal: Journal; retention: Retention; recovered: StoreRecovery } {
     let database = this.#openDatabase()
-    if (schemaVersion(database) === 0) return this.#withNewChain(database, 'created', { replayed: 0, torn: 0 })
+    if (schemaVersion(database) === 0)
+      return this.#withNewChain(database, 'created', { replayed: 0, torn: 0 })
 
     let position = readPosition(database)
     let scan = this.#scan(position, () => undefined)
@@ -107,14 +108,17 @@ export class Opening {
         return { database, journal, retention, recovered: this.#recovered(found, undefined) }
       }
       case 'absent':
-        if (position.sequence === position.base && this.#origin === 'kept') return this.#finishNewChain(database, position, undefined)
+        if (position.sequence === position.base && this.#origin === 'kept')
+          return this.#finishNewChain(database, position, undefined)
         return this.#withNewChain(database, 'journal-lost', { replayed: 0, torn: 0 })
       case 'behind':
         this.#checkpoint(database)
         this.#setAside(position.chain.number, 'journal behind the database')
         return this.#withNewChain(database, 'journal-lost', { replayed: 0, torn: 0 })
       case 'gap':
-        throw this.#gap(`its journal starts at change ${scan.firstSequence} and the newest copy ends before that`)
+        throw this.#gap(
+          `its journal starts at change ${scan.firstSequence} and the newest copy ends before that`,
+        )
       case 'fork':
         throw new PerduraError(
           'ERR_JOURNAL_CORRUPT',
@@ -146,7 +150,8 @@ export class Opening {
   #openDatabase(): Database {
     const { files, log } = this.#options
     // SQLite would delete a WAL that it finds beside an empty database, and believe one beside a restored database.
-    if (files.exists() && files.sizeBytes() === 0 && this.#newestChain() > 0) this.#quarantine('empty database')
+    if (files.exists() && files.sizeBytes() === 0 && this.#newestChain() > 0)
+      this.#quarantine('empty database')
     if (files.exists()) {
       try {
         const database = (this.#database = files.open())
@@ -166,7 +171,8 @@ export class Opening {
   #check(database: Database): void {
     if (this.#options.files.sizeBytes() > this.#limits.checkBytesMax) return
     const row = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string }
-    if (row.quick_check !== 'ok') throw new PerduraError('ERR_STORE_CORRUPT', `the database is damaged: ${row.quick_check}`)
+    if (row.quick_check !== 'ok')
+      throw new PerduraError('ERR_STORE_CORRUPT', `the database is damaged: ${row.quick_check}`)
   }
 
   #create(): Database {
@@ -183,7 +189,8 @@ export class Opening {
     const least = newest > chain.number ? 0 : scan.kind === 'gap' ? scan.firstSequence - 1 : sequence + 1
     const cuts = listCuts(disk, this.#folder).filter((cut) => cut.chain === newest && cut.sequence >= least)
     if (cuts.some((cut) => verifyCut(disk, this.#folder, cut))) return true
-    if (newest > chain.number) throw this.#gap('state.db is older than its journal, and none of the copies is intact')
+    if (newest > chain.number)
+      throw this.#gap('state.db is older than its journal, and none of the copies is intact')
     return false
   }
 
@@ -306,9 +313,12 @@ export class Opening {
   /** The highest chain number that anything here knows; 0 when there is none. A cut without its manifest began nothing. */
   #newestChain(database?: Database): number {
     const { disk } = this.#options
-    const numbers = disk.list(this.#folder).map((name) => Number(/^(\d{6})-\d+\.segment$/.exec(name)?.[1] ?? 0))
+    const numbers = disk
+      .list(this.#folder)
+      .map((name) => Number(/^(\d{6})-\d+\.segment$/.exec(name)?.[1] ?? 0))
     for (const cut of listCuts(disk, this.#folder)) numbers.push(cut.chain)
-    if (database !== undefined && schemaVersion(database) > 0) numbers.push(readPosition(database).chain.number)
+    if (database !== undefined && schemaVersion(database) > 0)
+      numbers.push(readPosition(database).chain.number)
     return Math.max(0, ...numbers)
   }
 

@@ -17,9 +17,12 @@ export function schemaVersion(database: Database): number {
 }
 
 /** Where the database stands, and in which chain; `base` is the sequence at which the chain began. */
-export function readPosition(database: Database): JournalPosition & { readonly chain: Chain; readonly base: number } {
+export function readPosition(
+  database: Database,
+): JournalPosition & { readonly chain: Chain; readonly base: number } {
   const row = database.prepare('SELECT * FROM journal_position').get() as PositionRow | undefined
-  if (row === undefined) throw new PerduraError('ERR_STORE_CORRUPT', 'the database does not say where it stands')
+  if (row === undefined)
+    throw new PerduraError('ERR_STORE_CORRUPT', 'the database does not say where it stands')
   const schema = schemaHash(database)
   return {
     chain: { number: row.chain, id: row.chain_id, schema },

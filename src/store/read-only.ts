@@ -21,12 +21,16 @@ export interface ReadOnlyStore {
 /** Opens the database in an agent's folder without changing it or its journal. ERR_NO_SUCH_AGENT where there is none. */
 export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
   const path = join(folder, 'state.db')
-  if (!disk.exists(path)) throw new PerduraError('ERR_NO_SUCH_AGENT', `there is no agent in ${folder}: see perdura status`)
+  if (!disk.exists(path))
+    throw new PerduraError('ERR_NO_SUCH_AGENT', `there is no agent in ${folder}: see perdura status`)
   let database: Database | undefined
   try {
     database = openReader(path)
     if (schemaVersion(database) === 0) {
-      throw new PerduraError('ERR_NO_SUCH_AGENT', `the agent in ${folder} has never been started: start it first`)
+      throw new PerduraError(
+        'ERR_NO_SUCH_AGENT',
+        `the agent in ${folder} has never been started: start it first`,
+      )
     }
     assertReadable(database, migrations.length)
     const position = readPosition(database)
@@ -36,9 +40,13 @@ export function openReadOnly(folder: string, disk: Disk): ReadOnlyStore {
   } catch (error) {
     database?.close()
     if (!isCorruption(error)) throw error
-    throw new PerduraError('ERR_STORE_CORRUPT', `${path} is damaged: start the agent, which rebuilds it from its journal`, {
-      cause: error,
-    })
+    throw new PerduraError(
+      'ERR_STORE_CORRUPT',
+      `${path} is damaged: start the agent, which rebuilds it from its journal`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 

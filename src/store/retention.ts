@@ -46,7 +46,8 @@ export class Retention {
 
   rotated(): void {
     this.#filledSinceCut += 1
-    if (this.#filledSinceCut < this.#options.cutEverySegments || this.#running !== undefined || this.#closed) return
+    if (this.#filledSinceCut < this.#options.cutEverySegments || this.#running !== undefined || this.#closed)
+      return
     this.#running = this.#runOnce()
   }
 
@@ -93,7 +94,9 @@ export class Retention {
   /** The filled segments, oldest first, with the last sequence that each holds. */
   #segments(journal: Journal): { readonly name: string; readonly end: number }[] {
     const { disk, folder } = this.#options
-    const indexes = segmentIndexes(disk, folder, journal.chain.number).filter((index) => index <= journal.segmentIndex)
+    const indexes = segmentIndexes(disk, folder, journal.chain.number).filter(
+      (index) => index <= journal.segmentIndex,
+    )
     const starts = indexes.map((index) => {
       const file = disk.open(join(folder, segmentName(journal.chain.number, index)))
       try {

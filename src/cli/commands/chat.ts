@@ -59,10 +59,14 @@ class Chat {
     this.#lines = lines
     this.#call.output.note(`You talk with ${this.#agent}. Ctrl-D ends it; ${this.#agent} goes on.`)
     let open = true
+    let sending = Promise.resolve()
     lines.on('line', (line) => {
       this.#prompt()
       if (line.trim() === '') return
-      this.#send(line).catch((error: unknown) => this.#print(this.#call.output.paint('red', describe(error))))
+      // One after the other: what was pasted as several lines must come in as it was written.
+      sending = sending
+        .then(async () => void (await this.#send(line)))
+        .catch((error: unknown) => this.#print(this.#call.output.paint('red', describe(error))))
     })
     lines.on('SIGINT', () => lines.close())
     lines.on('close', () => {
@@ -77,6 +81,8 @@ class Chat {
       this.#show()
       await this.#acknowledge()
     }
+    // What was typed last is on its way, or its failure has to be shown.
+    await sending
     this.#watch.close()
     process.stdout.write('\n')
     return 0
@@ -129,7 +135,9 @@ class Chat {
     if (this.#shown <= this.#acknowledged) return
     const { supervised, state } = viewProcess(this.#call, this.#paths)
     if (state !== 'running' && !supervised) return
-    if (await acknowledgeTerminal(this.#call, this.#paths, { sequence: this.#shown }, acknowledgePatienceMs)) {
+    if (
+      await acknowledgeTerminal(this.#call, this.#paths, { sequence: this.#shown }, acknowledgePatienceMs)
+    ) {
       this.#acknowledged = this.#shown
     }
   }

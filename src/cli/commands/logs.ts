@@ -65,8 +65,10 @@ class LogTail {
 
   /** Whole lines that came since the last call. */
   more(): string[] {
-    if (!existsSync(this.#path)) return []
-    const { ino, size } = statSync(this.#path)
+    // Between a rotation and the next line there is no file.
+    const facts = statSync(this.#path, { throwIfNoEntry: false })
+    if (facts === undefined) return []
+    const { ino, size } = facts
     if (ino !== this.#inode || size < this.#offset) {
       this.#inode = ino
       this.#offset = 0

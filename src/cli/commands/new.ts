@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { PerduraError } from '../../errors.ts'
-import { checkAgentName, unwritable } from '../../runtime/home.ts'
+import { checkAgentName } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
 
 export function run(call: Call): undefined {
@@ -12,7 +12,7 @@ export function run(call: Call): undefined {
   try {
     mkdirSync(folder, { recursive: true })
   } catch (cause) {
-    throw unwritable(folder, cause)
+    throw unwritten(folder, cause)
   }
   try {
     // Only where there is nothing: an agent that somebody wrote is not to be lost to a second `new`.
@@ -23,7 +23,7 @@ export function run(call: Call): undefined {
         cause,
       })
     }
-    throw unwritable(path, cause)
+    throw unwritten(path, cause)
   }
   const shown = relative(process.cwd(), path)
   const argument = shown.startsWith('..') ? path : `./${shown}`
@@ -31,6 +31,18 @@ export function run(call: Call): undefined {
   call.output.note(`run it with:      ${call.program} up ${argument}`)
   call.output.note(`then talk to it:  ${call.program} send ${name} "hello" --wait`)
   call.output.document({ agent: name, path })
+}
+
+function unwritten(path: string, cause: unknown): PerduraError {
+  const { code } = cause as NodeJS.ErrnoException
+  return new PerduraError(
+    'ERR_FILE_WRITE',
+    `cannot write ${path} (${code}): choose another folder with --dir`,
+    {
+      cause,
+      details: { path },
+    },
+  )
 }
 
 function template(name: string): string {

@@ -49,7 +49,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
 
   const platform = createNodePlatform()
   const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
-  const token = call.environment['PERDURA_INGRESS_TOKEN']
+  const token = ingressToken(call)
   const log = createNodeLog({
     file: { path: paths.log },
     ...(token === undefined ? {} : { secrets: [token] }),
@@ -57,7 +57,13 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   crashLoudly(log)
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
 
-  const agent = await openAgent(definition, { home: call.home, platform, log })
+  let agent: Agent
+  try {
+    agent = await openAgent(definition, { home: call.home, platform, log })
+  } catch (error) {
+    log.error('agent:start:failed', { error: toError(error) })
+    throw error
+  }
   let served: Served
   try {
     // Nothing is awaited in between: whoever counts events must be there when the first one comes.
@@ -68,7 +74,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       home: call.home,
       log,
       port,
-      token: token === '' ? undefined : token,
+      token,
       supervisorPid: parent.connected ? process.ppid : null,
       makePrivateFolder,
       memory: () => {
@@ -80,10 +86,15 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         stop.ask('asked over the control socket')
       },
     })
-    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, target.launch)
   } catch (error) {
     await agent.close({ deadlineMs: 0 })
     throw error
+  }
+  try {
+    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, target.launch)
+  } catch (error) {
+    // A full disk, mostly. Only that its name alone will not be enough to start it again.
+    log.warn('agent:launch:unrecorded', { error: toError(error) })
   }
   await announce(call, parent, agent, served)
 
@@ -94,9 +105,19 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   return 0
 }
 
+/** A token that is set and empty is a script's mistake: taken for none it would open the door that it was to close. */
+function ingressToken(call: Call): string | undefined {
+  const token = call.environment['PERDURA_INGRESS_TOKEN']
+  if (token === undefined || /^[\x21-\x7e]{1,512}$/.test(token)) return token
+  throw new PerduraError(
+    'ERR_USAGE',
+    'PERDURA_INGRESS_TOKEN must be 1 to 512 printable ASCII characters without spaces: set it to such a token, or unset it',
+  )
+}
+
 async function announce(call: Call, parent: Parent, agent: Agent, served: Served): Promise<void> {
   if (parent.connected) {
-    const report = new ActivityReport(agent, served.counters, (message) => void parent.tell(message))
+    const report = new ActivityReport(agent, served.counters, (message) => parent.tell(message))
     const { previous, replayedRecords, interruptedTurns } = agent.recovered
     await parent.tell({
       type: 'ready',

@@ -11,6 +11,7 @@ export async function run(call: Call): Promise<undefined> {
   if (call.flag('done') === call.flag('not-done')) {
     throw new PerduraError('ERR_USAGE', `say what became of "${effect}": --done or --not-done`)
   }
+  if (effect === '') throw new PerduraError('ERR_USAGE', 'name the effect, as perdura why shows it')
   const result = parseResult(call)
   const paths = requireAgent(call, agent)
   const body: Json = call.flag('done') ? { outcome: 'done', result } : { outcome: 'not-done' }

@@ -5,7 +5,7 @@ import type { ChildExit } from '../../platform/child.ts'
 import { createNodeSpawner } from '../../platform/node/child.ts'
 import { createNodeClock } from '../../platform/node/clock.ts'
 import { createNodeRandom } from '../../platform/node/random.ts'
-import { SupervisedChild, type ChildState } from '../../supervisor/child.ts'
+import { doNotRestartExitCode, SupervisedChild, type ChildState } from '../../supervisor/child.ts'
 import type { Call } from '../call.ts'
 import { resolveTarget, type Target } from '../definition.ts'
 import { LiveModel } from '../live-model.ts'
@@ -122,7 +122,11 @@ class Upkeep {
 
   #exited(exit: ChildExit): void {
     const killed = exit.signal === 'SIGKILL' && !this.#stopping
-    const text = describeExit(exit, this.#killAsked)
+    const { failure } = this.#model
+    // What ends `up` too is told once, as its error.
+    const told = failure !== undefined && exit.code !== doNotRestartExitCode
+    const reason = told ? `: ${failure.code}: ${failure.message}` : ''
+    const text = describeExit(exit, this.#killAsked) + reason
     this.#killAsked = false
     const activity: Activity = { at: Date.now(), kind: 'process', text }
     this.#model.exited(text, killed, performance.now(), activity.at)

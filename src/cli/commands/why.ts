@@ -30,6 +30,7 @@ export async function run(call: Call): Promise<undefined> {
       ...(answers === undefined ? {} : { answers }),
     },
     lag,
+    freeBytes: call.disk.freeBytes(call.home),
     stored,
     recipients,
   }

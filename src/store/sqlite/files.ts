@@ -1,5 +1,16 @@
 import { backup, DatabaseSync } from 'node:sqlite'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, fsyncSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  fsyncSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PerduraError } from '../../errors.ts'
@@ -15,12 +26,13 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
     exists: () => companions.some((companion) => existsSync(path + companion)),
     sizeBytes: () => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
     open: () => openWriter(path),
-    openReader: () => openReader(path),
+    openReader: () => connectReader(path),
     checkpoint,
     quarantine(target) {
       mkdirSync(target, { recursive: true, mode: 0o700 })
       for (const companion of companions) {
-        if (existsSync(path + companion)) renameSync(path + companion, join(target, basename(path) + companion))
+        if (existsSync(path + companion))
+          renameSync(path + companion, join(target, basename(path) + companion))
       }
       syncPath(target)
       syncPath(folder)
@@ -40,11 +52,7 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
       connection.prepare('VACUUM INTO ?').run(target)
       chmodSync(target, 0o600)
     },
-    openCopy(target) {
-      const url = pathToFileURL(target)
-      url.searchParams.set('immutable', '1')
-      return new DatabaseSync(url, { readOnly: true })
-    },
+    openCopy: openImmutable,
     restoreFrom(source) {
       const temporary = `${path}.restored`
       copyFileSync(source, temporary)
@@ -56,9 +64,38 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
 }
 
 /** A read-only connection to a database file, which must exist. */
-export function openReader(path: string): Database {
+function connectReader(path: string): Database {
   const connection = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
   return configure(connection, 'PRAGMA query_only = 1')
+}
+
+/**
+ * A connection for whoever only looks. SQLite reads through files beside the database (`-shm`, an empty `-wal`) and makes
+ * them, which it cannot on a full or a read-only disk. Where nothing is in a WAL, the database was closed as it should be,
+ * and its file alone is all there is.
+ */
+export function openReader(path: string): Database {
+  const connection = connectReader(path)
+  try {
+    connection.prepare('PRAGMA schema_version').get()
+    return connection
+  } catch (error) {
+    connection.close()
+    const walBytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    if (!isUnwritable(error) || walBytes > 0) throw error
+    return openImmutable(path)
+  }
+}
+
+function openImmutable(path: string): Database {
+  const url = pathToFileURL(path)
+  url.searchParams.set('immutable', '1')
+  return new DatabaseSync(url, { readOnly: true })
+}
+
+/** SQLite could not make or write a file: READONLY, IOERR, FULL, CANTOPEN. */
+function isUnwritable(error: unknown): boolean {
+  return [8, 10, 13, 14].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff)
 }
 
 /** What is no database shows itself at the first statement; its file must not stay open then. */

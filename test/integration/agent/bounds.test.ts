@@ -119,7 +119,7 @@ test('the bound of the inbox does not drift: after failures, dead letters and re
   )
 })
 
-test('a full outbox fails the turn that sends, and what the person is sent does not count', () => {
+test('a full outbox holds up the turn that sends, without blame, and what the person is sent does not count', () => {
   const failed: string[] = []
   const definition = defineAgent({
     name: 'Ada',
@@ -135,10 +135,13 @@ test('a full outbox fails the turn that sends, and what the person is sent does 
       agent.on('turn:attempt:failed', ({ error }) => failed.push(error))
       await agent.handle('one')
       await agent.handle('two')
-      await agent.ingest({ id: 'three', payload: 'three' })
-      await agent.event('turn:dead')
+      const { position } = await agent.ingest({ id: 'three', payload: 'three' })
+      await agent.event('turn:attempt:failed')
       assert.match(failed[0] ?? '', /the outbox of Ada holds 2 entries/)
-      await agent.handle('to you')
+      const entry = agent.reader.get('SELECT status, failures FROM inbox WHERE position = ?', position)
+      assert.deepEqual({ ...(entry as object) }, { status: 'pending', failures: 0 })
+      await agent.ingest({ id: 'to you', payload: 'to you', conversation: 'another' })
+      await agent.event('turn:done')
     },
     { limits: { outboxMax: 2 }, deliver },
   )

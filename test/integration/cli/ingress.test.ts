@@ -76,6 +76,17 @@ test('garbage, too much, and web pages are refused, and everything else goes on'
   }),
 )
 
+test('a token that is set and empty, or has a space, does not open the door', patience, () =>
+  withCommandLine(async (cli) => {
+    for (const token of ['', 'open sesame', 'open-sesame\n']) {
+      const { code, stderr } = await cli.run(['up', '--port', '0'], {
+        environment: { PERDURA_INGRESS_TOKEN: token },
+      })
+      assert.deepEqual([code, /ERR_USAGE: PERDURA_INGRESS_TOKEN must be/.test(stderr)], [2, true], stderr)
+    }
+  }),
+)
+
 test('the ingress takes a token where the environment has one, and the log does not', patience, () =>
   withCommandLine(async (cli) => {
     const up = cli.start(['up', '--port', '0'], { environment: { PERDURA_INGRESS_TOKEN: 'open-sesame-123' } })

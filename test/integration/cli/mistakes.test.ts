@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
+const program = join(import.meta.dirname, '..', '..', '..', 'bin', 'perdura.mjs')
 const patience = { timeout: 60_000 }
 
 async function refused(
@@ -41,7 +43,45 @@ test('what was mistyped is answered with what was meant', patience, () =>
       'ERR_USAGE',
       /--port must be a whole number from 0 to 65535/,
     )
+    await refused(cli, ['send', 'Ada', '-5'], 2, 'ERR_USAGE', /goes behind "--"/)
+    await refused(
+      cli,
+      ['queue', 'list', 'Ada', '--limit', '-1'],
+      2,
+      'ERR_USAGE',
+      /--limit needs a value; .* --limit=-/,
+    )
+    await refused(cli, ['status', '--home', ''], 2, 'ERR_USAGE', /--home needs a folder/)
+    await refused(cli, ['turn', 'resolve', 'Ada', '1', '', '--done'], 2, 'ERR_USAGE', /name the effect/)
+    await refused(
+      cli,
+      ['new', 'X', '--dir', '/dev/null/x'],
+      1,
+      'ERR_FILE_WRITE',
+      /choose another folder with --dir/,
+    )
+    await refused(cli, ['run', cli.folder], 78, 'ERR_DEFINITION_LOAD', /is a folder: name the agent's file/)
     await refused(cli, ['logs', 'Ada', '--level', 'loud'], 2, 'ERR_USAGE', /one of debug, info, warn, error/)
+  }),
+)
+
+test('what cannot be read, or written, is an error', patience, () =>
+  withCommandLine(async (cli) => {
+    await cli.up()
+    const piped = spawnSync(process.execPath, [program, 'send', 'Ada', '-'], {
+      env: { ...process.env, PERDURA_HOME: cli.home },
+      input: Buffer.from([0x61, 0xff]),
+      encoding: 'utf8',
+    })
+    assert.deepEqual([piped.status, /ERR_PAYLOAD_INVALID: .* not UTF-8/.test(piped.stderr)], [1, true])
+    if (!existsSync('/dev/full')) return
+    const full = openSync('/dev/full', 'w')
+    const lost = spawnSync(process.execPath, [program, 'version'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    })
+    closeSync(full)
+    assert.deepEqual([lost.status, /standard output could not be written/.test(lost.stderr)], [1, true])
   }),
 )
 
@@ -138,7 +178,7 @@ test('new writes an example that runs, and never over another file', patience, (
     assert.equal(path, join(cli.folder, 'agents/mine/bea.ts'))
     await refused(cli, ['new', 'Bea', '--dir', 'agents/mine'], 1, 'ERR_FILE_EXISTS', /exists already/)
     writeFileSync(join(cli.folder, 'taken'), '')
-    await refused(cli, ['new', 'Bea', '--dir', 'taken'], 78, 'ERR_HOME_UNWRITABLE', /taken/)
+    await refused(cli, ['new', 'Bea', '--dir', 'taken'], 1, 'ERR_FILE_WRITE', /taken/)
 
     // As `npm init` leaves a folder: CommonJS, without anything installed.
     mkdirSync(join(cli.folder, 'agents/mine'), { recursive: true })

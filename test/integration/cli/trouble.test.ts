@@ -62,7 +62,7 @@ test('an effect that a kill leaves open is shown, explained, decided, and never 
       why.stdout,
       new RegExp(`turn ${turn} .* waits for you: nobody knows whether effect "charge" \\(key ${key}\\)`),
     )
-    assert.match(why.stdout, new RegExp(`perdura turn resolve Bea ${turn} charge --done\\|--not-done`))
+    assert.match(why.stdout, new RegExp(`perdura turn resolve Bea ${turn} charge <--done\\|--not-done>`))
     const shown = await cli.json(['turn', 'show', 'Bea', String(turn)])
     assert.deepEqual(
       shown.effects.map(({ name, status }: { name: string; status: string }) => [name, status]),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LiveModel } from '../../../src/cli/live-model.ts'
 import { describeActivity, renderLive } from '../../../src/cli/live-view.ts'
+import { displayWidth } from '../../../src/cli/output.ts'
 import type { Activity, ProcessMessage } from '../../../src/cli/process-messages.ts'
 import { countEvents } from '../../../src/runtime/counters.ts'
 import type { Totals } from '../../../src/runtime/queries.ts'
@@ -51,6 +52,18 @@ test('counts what came in and took effect since it began, over the deaths of pro
   assert.equal(model.counters.duplicates, 3)
   assert.equal(model.kills, 1)
   assert.equal(model.lastRecoveryMs, 84)
+})
+
+test('cuts a line by the columns that it takes, not by its characters', () => {
+  const model = new LiveModel('Ada')
+  for (const text of ['日本語'.repeat(40), '🧀'.repeat(100), `${'e\u0301'.repeat(100)}`])
+    model.add({ at: 0, kind: 'in', text })
+  for (const columns of [1, 20, 41, 80]) {
+    for (const line of render(model, { columns, rows: 24 })) {
+      assert.ok(displayWidth(line) <= columns, `${displayWidth(line)} of ${columns} columns: ${line}`)
+      assert.ok(line.isWellFormed())
+    }
+  }
 })
 
 test('shows state, figures, the newest activity, and how to talk to the agent', () => {

@@ -199,7 +199,7 @@ test('the token is required where there is one, but not to ask for health', asyn
     (await secret({ path: inbox, headers: { ...key, authorization: 'Bearer sesame' }, body: '1' })).status,
     202,
   )
-  assert.equal((await post({ method: 'GET', path: '/healthz' })).status, 200)
+  for (const method of ['GET', 'HEAD']) assert.equal((await post({ method, path: '/healthz' })).status, 200)
 })
 
 test('a wrong method names the right one, an unknown path is not found', async () => {

@@ -11,6 +11,7 @@ import {
   listAgents,
   prepareAgentFolder,
   resolveHome,
+  unwritable,
 } from '../../../src/runtime/home.ts'
 import { readLaunchRecord, writeLaunchRecord } from '../../../src/runtime/launch-record.ts'
 import {
@@ -31,6 +32,14 @@ function withFolder(use: (folder: string) => void): void {
     rmSync(folder, { recursive: true })
   }
 }
+
+test('a full disk is told from a folder that may not be written: it passes by itself', () => {
+  const full = unwritable('/home/u/x', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+  assert.deepEqual([full.code, full.retryable], ['ERR_STORE_WRITE', true])
+  assert.match(full.message, /free some disk space/)
+  const closed = unwritable('/home/u/x', Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+  assert.deepEqual([closed.code, closed.retryable], ['ERR_HOME_UNWRITABLE', false])
+})
 
 test('the home is what was asked for, else what the environment says, else the default', () => {
   const at = (home: string | undefined, environment: Record<string, string>): string =>

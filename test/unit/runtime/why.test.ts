@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { EffectView, OutgoingView, TurnSummary } from '../../../src/runtime/turn-queries.ts'
-import { explain, type Explanation, type StoredFacts, type WhyFacts } from '../../../src/runtime/why.ts'
+import {
+  decideCommand,
+  explain,
+  type Explanation,
+  type StoredFacts,
+  type WhyFacts,
+} from '../../../src/runtime/why.ts'
 
 const now = 1_000_000
 
@@ -65,6 +71,7 @@ function facts(stored: Partial<StoredFacts> = {}, rest: Partial<Omit<WhyFacts, '
     now,
     process: { state: 'running', pid: 7, answers: true },
     lag: 0,
+    freeBytes: 1_000_000_000,
     recipients: new Map(),
     ...rest,
     stored: {
@@ -132,7 +139,26 @@ test('a parked turn names its effect, its key and the decision to take', () => {
     text,
     /turn 12 .* waits for you: nobody knows whether effect "charge" \(key key-of-charge\) happened/,
   )
-  assert.equal(command, 'perdura turn resolve Ada 12 charge --done|--not-done')
+  assert.equal(command, 'perdura turn resolve Ada 12 charge <--done|--not-done>')
+})
+
+test('a full disk is said, with what happens when there is room again', () => {
+  const full = { freeBytes: 1_000_000 }
+  const texts = explain(facts({}, full)).map(({ reason, text }) => `${reason}: ${text}`)
+  assert.match(texts[0] ?? '', /^disk-full: .* free some space, and it goes on by itself$/)
+  const [, stopped] = explain(facts({}, { ...full, process: { state: 'stopped' } }))
+  assert.match(stopped?.text ?? '', /free some space, and start it$/)
+})
+
+test('the command that decides names the occurrence, and a name of several words as one', () => {
+  assert.equal(
+    decideCommand('Ada', 4, { name: 'email', occurrence: 2 }),
+    `perdura turn resolve Ada 4 'email#2' <--done|--not-done>`,
+  )
+  assert.equal(
+    decideCommand('Ada', 4, { name: "charge Bob's card; $(rm x)", occurrence: 1 }),
+    `perdura turn resolve Ada 4 'charge Bob'\\''s card; $(rm x)' <--done|--not-done>`,
+  )
 })
 
 test('a turn that waits to be tried again says when and why', () => {

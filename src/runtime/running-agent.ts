@@ -1,0 +1,310 @@
+import type { AgentDefinition } from '../agent/definition.ts'
+import { defaultRetention, Housekeeping } from '../agent/housekeeping.ts'
+import { createMemory, createNoteIds, type NoteSearch } from '../agent/notes.ts'
+import type { AgentState } from '../agent/state.ts'
+import { TimerService } from '../agent/timers.ts'
+import { TurnLoop } from '../agent/turn-loop.ts'
+import type { TurnHost } from '../agent/turn-run.ts'
+import { PerduraError, toError } from '../errors.ts'
+import { textOf } from '../json.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Log } from '../platform/log.ts'
+import type { Random } from '../platform/random.ts'
+import { Bound } from '../queue/bound.ts'
+import { exhume } from '../queue/dead-letters.ts'
+import { readEntry } from '../queue/inbox.ts'
+import {
+  appendOutgoing,
+  expireTerminal,
+  settleTerminal,
+  terminal,
+  type NewOutgoing,
+  type Outgoing,
+  type TerminalRead,
+  type Verdict,
+} from '../queue/outbox.ts'
+import { OutboxPump } from '../queue/outbox-pump.ts'
+import type { Reader, Store, Tx } from '../store/store.ts'
+import type { AgentLimits } from './agent-limits.ts'
+import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, RecoverySummary } from './agent.ts'
+import type { AgentParts } from './assemble.ts'
+import { decideEffect, unparkDecided } from './decisions.ts'
+import { Emitter } from './emitter.ts'
+import { checkInput } from './ingest-input.ts'
+import type { Started } from './start.ts'
+
+export interface RunningAgentOptions {
+  readonly definition: AgentDefinition
+  readonly folder: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly limits: AgentLimits
+  readonly parts: AgentParts
+  readonly store: Store
+  readonly search: NoteSearch & { close(): void }
+  readonly state: AgentState
+  readonly start: Started
+  readonly recovered: RecoverySummary
+  readonly deliver: (message: Outgoing) => Promise<Verdict>
+}
+
+/** How long a turn waits whose parking could not be lifted because nothing can be written, ms. */
+const unparkRetryMs = 1_000
+const closeDeadlineMs = 10_000
+
+/** An agent whose store is open: connects inbox, turn loop, timers and outbox, and is what its owner holds. */
+export class RunningAgent implements Agent {
+  readonly name: string
+  readonly id: string
+  readonly folder: string
+  readonly recovered: RecoverySummary
+  readonly reader: Reader
+  readonly #options: RunningAgentOptions
+  readonly #emitter: Emitter
+  readonly #inboxBound: Bound
+  readonly #outboxBound: Bound
+  readonly #loop: TurnLoop
+  readonly #timers: TimerService
+  readonly #pump: OutboxPump
+  readonly #housekeeping: Housekeeping
+  #closing: Promise<void> | undefined
+
+  constructor(options: RunningAgentOptions) {
+    const { definition, store, clock, log, random, limits, parts } = options
+    this.#options = options
+    this.name = definition.name
+    this.id = options.start.agentId
+    this.folder = options.folder
+    this.recovered = options.recovered
+    this.reader = store.reader
+    this.#emitter = new Emitter((listener, error) => log.error('agent:listener:failed', { listener, error }))
+    this.#inboxBound = new Bound(
+      'ERR_INBOX_FULL',
+      `the inbox of ${this.name}`,
+      { countMax: limits.inboxMax, bytesMax: limits.inboxBytesMax },
+      held(store.reader, "inbox WHERE status IN ('pending', 'running', 'parked')"),
+    )
+    this.#outboxBound = new Bound(
+      'ERR_OUTBOX_FULL',
+      `the outbox of ${this.name}`,
+      { countMax: limits.outboxMax, bytesMax: limits.outboxBytesMax },
+      held(store.reader, `outbox WHERE status = 'pending' AND recipient <> '${terminal}'`),
+    )
+    this.#loop = this.#createLoop()
+    this.#timers = new TimerService({
+      store,
+      clock,
+      log,
+      timers: parts.timers,
+      inbox: parts.inbox,
+      room: () => this.#inboxBound.room,
+      onFired: (entries) => {
+        for (const { position, conversation } of entries) this.#enqueue(position, conversation)
+      },
+    })
+    this.#pump = new OutboxPump({
+      store,
+      clock,
+      random,
+      log,
+      deliver: options.deliver,
+      onSettled: (message, verdict) => this.#settled(message, verdict),
+    })
+    this.#housekeeping = new Housekeeping({ store, clock, log, limits: defaultRetention })
+  }
+
+  /** Sets it to work, once whoever opened it has had a chance to listen. */
+  begin(recoveryMs: number): void {
+    const { clock, log, start } = this.#options
+    for (const turn of start.dead) log.error('turn:dead', { turn, reason: 'crashed' })
+    log.info('agent:start:ready', { recoveryMs, ...this.recovered })
+    clock.defer(() => {
+      if (this.#closing !== undefined) return
+      this.#emitter.emit('agent:start:ready', { recoveryMs, recovered: this.recovered })
+      for (const turn of start.dead) this.#emitter.emit('turn:dead', { turn, reason: 'crashed' })
+      this.#loop.start()
+      this.#pump.start()
+      this.#timers.look()
+      this.#housekeeping.start()
+    })
+  }
+
+  async ingest(input: IngestInput): Promise<Accepted> {
+    const { store, clock, limits, parts } = this.#options
+    if (this.#closing !== undefined) {
+      throw new PerduraError('ERR_STORE_CLOSED', `${this.name} is stopping: try again later`)
+    }
+    const entry = checkInput(input, limits.payloadBytesMax)
+    const accepted = await store.write((tx) => {
+      const result = parts.inbox.accept(tx, entry, clock.now())
+      // A repeat is recognised also when there is no room for anything new.
+      if (!result.duplicate) this.#inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
+      return result
+    })
+    const { position } = accepted
+    const from = entry.sender
+    if (accepted.duplicate) {
+      this.#emitter.emit('inbox:entry:duplicate', { position, from })
+    } else {
+      this.#emitter.emit('inbox:entry:accepted', { position, from, text: textOf(entry.payload) })
+      this.#loop.add(position, entry.conversation)
+    }
+    return accepted
+  }
+
+  async resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void> {
+    const { store, clock, log, parts } = this.#options
+    const unparked = await store.write((tx) =>
+      decideEffect(tx, parts, { turn, effect, decision, now: clock.now() }),
+    )
+    log.info('turn:effect:decided', { turn, effect, outcome: decision.outcome })
+    if (unparked) this.#loop.unpark(turn)
+  }
+
+  async retryTurn(turn: number): Promise<void> {
+    const { store } = this.#options
+    await store.write((tx) => exhume(tx, turn))
+    const entry = readEntry(store.reader, turn)
+    if (entry !== undefined) this.#enqueue(turn, entry.conversation)
+  }
+
+  async acknowledgeTerminal(read: TerminalRead): Promise<void> {
+    const { store, clock } = this.#options
+    await store.write((tx) => settleTerminal(tx, read, clock.now()))
+  }
+
+  on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener)
+  }
+
+  close({ deadlineMs = closeDeadlineMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs)
+    return this.#closing
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { store, clock, log, search, start } = this.#options
+    const closingMs = clock.monotonicMs()
+    this.#housekeeping.close()
+    this.#timers.close()
+    await this.#loop.stop(deadlineMs)
+    await this.#pump.close(deadlineMs)
+    try {
+      await store.write((tx) => start.markClean(tx))
+    } catch (error) {
+      // On a full disk: the next start takes this one for killed, and nothing is lost by that.
+      log.warn('agent:stop:unmarked', { error: toError(error) })
+    }
+    search.close()
+    await store.close()
+    const durationMs = Math.round(clock.monotonicMs() - closingMs)
+    log.info('agent:stop:done', { durationMs })
+    this.#emitter.emit('agent:stop:done', { durationMs })
+  }
+
+  /** Hands an entry to the loop that is in the inbox already, whatever its bound says. */
+  #enqueue(position: number, conversation: string): void {
+    this.#inboxBound.restore(readEntry(this.reader, position)?.sizeBytes ?? 0)
+    this.#loop.add(position, conversation)
+  }
+
+  #createLoop(): TurnLoop {
+    const { log, random, parts } = this.#options
+    const emitter = this.#emitter
+    return new TurnLoop({
+      host: this.#createHost(),
+      inbox: parts.inbox,
+      random,
+      onStarted: (turn, attempt) => {
+        log.debug('turn:attempt:started', { turn, attempt })
+        emitter.emit('turn:attempt:started', { turn, attempt })
+      },
+      onDone: ({ position: turn, sizeBytes }, durationMs) => {
+        this.#inboxBound.remove(sizeBytes)
+        log.info('turn:done', { turn, durationMs })
+        emitter.emit('turn:done', { turn, durationMs })
+        this.#timers.look()
+      },
+      onFailed: (turn, error, retryInMs) => {
+        log.warn('turn:attempt:failed', { turn, error, retryInMs })
+        emitter.emit('turn:attempt:failed', { turn, error: error.message, retryInMs })
+      },
+      onParked: (turn, effect) => {
+        log.error('turn:parked', { turn, effect })
+        emitter.emit('turn:parked', { turn, effect })
+      },
+      onDead: ({ position: turn, sizeBytes }, reason) => {
+        this.#inboxBound.remove(sizeBytes)
+        log.error('turn:dead', { turn, reason })
+        emitter.emit('turn:dead', { turn, reason })
+      },
+    })
+  }
+
+  #createHost(): TurnHost {
+    const { definition, store, state, clock, log, search, parts } = this.#options
+    const allocateNoteId = createNoteIds(store.reader)
+    const now = (): number => clock.now()
+    const defer = (run: () => void): void => clock.defer(run)
+    return {
+      agent: { name: this.name, id: this.id },
+      definition,
+      store,
+      state,
+      clock,
+      log,
+      steps: parts.steps,
+      effects: parts.effects,
+      timers: parts.timers,
+      memory: (stage) => createMemory({ reader: store.reader, search, stage, allocateNoteId, now, defer }),
+      send: (tx, message) => this.#send(tx, message),
+      lateEffect: (turn) => void this.#unparkLater(turn),
+    }
+  }
+
+  #send(tx: Tx, message: NewOutgoing): void {
+    const { clock, log, limits } = this.#options
+    const { to, content } = message
+    if (to !== terminal) this.#outboxBound.add(tx, Buffer.byteLength(JSON.stringify(content)))
+    const sequence = appendOutgoing(tx, message, clock.now())
+    if (to === terminal) {
+      const count = expireTerminal(tx, limits.mailboxMax, clock.now())
+      if (count > 0) tx.onCommit(() => log.warn('outbox:message:expired', { count }))
+    }
+    tx.onCommit(() => {
+      this.#emitter.emit('outbox:message:committed', { sequence, to, text: textOf(content) })
+      if (to !== terminal) this.#pump.add(sequence, to)
+    })
+  }
+
+  #settled({ sequence, to, content }: Outgoing, verdict: Verdict): void {
+    this.#outboxBound.remove(Buffer.byteLength(JSON.stringify(content)))
+    if (verdict.verdict === 'refused') {
+      this.#options.log.warn('outbox:message:refused', { sequence, to, reason: verdict.error })
+      this.#emitter.emit('outbox:message:refused', { sequence, to, error: verdict.error })
+    } else {
+      this.#emitter.emit('outbox:message:delivered', { sequence, to })
+    }
+  }
+
+  /** An effect that outlived its turn is settled: if nothing else is open, the turn goes on. */
+  async #unparkLater(turn: number): Promise<void> {
+    const { store, clock, log, parts } = this.#options
+    try {
+      if (await store.write((tx) => unparkDecided(tx, parts, turn))) this.#loop.unpark(turn)
+    } catch (error) {
+      log.warn('turn:unpark:failed', { turn, error: toError(error) })
+      // A full disk, mostly. Given up, the turn would stay parked with nothing left to decide; the next start does it
+      // where this process is closing.
+      if (this.#closing === undefined) clock.setTimer(unparkRetryMs, () => void this.#unparkLater(turn))
+    }
+  }
+}
+
+function held(reader: Reader, from: string): { count: number; bytes: number } {
+  const row = reader.get<{ count: number; bytes: number | null }>(
+    `SELECT count(*) AS count, sum(size_bytes) AS bytes FROM ${from}`,
+  )
+  return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 }
+}
