@@ -67,7 +67,7 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
     if (!isDiskFull(error)) throw error
     throw new PerduraError(
       'ERR_STORE_WRITE',
-      `no room to open the agent in ${folder}: free some disk space`,
+      `no room to open the agent in ${folder} (${toError(error).message}): free some disk space, and check that this user may write there`,
       { cause: error },
     )
   }
@@ -76,13 +76,15 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
 /** A read-only file system, or files that belong to somebody else. */
 function isUnwritable(error: unknown): boolean {
   const { code, errcode } = error as { code?: unknown; errcode?: number }
-  const [readOnly, cannotOpen] = [8, 14]
-  const kind = (errcode ?? 0) & 0xff
-  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || kind === readOnly || kind === cannotOpen
+  const readOnly = 8
+  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || ((errcode ?? 0) & 0xff) === readOnly
 }
 
 function isDiskFull(error: unknown): boolean {
   const { code, errcode } = error as { code?: unknown; errcode?: number }
-  const full = 13
-  return code === 'ENOSPC' || ((errcode ?? 0) & 0xff) === full
+  // CANTOPEN is also what SQLite says of a file that it may not make; but of one that it had no room for it must not be
+  // taken as something that never passes.
+  const [full, cannotOpen] = [13, 14]
+  const kind = (errcode ?? 0) & 0xff
+  return code === 'ENOSPC' || code === 'EDQUOT' || kind === full || kind === cannotOpen
 }

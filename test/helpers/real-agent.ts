@@ -57,11 +57,10 @@ export async function openTestAgent<State extends object>(
         resolve(next)
       })
     })
-  return {
-    ...agent,
+  return Object.assign(agent, {
     logged,
     event,
-    async handle(payload, conversation = 'you') {
+    async handle(payload: Json, conversation = 'you') {
       const { position } = await agent.ingest({ id: `test-${++ids}`, payload, conversation })
       await event('turn:done', ({ turn }) => turn === position)
       return position
@@ -76,7 +75,7 @@ export async function openTestAgent<State extends object>(
           .all<{ key: string; value: string }>('SELECT key, value FROM state ORDER BY key')
           .map(({ key, value }) => [key, JSON.parse(value) as unknown]),
       ),
-  }
+  })
 }
 
 /** Opens an agent, uses it and closes it, whatever happens. */

@@ -349,7 +349,7 @@ test('who uses the context after the end and does not listen harms nobody', () =
   return withAgent(definition, async (agent) => {
     await agent.handle('late')
     late.open()
-    await until(() => agent.logged.filter((event) => event === 'turn:context:late').length === 2)
+    await until(() => agent.logged.filter((event) => event === 'turn:context:late').length === 3)
     await agent.handle('another')
     assert.deepEqual(agent.mailbox(), [])
   })
