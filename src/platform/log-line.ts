@@ -9,7 +9,7 @@ export interface LogLine {
 }
 
 /** Bytes of a line at most, its line break included: whoever follows the log can read with a bounded buffer. */
-export const logLineBytesMax = 16 * 1024
+const logLineBytesMax = 16 * 1024
 
 /**
  * One line of JSON with its line break: time, level, event, then the fields, without secrets and within

@@ -105,7 +105,12 @@ function openFile(target: string): DiskFile {
 }
 
 /** The system may read less than was asked for at any time; only a read of nothing is the end. */
-function readWhole(file: number, offset: number, length: number, buffer: Buffer = Buffer.alloc(length)): Buffer {
+function readWhole(
+  file: number,
+  offset: number,
+  length: number,
+  buffer: Buffer = Buffer.alloc(length),
+): Buffer {
   let filled = 0
   while (filled < length) {
     const count = fs.readSync(file, buffer, filled, length - filled, offset + filled)
