@@ -51,10 +51,10 @@ export class Occurrences {
   readonly #counts = new Map<string, number>()
 
   next(name: string): number {
-    if (typeof name !== 'string' || name.length === 0 || name.length > 200 || name.includes('#')) {
+    if (typeof name !== 'string' || !/^[^#]{1,200}$/s.test(name) || !name.isWellFormed()) {
       throw new PerduraError(
         'ERR_TURN_CONTENT',
-        'the name of a step or an effect has 1 to 200 characters and no #',
+        'the name of a step or an effect has 1 to 200 characters of well-formed Unicode, and no #',
       )
     }
     const occurrence = (this.#counts.get(name) ?? 0) + 1

@@ -237,6 +237,16 @@ export class TurnRun {
         'a recipient is the name of an agent, or "you" for the person at the terminal',
       )
     }
+    if (
+      typeof conversation !== 'string' ||
+      !/^.{1,256}$/s.test(conversation) ||
+      !conversation.isWellFormed()
+    ) {
+      throw new PerduraError(
+        'ERR_TURN_CONTENT',
+        'a conversation has 1 to 256 characters of well-formed Unicode',
+      )
+    }
     const hops = entry.hops + 1
     if (to !== terminal && hops > host.definition.limits.hopsMax) {
       throw new PerduraError(

@@ -8,7 +8,7 @@ export interface Disk {
   /** Names of the entries of a folder, sorted; an empty list when there is no such folder. */
   list(path: string): string[]
   exists(path: string): boolean
-  /** Opens an existing file for reading and writing in place. */
+  /** Opens an existing file for reading and writing in place; where nothing may be written, for reading alone. */
   open(path: string): DiskFile
   /** Whole content of a small file, or undefined when there is none. */
   readFile(path: string): Uint8Array | undefined

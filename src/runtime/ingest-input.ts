@@ -16,13 +16,10 @@ export function checkInput(input: IngestInput, payloadBytesMax: number): Paramet
       'from: a name of 1 to 128 printable ASCII characters without spaces',
     )
   }
-  if (typeof conversation !== 'string' || conversation.length === 0 || conversation.length > 256) {
-    throw new PerduraError('ERR_PAYLOAD_INVALID', 'conversation: 1 to 256 characters')
+  if (!isName(conversation)) {
+    throw new PerduraError('ERR_PAYLOAD_INVALID', 'conversation: 1 to 256 characters, well-formed Unicode')
   }
-  if (
-    inReplyTo !== undefined &&
-    (typeof inReplyTo !== 'string' || inReplyTo.length === 0 || inReplyTo.length > 256)
-  ) {
+  if (inReplyTo !== undefined && !isName(inReplyTo)) {
     throw new PerduraError('ERR_PAYLOAD_INVALID', 'inReplyTo: the id of a message, 1 to 256 characters')
   }
   if (!Number.isSafeInteger(hops) || hops < 0 || hops > 1_000) {
@@ -57,4 +54,9 @@ export function checkInput(input: IngestInput, payloadBytesMax: number): Paramet
     hops,
     inReplyTo,
   }
+}
+
+/** Half a surrogate pair would be stored as another character, and two names might become one. */
+function isName(name: unknown): name is string {
+  return typeof name === 'string' && name.length > 0 && name.length <= 256 && name.isWellFormed()
 }

@@ -92,7 +92,7 @@ export function createNodeDisk(): Disk {
 }
 
 function openFile(target: string): DiskFile {
-  const file = fs.openSync(target, 'r+')
+  const file = openExisting(target)
   return {
     get sizeBytes() {
       return fs.fstatSync(file).size
@@ -101,6 +101,16 @@ function openFile(target: string): DiskFile {
     write: (offset, bytes) => writeWhole(file, bytes, offset),
     sync: () => fs.fdatasyncSync(file),
     close: () => fs.closeSync(file),
+  }
+}
+
+/** What only looks also works on a home that is mounted read-only, such as a backup. */
+function openExisting(target: string): number {
+  try {
+    return fs.openSync(target, 'r+')
+  } catch (error) {
+    if (!['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return fs.openSync(target, 'r')
   }
 }
 

@@ -17,6 +17,10 @@ const refused: Record<string, [expected: string, input: unknown]> = {
   'a payload that is a function': ['ERR_PAYLOAD_INVALID', { id: '1', payload: () => 1 }],
   'a payload with a BigInt': ['ERR_PAYLOAD_INVALID', { id: '1', payload: { a: 1n } }],
   'a sender with a space': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, from: 'two words' }],
+  'a conversation with half a character': [
+    'ERR_PAYLOAD_INVALID',
+    { id: '1', payload: 1, conversation: 'a\ud800' },
+  ],
   'an empty conversation': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, conversation: '' }],
   'a conversation of 257 characters': [
     'ERR_PAYLOAD_INVALID',
