@@ -7,7 +7,7 @@ import type { InboxEntry } from '../queue/inbox.ts'
 import { terminal, type NewOutgoing } from '../queue/outbox.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { AgentDefinition, Context, FiredTimer, Memory, Message, Start } from './definition.ts'
-import { derivedId, type EffectRow, type EffectTable } from './effect-ledger.ts'
+import { derivedId, EffectRefused, type EffectRow, type EffectTable } from './effect-ledger.ts'
 import { performEffect } from './effects.ts'
 import { trackReads, type AgentState, type StateChange, type StateReads } from './state.ts'
 import { decodeResult, encodeResult, Occurrences, ordinalKey, type StepTable } from './steps.ts'
@@ -156,6 +156,7 @@ export class TurnRun {
     const done = (): void => void this.#underWay.delete(promise)
     promise.then(done, (error: unknown) => {
       done()
+      if (error instanceof EffectRefused && !this.#ended) return
       this.log.warn(this.#ended ? 'turn:context:late' : 'turn:context:rejected', { error: toError(error) })
     })
     return promise

@@ -68,7 +68,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   try {
     search = options.openSearch(store.reader)
     const state = parts.loadState(store.reader, definition)
-    const start = await startAgent({ store, definition, state, parts, clock, random })
+    const start = await startAgent({ store, recovered, definition, state, parts, clock, random })
     const agent = new RunningAgent({
       definition,
       folder,

@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { terminal } from '../queue/outbox.ts'
 import { readCount, setCount } from '../store/counters.ts'
+import type { StoreRecovery } from '../store/open-store.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { AgentParts } from './assemble.ts'
 
@@ -24,13 +25,14 @@ const runningCounter = 'process.running'
 /** The first transaction of a process: who the agent is, how the process before ended, and what it left undone. */
 export async function startAgent(options: {
   readonly store: Store
+  readonly recovered: Pick<StoreRecovery, 'replayedRecords' | 'tornBytes'>
   readonly definition: AgentDefinition
   readonly state: AgentState
   readonly parts: Pick<AgentParts, 'inbox' | 'effects'>
   readonly clock: Clock
   readonly random: Random
 }): Promise<Started> {
-  const { store, definition, state, parts, clock, random } = options
+  const { store, recovered, definition, state, parts, clock, random } = options
   return store.write((tx) => {
     const now = clock.now()
     const identity = tx.get<{ agent_id: string; name: string }>('SELECT agent_id, name FROM identity')
@@ -54,6 +56,8 @@ export async function startAgent(options: {
     setCount(tx, runningCounter, 1)
     if (readCount(tx, 'state.version') !== definition.state.version) state.store(tx)
     const { interrupted, dead } = recoverInterrupted(tx, parts.inbox, {
+      // The journal is written before the database: what only it has is a commit that was not finished.
+      diedInCommit: recovered.replayedRecords > 0 || recovered.tornBytes > 0,
       crashesMax: definition.limits.crashesMax,
       now,
     })

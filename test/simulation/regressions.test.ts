@@ -38,6 +38,7 @@ const regressions: readonly Regression[] = [
     was: 'a cut without its manifest counted as a chain: the database lost just then, it never opened again',
   },
   { seed: 2_411, was: 'the same' },
+  { seed: 104_290, was: 'a turn was blamed for deaths in the middle of a commit, on a full disk' },
   { seed: 3_113, was: 'the same' },
   {
     seed: 4,
