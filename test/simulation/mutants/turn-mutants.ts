@@ -10,6 +10,19 @@ export const turnMutants: readonly Mutant[] = [
     swaps: () => withParts({ inbox: { ...parts.inbox, accept: acceptAgain(parts.inbox) } }),
   },
   {
+    name: 'blames a turn for a death in the middle of a commit',
+    caughtBy: ['innocent-not-blamed'],
+    poison: true,
+    faults: { databaseFullRate: 0.03 },
+    swaps: () =>
+      withParts({
+        async openStore(options) {
+          const opened = await parts.openStore(options)
+          return { ...opened, recovered: { ...opened.recovered, replayedRecords: 0, tornBytes: 0 } }
+        },
+      }),
+  },
+  {
     name: 'ignores the order of a conversation',
     caughtBy: ['order'],
     swaps() {
