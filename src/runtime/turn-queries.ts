@@ -193,7 +193,7 @@ function toSummary(row: InboxRow): TurnSummary {
     id: row.id,
     from: row.sender,
     conversation: row.conversation,
-    text: textOf(parse(row.payload)),
+    text: textOfEntry(row.kind, parse(row.payload)),
     status: row.status,
     attempts: row.attempts,
     failures: row.failures,
@@ -204,6 +204,11 @@ function toSummary(row: InboxRow): TurnSummary {
     finishedAt: row.finished_at,
     error: row.error === null ? null : errorText(row.error),
   }
+}
+
+/** A fired timer stands for what it was set with, not for how that is kept. */
+function textOfEntry(kind: string, payload: Json): string {
+  return textOf(kind === 'timer' && isJsonObject(payload) ? (payload['payload'] ?? null) : payload)
 }
 
 /** Errors are kept as JSON, with their code and message where they have them. */
