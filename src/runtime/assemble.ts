@@ -1,39 +1,16 @@
 import type { AgentDefinition } from '../agent/definition.ts'
-import { effectTable, type EffectTable } from '../agent/effect-ledger.ts'
 import type { NoteSearch } from '../agent/notes.ts'
-import { AgentState } from '../agent/state.ts'
-import { stepTable, type StepTable } from '../agent/steps.ts'
-import { timerTable, type TimerTable } from '../agent/timers.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
-import { inboxTable, type InboxTable } from '../queue/inbox.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
 import type { DatabaseFiles } from '../store/database.ts'
-import { openStore, type StoreLimits } from '../store/open-store.ts'
+import type { StoreLimits } from '../store/open-store.ts'
 import type { Reader } from '../store/store.ts'
 import { checkAgentLimits, type AgentLimits } from './agent-limits.ts'
 import type { Agent } from './agent.ts'
+import { agentParts, type AgentParts } from './parts.ts'
 import { RunningAgent } from './running-agent.ts'
 import { startAgent } from './start.ts'
-
-/** The parts that an agent is made of; a simulation can swap one for a broken one, to see that it notices. */
-export interface AgentParts {
-  readonly openStore: typeof openStore
-  readonly inbox: InboxTable
-  readonly steps: StepTable
-  readonly effects: EffectTable
-  readonly timers: TimerTable
-  readonly loadState: typeof AgentState.load
-}
-
-export const agentParts: AgentParts = {
-  openStore,
-  inbox: inboxTable,
-  steps: stepTable,
-  effects: effectTable,
-  timers: timerTable,
-  loadState: (reader, definition) => AgentState.load(reader, definition),
-}
 
 export interface AssembleOptions {
   readonly definition: AgentDefinition

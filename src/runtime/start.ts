@@ -8,7 +8,7 @@ import { terminal } from '../queue/outbox.ts'
 import { readCount, setCount } from '../store/counters.ts'
 import type { StoreRecovery } from '../store/open-store.ts'
 import type { Store, Tx } from '../store/store.ts'
-import type { AgentParts } from './assemble.ts'
+import type { AgentParts } from './parts.ts'
 
 export interface Started {
   readonly agentId: string

@@ -1,5 +1,5 @@
 import { AgentState } from '../../../src/agent/state.ts'
-import { agentParts as parts, type AgentParts } from '../../../src/runtime/assemble.ts'
+import { agentParts as parts, type AgentParts } from '../../../src/runtime/parts.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { withParts, type Mutant } from './swap.ts'
 

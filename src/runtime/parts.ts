@@ -1,0 +1,25 @@
+import { effectTable, type EffectTable } from '../agent/effect-ledger.ts'
+import { AgentState } from '../agent/state.ts'
+import { stepTable, type StepTable } from '../agent/steps.ts'
+import { timerTable, type TimerTable } from '../agent/timers.ts'
+import { inboxTable, type InboxTable } from '../queue/inbox.ts'
+import { openStore } from '../store/open-store.ts'
+
+/** The parts that an agent is made of; a simulation can swap one for a broken one, to see that it notices. */
+export interface AgentParts {
+  readonly openStore: typeof openStore
+  readonly inbox: InboxTable
+  readonly steps: StepTable
+  readonly effects: EffectTable
+  readonly timers: TimerTable
+  readonly loadState: typeof AgentState.load
+}
+
+export const agentParts: AgentParts = {
+  openStore,
+  inbox: inboxTable,
+  steps: stepTable,
+  effects: effectTable,
+  timers: timerTable,
+  loadState: (reader, definition) => AgentState.load(reader, definition),
+}
