@@ -142,7 +142,14 @@ function lock(path: string): { release(): void } {
     connection.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
   } catch (error) {
     connection.close()
-    if (!isBusy(error)) throw error
+    if (primaryCode(error) === sqliteNotADatabase) {
+      throw new PerduraError(
+        'ERR_STORE_CORRUPT',
+        `${path} is not what Perdura made: move it away and start again, it holds a lock and no data`,
+        { cause: error },
+      )
+    }
+    if (primaryCode(error) !== sqliteBusy) throw error
     throw new PerduraError(
       'ERR_HOME_IN_USE',
       `another process has the agent in ${dirname(path)} open: stop it first, or use another --home`,
@@ -152,9 +159,11 @@ function lock(path: string): { release(): void } {
   return { release: () => connection.close() }
 }
 
-function isBusy(error: unknown): boolean {
-  const code = (error as { errcode?: number }).errcode ?? 0
-  return (code & 0xff) === 5
+const sqliteBusy = 5
+const sqliteNotADatabase = 26
+
+function primaryCode(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff
 }
 
 function syncPath(path: string): void {

@@ -56,6 +56,18 @@ test('a write that changes nothing makes no record', () =>
     }),
   ))
 
+test('a lock file full of garbage is refused with what to do, and nothing else is touched', () =>
+  withWrittenStore(['a'], async (folder) => {
+    const lock = path.join(folder, 'lock.db')
+    fs.writeFileSync(lock, 'garbage '.repeat(1_000))
+    const before = pictureOf(folder)
+    const refused = code('ERR_STORE_CORRUPT', /lock\.db is not what Perdura made: move it away/)
+    await assert.rejects(openTestStore(folder), refused)
+    assert.deepEqual(pictureOf(folder), before)
+    fs.rmSync(lock)
+    assert.deepEqual((await reopen(folder)).values, ['a'])
+  }))
+
 test('the folder is for its owner alone, and so is every file in it', () =>
   withFolder(async (root) => {
     const folder = path.join(root, 'agent')
