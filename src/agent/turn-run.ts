@@ -4,6 +4,7 @@ import { textOf, type Json } from '../json.ts'
 import { sleep, type Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { InboxEntry } from '../queue/inbox.ts'
+import { isLabel, isParty } from '../queue/names.ts'
 import { terminal, type NewOutgoing } from '../queue/outbox.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { AgentDefinition, Context, FiredTimer, Memory, Message, Start } from './definition.ts'
@@ -232,17 +233,13 @@ export class TurnRun {
     this.assertOpen()
     const { host, entry } = this
     const copy = copyOf('a message', content)
-    if (typeof to !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(to)) {
+    if (!isParty(to)) {
       throw new PerduraError(
         'ERR_RECIPIENT',
         'a recipient is the name of an agent, or "you" for the person at the terminal',
       )
     }
-    if (
-      typeof conversation !== 'string' ||
-      !/^.{1,256}$/s.test(conversation) ||
-      !conversation.isWellFormed()
-    ) {
+    if (!isLabel(conversation)) {
       throw new PerduraError(
         'ERR_TURN_CONTENT',
         'a conversation has 1 to 256 characters of well-formed Unicode',

@@ -1,4 +1,4 @@
-import type { Counters } from '../runtime/counters.ts'
+import { noCounters, type Counters } from '../runtime/counters.ts'
 import type { Totals } from '../runtime/queries.ts'
 import type { ChildState } from '../supervisor/child.ts'
 import type { Activity, ProcessMessage } from './process-messages.ts'
@@ -93,18 +93,5 @@ export class LiveModel {
 }
 
 const activityMax = 200
-
-const noCounters: Counters = {
-  accepted: 0,
-  duplicates: 0,
-  attempts: 0,
-  failures: 0,
-  done: 0,
-  parked: 0,
-  dead: 0,
-  sent: 0,
-  delivered: 0,
-  refused: 0,
-}
 
 const counterNames = Object.keys(noCounters) as (keyof Counters)[]

@@ -1,33 +1,25 @@
 import type { Agent } from './agent.ts'
 
 /** What one process of an agent has done since it started. */
-export interface Counters {
-  readonly accepted: number
-  readonly duplicates: number
-  readonly attempts: number
-  readonly failures: number
-  readonly done: number
-  readonly parked: number
-  readonly dead: number
-  readonly sent: number
-  readonly delivered: number
-  readonly refused: number
+export type Counters = Readonly<Record<keyof typeof noCounters, number>>
+
+/** Those of a process that has done nothing yet. */
+export const noCounters = {
+  accepted: 0,
+  duplicates: 0,
+  attempts: 0,
+  failures: 0,
+  done: 0,
+  parked: 0,
+  dead: 0,
+  sent: 0,
+  delivered: 0,
+  refused: 0,
 }
 
 /** Counts from now on; the object returned is the live one. */
 export function countEvents(agent: Pick<Agent, 'on'>): Counters {
-  const counters = {
-    accepted: 0,
-    duplicates: 0,
-    attempts: 0,
-    failures: 0,
-    done: 0,
-    parked: 0,
-    dead: 0,
-    sent: 0,
-    delivered: 0,
-    refused: 0,
-  }
+  const counters = { ...noCounters }
   agent.on('inbox:entry:accepted', () => counters.accepted++)
   agent.on('inbox:entry:duplicate', () => counters.duplicates++)
   agent.on('turn:attempt:started', () => counters.attempts++)

@@ -1,6 +1,7 @@
 import { PerduraError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import type { InboxTable } from '../queue/inbox.ts'
+import { isLabel, isParty } from '../queue/names.ts'
 import { terminal } from '../queue/outbox.ts'
 import type { IngestInput } from './agent.ts'
 
@@ -10,16 +11,16 @@ export function checkInput(input: IngestInput, payloadBytesMax: number): Paramet
   if (typeof id !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(id)) {
     throw new PerduraError('ERR_IDEMPOTENCY_KEY_INVALID', 'an id has 1 to 255 printable ASCII characters')
   }
-  if (typeof from !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(from)) {
+  if (!isParty(from)) {
     throw new PerduraError(
       'ERR_PAYLOAD_INVALID',
       'from: a name of 1 to 128 printable ASCII characters without spaces',
     )
   }
-  if (!isName(conversation)) {
+  if (!isLabel(conversation)) {
     throw new PerduraError('ERR_PAYLOAD_INVALID', 'conversation: 1 to 256 characters, well-formed Unicode')
   }
-  if (inReplyTo !== undefined && !isName(inReplyTo)) {
+  if (inReplyTo !== undefined && !isLabel(inReplyTo)) {
     throw new PerduraError('ERR_PAYLOAD_INVALID', 'inReplyTo: the id of a message, 1 to 256 characters')
   }
   if (!Number.isSafeInteger(hops) || hops < 0 || hops > 1_000) {
@@ -54,9 +55,4 @@ export function checkInput(input: IngestInput, payloadBytesMax: number): Paramet
     hops,
     inReplyTo,
   }
-}
-
-/** Half a surrogate pair would be stored as another character, and two names might become one. */
-function isName(name: unknown): name is string {
-  return typeof name === 'string' && name.length > 0 && name.length <= 256 && name.isWellFormed()
 }

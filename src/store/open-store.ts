@@ -8,6 +8,7 @@ import {
   type StoreOptions,
   type StoreRecovery,
 } from './opening.ts'
+import { isSqliteError } from './sqlite-error.ts'
 import type { Store } from './store.ts'
 
 export type { StoreLimits, StoreOptions, StoreRecovery }
@@ -75,16 +76,13 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
 
 /** A read-only file system, or files that belong to somebody else. */
 function isUnwritable(error: unknown): boolean {
-  const { code, errcode } = error as { code?: unknown; errcode?: number }
-  const readOnly = 8
-  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || ((errcode ?? 0) & 0xff) === readOnly
+  const { code } = error as { code?: unknown }
+  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || isSqliteError(error, 'readOnly')
 }
 
 function isDiskFull(error: unknown): boolean {
-  const { code, errcode } = error as { code?: unknown; errcode?: number }
+  const { code } = error as { code?: unknown }
   // CANTOPEN is also what SQLite says of a file that it may not make; but of one that it had no room for it must not be
   // taken as something that never passes.
-  const [full, cannotOpen] = [13, 14]
-  const kind = (errcode ?? 0) & 0xff
-  return code === 'ENOSPC' || code === 'EDQUOT' || kind === full || kind === cannotOpen
+  return code === 'ENOSPC' || code === 'EDQUOT' || isSqliteError(error, 'full', 'cannotOpen')
 }

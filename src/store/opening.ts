@@ -13,6 +13,7 @@ import type { Chain } from './journal-record.ts'
 import { Retention } from './retention.ts'
 import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
 import { migrations } from './schema.ts'
+import { isSqliteError } from './sqlite-error.ts'
 
 export interface StoreOptions {
   /** The agent's folder; the journal is in `journal/`, what must not be believed goes to `quarantine/`. */
@@ -378,8 +379,5 @@ export class Opening {
 /** Whether SQLite, or what was found in the database, says that the file is damaged. */
 export function isCorruption(error: unknown): boolean {
   if (error instanceof PerduraError) return error.code === 'ERR_STORE_CORRUPT'
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff
-  const corrupt = 11
-  const notADatabase = 26
-  return code === corrupt || code === notADatabase
+  return isSqliteError(error, 'corrupt', 'notADatabase')
 }

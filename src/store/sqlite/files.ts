@@ -15,6 +15,7 @@ import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PerduraError } from '../../errors.ts'
 import type { Database, DatabaseFiles } from '../database.ts'
+import { isSqliteError } from '../sqlite-error.ts'
 
 const companions = ['', '-wal', '-shm'] as const
 
@@ -93,9 +94,9 @@ function openImmutable(path: string): Database {
   return new DatabaseSync(url, { readOnly: true })
 }
 
-/** SQLite could not make or write a file: READONLY, IOERR, FULL, CANTOPEN. */
+/** SQLite could not make or write a file. */
 function isUnwritable(error: unknown): boolean {
-  return [8, 10, 13, 14].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff)
+  return isSqliteError(error, 'readOnly', 'ioError', 'full', 'cannotOpen')
 }
 
 /** What is no database shows itself at the first statement; its file must not stay open then. */
@@ -142,14 +143,14 @@ function lock(path: string): { release(): void } {
     connection.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
   } catch (error) {
     connection.close()
-    if (primaryCode(error) === sqliteNotADatabase) {
+    if (isSqliteError(error, 'notADatabase')) {
       throw new PerduraError(
         'ERR_STORE_CORRUPT',
         `${path} is not what Perdura made: move it away and start again, it holds a lock and no data`,
         { cause: error },
       )
     }
-    if (primaryCode(error) !== sqliteBusy) throw error
+    if (!isSqliteError(error, 'busy')) throw error
     throw new PerduraError(
       'ERR_HOME_IN_USE',
       `another process has the agent in ${dirname(path)} open: stop it first, or use another --home`,
@@ -157,13 +158,6 @@ function lock(path: string): { release(): void } {
     )
   }
   return { release: () => connection.close() }
-}
-
-const sqliteBusy = 5
-const sqliteNotADatabase = 26
-
-function primaryCode(error: unknown): number {
-  return ((error as { errcode?: number }).errcode ?? 0) & 0xff
 }
 
 function syncPath(path: string): void {

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { PerduraError, toError } from '../../errors.ts'
 import type { Log } from '../../platform/log.ts'
+import { isSqliteError } from '../sqlite-error.ts'
 import type { Reader } from '../store.ts'
 import { significantWords, stopWords } from '../words.ts'
 import { NoteIndexFile } from './note-index-file.ts'
@@ -142,7 +143,7 @@ class FileNoteIndex implements NoteIndex {
 
   #discard(thrown: unknown): void {
     if (thrown instanceof StoreFault) throw toError(thrown.cause)
-    if (isBusy(thrown)) {
+    if (isSqliteError(thrown, 'busy', 'locked')) {
       const message = `the memory index ${this.#path} is open in another process: stop that one, or ask it`
       throw new PerduraError('ERR_STORE_BUSY', message, { cause: thrown })
     }
@@ -187,10 +188,4 @@ function doubtAbout(origin: Origin, source: Source): string | undefined {
   if (origin.revision > source.revision) return 'it is ahead of the store'
   if (origin.revision < source.swept) return 'it is too far behind the store'
   return undefined
-}
-
-/** SQLITE_BUSY and SQLITE_LOCKED, with their extensions. */
-function isBusy(thrown: unknown): boolean {
-  const code = (thrown as { errcode?: unknown }).errcode
-  return typeof code === 'number' && ((code & 0xff) === 5 || (code & 0xff) === 6)
 }
