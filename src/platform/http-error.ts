@@ -6,7 +6,8 @@ export type UnreachableReason = 'refused' | 'reset' | 'timeout' | 'aborted' | 'f
 
 export function describeAddress(address: HttpAddress): string {
   if ('socketPath' in address) return address.socketPath
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  return `${address.tls === true ? 'https://' : ''}${host}:${address.port}`
 }
 
 const explanations: Readonly<Record<UnreachableReason, string>> = {

@@ -1,3 +1,5 @@
+import type { AcceptConnection } from './transport.ts'
+
 /** A plain exchange of HTTP, as far as Perdura uses it. Bodies are bounded by whoever makes or serves them. */
 export interface HttpRequest {
   readonly method: string
@@ -6,6 +8,8 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
+  /** Set by a listener: the IP address of who asks; empty on a Unix socket. */
+  readonly remoteAddress?: string
 }
 
 export interface HttpResponse {
@@ -14,8 +18,10 @@ export interface HttpResponse {
   readonly body: Uint8Array
 }
 
-/** Where a server is: a loopback or remote port, or a Unix socket. */
-export type HttpAddress = { readonly host: string; readonly port: number } | { readonly socketPath: string }
+/** Where a server is: a loopback or remote port, with TLS where it says so, or a Unix socket. */
+export type HttpAddress =
+  | { readonly host: string; readonly port: number; readonly tls?: boolean }
+  | { readonly socketPath: string }
 
 export interface Http {
   /**
@@ -41,11 +47,16 @@ export interface HttpListener {
   /**
    * Serves `handle` at `address`. Rejects with ERR_PORT_IN_USE. Bodies over `bodyBytesMax` are answered 413 without
    * being read whole; half-sent requests are cut after 10 s. A PerduraError that `handle` rejects with is the answer;
-   * any other error is answered 500 without a word of what it was, and told to `onError`.
+   * any other error is answered 500 without a word of what it was, and told to `onError`. Where `upgrade` is given, it
+   * decides about WebSockets; else they are refused. `close` cuts those that are still open when its grace is over.
    */
   listen(
     address: HttpAddress,
-    options: { readonly bodyBytesMax: number; readonly onError?: (error: Error) => void },
+    options: {
+      readonly bodyBytesMax: number
+      readonly onError?: (error: Error) => void
+      readonly upgrade?: { readonly frameBytesMax: number; readonly accept: AcceptConnection }
+    },
     handle: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpServer>
 }

@@ -1,9 +1,11 @@
-/** One WebSocket's life, seen from the side that opened it. */
+/** One WebSocket's life, seen from either of its two sides. */
 export interface Connection {
   /** Bytes accepted by `send` and not yet handed to the network. */
   readonly bufferedBytes: number
   /** To be called once open; what is sent while the connection closes is lost with it. */
   send(frame: string): void
+  /** A ping of the protocol itself (RFC 6455 5.5.2), for peers that know no other; answered at `onPong`. */
+  ping(): void
   /** Starts the closing handshake; `onClose` follows. */
   close(code: number, reason: string): void
   /** Drops the connection without a handshake. */
@@ -13,6 +15,7 @@ export interface Connection {
 export interface ConnectionSink {
   onOpen(): void
   onFrame(frame: string): void
+  onPong?(): void
   /**
    * Called exactly once and last, also when the connection was never open; never from within a call of
    * `Transport` or `Connection`. Code 1006 where no close frame came (RFC 6455); `status` where the server refused
@@ -29,3 +32,22 @@ export interface Transport {
     sink: ConnectionSink,
   ): Connection
 }
+
+/** What a server gets to know of who wants a WebSocket. */
+export interface Upgrade {
+  /** Path and query, starting with `/`. */
+  readonly path: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The IP address of the peer; empty on a Unix socket. */
+  readonly remoteAddress: string
+}
+
+/**
+ * Accepts a connection by returning a sink, whose `onOpen` is called next; refuses it with an HTTP status. Binary
+ * frames close with 1003, those over the listener's `frameBytesMax` with 1009, before they reach the sink.
+ */
+export type AcceptConnection = (
+  upgrade: Upgrade,
+  connection: Connection,
+) => ConnectionSink | { readonly status: number }

@@ -41,13 +41,16 @@ interface OutboxRow {
   readonly created_at: number
 }
 
+/** The last number given towards a hub. */
+export const seqCounter = 'outbox.seq'
+
 export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): number {
   const sequence = nextCount(tx, 'outbox.sequence')
   const content = JSON.stringify(message.content)
   tx.run(
     `INSERT INTO outbox (sequence, id, turn, recipient, conversation, content, size_bytes, hops, in_reply_to, status,
-       attempts, created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?)`,
+       attempts, created_at, seq)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)`,
     sequence,
     message.id,
     message.turn,
@@ -58,6 +61,7 @@ export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): numbe
     message.hops,
     message.inReplyTo ?? null,
     now,
+    message.to === terminal ? null : nextCount(tx, seqCounter),
   )
   return sequence
 }
@@ -78,6 +82,10 @@ export function readOutgoing(reader: Reader, sequence: number): Outgoing | undef
     sequence,
   )
   if (row === undefined) return undefined
+  return toOutgoing(row)
+}
+
+function toOutgoing(row: OutboxRow): Outgoing {
   return {
     sequence: row.sequence,
     id: row.id,
@@ -98,8 +106,10 @@ export function settleOutgoing(
   outcome: { readonly status: 'delivered' | 'refused' | 'expired'; readonly error?: string },
   now: number,
 ): void {
+  // It went another way than through a hub, so no hub needs to have it again.
   tx.run(
-    "UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1 WHERE sequence = ? AND status = 'pending'",
+    `UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1, seq = NULL
+     WHERE sequence = ? AND status = 'pending'`,
     outcome.status,
     outcome.error ?? null,
     now,

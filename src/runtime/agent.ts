@@ -39,6 +39,10 @@ export interface AgentEvents {
   'outbox:message:committed': { readonly sequence: number; readonly to: string; readonly text: string }
   'outbox:message:delivered': { readonly sequence: number; readonly to: string }
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
+  /** `state` is one of idle, connecting, resuming, online, waiting, stopped. */
+  'session:state:changed': { readonly state: string; readonly reason: string }
+  /** The hub will not have this process any more: a person has to change something. The agent should be closed. */
+  'session:ended': { readonly code: string; readonly error: string }
   'agent:stop:done': { readonly durationMs: number }
 }
 

@@ -8,6 +8,7 @@ import type { StoreLimits } from '../store/open-store.ts'
 import type { Reader } from '../store/store.ts'
 import { checkAgentLimits, type AgentLimits } from './agent-limits.ts'
 import type { Agent } from './agent.ts'
+import type { HubOptions } from './hub/hub-link.ts'
 import { agentParts, type AgentParts } from './parts.ts'
 import { RunningAgent } from './running-agent.ts'
 import { startAgent } from './start.ts'
@@ -20,7 +21,9 @@ export interface AssembleOptions {
   readonly log: Log
   /** Full-text search over the notes that the reader shows. */
   readonly openSearch: (reader: Reader) => NoteSearch & { close(): void }
-  /** Where messages to other agents go. */
+  /** The hub to be at. */
+  readonly hub?: HubOptions
+  /** Where messages to other agents go without a hub. */
   readonly deliver: (message: Outgoing) => Promise<Verdict>
   readonly limits?: Partial<AgentLimits>
   readonly store?: Partial<StoreLimits>
@@ -59,6 +62,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       state,
       start,
       recovered: { ...recovered, previous: start.previous, interruptedTurns: start.interrupted },
+      hub: options.hub,
       deliver: options.deliver,
     })
     agent.begin(Math.round(clock.monotonicMs() - startedMs))

@@ -23,6 +23,7 @@ import {
   type TerminalRead,
   type Verdict,
 } from '../queue/outbox.ts'
+import type { SettledMessage } from '../queue/outbox-numbers.ts'
 import { OutboxPump } from '../queue/outbox-pump.ts'
 import type { Reader, Store, Tx } from '../store/store.ts'
 import type { AgentLimits } from './agent-limits.ts'
@@ -30,6 +31,8 @@ import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, Recover
 import type { AgentParts } from './parts.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
+import { HubLink, type HubOptions, type Outlet } from './hub/hub-link.ts'
+import type { AcceptedMessage } from './hub/session-store.ts'
 import { checkInput } from './ingest-input.ts'
 import type { Started } from './start.ts'
 
@@ -46,6 +49,8 @@ export interface RunningAgentOptions {
   readonly state: AgentState
   readonly start: Started
   readonly recovered: RecoverySummary
+  /** Where messages to other agents go: through a hub, or, without one, wherever `deliver` takes them. */
+  readonly hub: HubOptions | undefined
   readonly deliver: (message: Outgoing) => Promise<Verdict>
 }
 
@@ -66,7 +71,7 @@ export class RunningAgent implements Agent {
   readonly #outboxBound: Bound
   readonly #loop: TurnLoop
   readonly #timers: TimerService
-  readonly #pump: OutboxPump
+  readonly #outlet: Outlet
   readonly #housekeeping: Housekeeping
   #closing: Promise<void> | undefined
 
@@ -103,14 +108,7 @@ export class RunningAgent implements Agent {
         for (const { position, conversation } of entries) this.#enqueue(position, conversation)
       },
     })
-    this.#pump = new OutboxPump({
-      store,
-      clock,
-      random,
-      log,
-      deliver: options.deliver,
-      onSettled: (message, verdict) => this.#settled(message, verdict),
-    })
+    this.#outlet = options.hub === undefined ? this.#createPump() : this.#createLink(options.hub)
     this.#housekeeping = new Housekeeping({ store, clock, log, limits: defaultRetention })
   }
 
@@ -124,7 +122,7 @@ export class RunningAgent implements Agent {
       this.#emitter.emit('agent:start:ready', { recoveryMs, recovered: this.recovered })
       for (const turn of start.dead) this.#emitter.emit('turn:dead', { turn, reason: 'crashed' })
       this.#loop.start()
-      this.#pump.start()
+      this.#outlet.start()
       this.#timers.look()
       this.#housekeeping.start()
     })
@@ -142,14 +140,7 @@ export class RunningAgent implements Agent {
       if (!result.duplicate) this.#inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
       return result
     })
-    const { position } = accepted
-    const from = entry.sender
-    if (accepted.duplicate) {
-      this.#emitter.emit('inbox:entry:duplicate', { position, from })
-    } else {
-      this.#emitter.emit('inbox:entry:accepted', { position, from, text: textOf(entry.payload) })
-      this.#loop.add(position, entry.conversation)
-    }
+    this.#accepted({ ...accepted, entry })
     return accepted
   }
 
@@ -189,7 +180,7 @@ export class RunningAgent implements Agent {
     this.#housekeeping.close()
     this.#timers.close()
     await this.#loop.stop(deadlineMs)
-    await this.#pump.close(deadlineMs)
+    await this.#outlet.close(deadlineMs)
     try {
       await store.write((tx) => start.markClean(tx))
     } catch (error) {
@@ -242,6 +233,42 @@ export class RunningAgent implements Agent {
     })
   }
 
+  #createPump(): Outlet {
+    return new OutboxPump({
+      ...this.#options,
+      onSettled: ({ sequence, to, content }, verdict) => {
+        const sizeBytes = Buffer.byteLength(JSON.stringify(content))
+        const error = verdict.verdict === 'refused' ? verdict.error : undefined
+        this.#settled({ sequence, to, sizeBytes, error })
+      },
+    })
+  }
+
+  #createLink(hub: HubOptions): Outlet {
+    const { log, parts } = this.#options
+    return new HubLink({
+      ...this.#options,
+      hub,
+      inbox: parts.inbox,
+      inboxBound: this.#inboxBound,
+      outboxBound: this.#outboxBound,
+      onAccepted: (messages) => {
+        for (const message of messages) this.#accepted(message)
+      },
+      onSettled: (messages) => {
+        for (const message of messages) this.#settled(message)
+      },
+      onStatus: ({ state, reason, sessionIdentifier, generation }) => {
+        log.info('session:state:changed', { state, reason, session: sessionIdentifier ?? '', generation })
+        this.#emitter.emit('session:state:changed', { state, reason })
+      },
+      onEnd: (error) => {
+        log.error('session:ended', { error })
+        this.#emitter.emit('session:ended', { code: error.code, error: error.message })
+      },
+    })
+  }
+
   #createHost(): TurnHost {
     const { definition, store, state, clock, log, search, parts } = this.#options
     const allocateNoteId = createNoteIds(store.reader)
@@ -274,15 +301,25 @@ export class RunningAgent implements Agent {
     }
     tx.onCommit(() => {
       this.#emitter.emit('outbox:message:committed', { sequence, to, text: textOf(content) })
-      if (to !== terminal) this.#pump.add(sequence, to)
+      if (to !== terminal) this.#outlet.add(sequence, to)
     })
   }
 
-  #settled({ sequence, to, content }: Outgoing, verdict: Verdict): void {
-    this.#outboxBound.remove(Buffer.byteLength(JSON.stringify(content)))
-    if (verdict.verdict === 'refused') {
-      this.#options.log.warn('outbox:message:refused', { sequence, to, reason: verdict.error })
-      this.#emitter.emit('outbox:message:refused', { sequence, to, error: verdict.error })
+  #accepted({ position, duplicate, entry }: AcceptedMessage): void {
+    const from = entry.sender
+    if (duplicate) {
+      this.#emitter.emit('inbox:entry:duplicate', { position, from })
+    } else {
+      this.#emitter.emit('inbox:entry:accepted', { position, from, text: textOf(entry.payload) })
+      this.#loop.add(position, entry.conversation)
+    }
+  }
+
+  #settled({ sequence, to, sizeBytes, error }: SettledMessage): void {
+    this.#outboxBound.remove(sizeBytes)
+    if (error !== undefined) {
+      this.#options.log.warn('outbox:message:refused', { sequence, to, reason: error })
+      this.#emitter.emit('outbox:message:refused', { sequence, to, error })
     } else {
       this.#emitter.emit('outbox:message:delivered', { sequence, to })
     }

@@ -1,26 +1,4 @@
-import type { SqlValue } from './store.ts'
-
-/** The part of a SQLite connection that the store uses; `DatabaseSync` of `node:sqlite` has it. */
-export interface Database {
-  readonly isTransaction: boolean
-  exec(sql: string): void
-  prepare(sql: string): Statement
-  createSession(): ChangeSession
-  /** False where a row could not be applied. Rows of a table that is missing are dropped without a word. */
-  applyChangeset(changes: Uint8Array): boolean
-  close(): void
-}
-
-export interface Statement {
-  run(...parameters: SqlValue[]): { readonly changes: number | bigint }
-  get(...parameters: SqlValue[]): unknown
-  all(...parameters: SqlValue[]): unknown[]
-}
-
-export interface ChangeSession {
-  changeset(): Uint8Array
-  close(): void
-}
+import type { Database } from '../platform/database.ts'
 
 /** The database of one agent as files: what differs between a real folder and the simulation. */
 export interface DatabaseFiles {

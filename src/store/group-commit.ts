@@ -1,10 +1,10 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Process } from '../platform/process.ts'
-import type { ChangeSession, Database, Statement } from './database.ts'
+import type { ChangeSession, Database, SqlValue, Statement } from '../platform/database.ts'
 import type { Journal } from './journal.ts'
 import { writePosition } from './position.ts'
-import type { Position, Reader, SqlValue, Tx } from './store.ts'
+import type { Position, Reader, Tx } from './store.ts'
 
 interface Pending {
   readonly operation: (tx: Tx) => unknown

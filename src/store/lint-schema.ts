@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../platform/database.ts'
 
 interface TableRow {
   readonly name: string

@@ -1,5 +1,5 @@
 import { PerduraError } from '../errors.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../platform/database.ts'
 import type { JournalPosition } from './chain-scan.ts'
 import { chainSeed, type Chain } from './journal-record.ts'
 import { assertSchema, schemaHash } from './lint-schema.ts'

@@ -147,4 +147,28 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX notes_revision ON notes (revision);
   `,
+  `
+  -- Where the agent stands with each hub that it has been at.
+  CREATE TABLE session (
+    hub TEXT PRIMARY KEY NOT NULL,
+    session_identifier TEXT,
+    generation INTEGER NOT NULL,
+    claim TEXT NOT NULL,
+    stream_epoch TEXT,
+    rx_offset INTEGER NOT NULL,
+    rx_last_id TEXT,
+    -- The numbering of the outbox is of one hub at a time: it is NULL at the others.
+    producer_epoch TEXT,
+    acked_seq INTEGER,
+    acked_id TEXT,
+    -- As it was noted last, for whoever looks.
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Its number towards the hub; 0 for what went there under an earlier numbering, NULL for what does not go there.
+  ALTER TABLE outbox ADD COLUMN seq INTEGER;
+  CREATE INDEX outbox_seq ON outbox (seq) WHERE seq > 0;
+  `,
 ]

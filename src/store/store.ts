@@ -1,3 +1,5 @@
+import type { SqlValue } from '../platform/database.ts'
+
 /** What one operation of a batch may do: synchronous SQL on the one writing connection. */
 export interface Tx {
   run(sql: string, ...parameters: SqlValue[]): { readonly changes: number }
@@ -14,8 +16,6 @@ export interface Reader {
   get<Row>(sql: string, ...parameters: SqlValue[]): Row | undefined
   all<Row>(sql: string, ...parameters: SqlValue[]): Row[]
 }
-
-export type SqlValue = null | number | string | Uint8Array
 
 export interface Position {
   readonly chain: number

@@ -1,6 +1,5 @@
 import type { DatabaseSync, SQLInputValue, Session, StatementSync } from 'node:sqlite'
-import type { ChangeSession, Database, Statement } from '../store/database.ts'
-import type { SqlValue } from '../store/store.ts'
+import type { ChangeSession, Database, SqlValue, Statement } from '../platform/database.ts'
 import type { DatabaseBoundaryKind } from './database.ts'
 import type { SimulatedProcess } from './process.ts'
 

@@ -1,7 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
-import type { Database, DatabaseFiles } from '../store/database.ts'
+import type { Database } from '../platform/database.ts'
+import type { DatabaseFiles } from '../store/database.ts'
 import type { SimulatedClock } from './clock.ts'
 import { SimulatedConnection } from './database-connection.ts'
 import { SimulatedDeath } from './death.ts'
@@ -138,6 +139,12 @@ export class SimulatedDatabase {
     // Page 1 starts with the file's header; overwriting it makes the file no database at all.
     bytes.fill(0xff, page * pageBytes, page * pageBytes + 16)
     this.#replace(bytes)
+  }
+
+  /** Somebody puts an earlier copy of the file in its place. No process may be alive that has it open. */
+  putBack(image: Uint8Array): void {
+    this.#count('database:put-back')
+    this.#replace(image)
   }
 
   /** What is committed, for whoever judges from outside. */

@@ -14,8 +14,10 @@ import type {
   HttpResponse,
   HttpServer,
 } from '../platform/http.ts'
+import type { AcceptConnection } from '../platform/transport.ts'
 import type { SimulatedClock } from './clock.ts'
 import { isDeath } from './death.ts'
+import { SimulatedNetwork, type Link, type SimulatedListener, type Tie } from './network.ts'
 import { outside, type Owner } from './owner.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
@@ -29,38 +31,54 @@ export interface HttpFaultRates {
   readonly requestLoss?: number
   /** The request is handled, and its answer never arrives. */
   readonly responseLoss?: number
-  /** A way takes 1 ms to this. Default 5. */
-  readonly delayMsMax?: number
 }
 
-interface Service {
-  readonly address: HttpAddress
+interface Service extends SimulatedListener {
+  readonly key: string
   readonly owner: Owner
   readonly handle: HttpHandle
   readonly bodyBytesMax: number
-  readonly onError: ((error: Error) => void) | undefined
   /** Requests under way, each with what cuts it. */
   readonly exchanges: Map<symbol, () => void>
 }
 
-/** HTTP between simulated processes, and with servers that a test plays: by address, in memory, in virtual time. */
+/** A request, as the network has it. */
+interface Exchange {
+  readonly address: HttpAddress
+  readonly from: string
+  readonly request: HttpRequest
+  readonly answer: (response: HttpResponse) => void
+  readonly fail: (error: Error) => void
+}
+
+/**
+ * HTTP between simulated processes, and with servers that a test plays: by address, in memory, in virtual time. A
+ * listener with `upgrade` also gets the WebSockets of a SimulatedTransport that is on the same network.
+ */
 export class SimulatedHttp {
   faults: HttpFaultRates = {}
   /** How often requests and faults were met. */
   readonly reached = new Map<string, number>()
+  readonly network: SimulatedNetwork
   readonly #clock: SimulatedClock
   readonly #random: SeededRandom
   readonly #services = new Map<string, Service>()
   #nextPort = 40_000
 
-  constructor(options: { readonly clock: SimulatedClock; readonly random: SeededRandom }) {
+  /** A network of its own, unless one is given. */
+  constructor(options: {
+    readonly clock: SimulatedClock
+    readonly random: SeededRandom
+    readonly network?: SimulatedNetwork
+  }) {
+    this.network = options.network ?? new SimulatedNetwork(options)
     this.#clock = options.clock
     this.#random = options.random.fork('http')
   }
 
   /** A server outside every process, played by the test. */
   serve(address: HttpAddress, handle: HttpHandle): HttpServer {
-    return this.#serve(outside, address, { bodyBytesMax: Infinity }, handle)
+    return this.#serve(undefined, address, { bodyBytesMax: Infinity }, handle)
   }
 
   /** A request from outside every process, by the test. */
@@ -77,44 +95,79 @@ export class SimulatedHttp {
       listen: async (address, options, handle) => {
         process.check()
         const server = this.#serve(process, address, options, handle)
-        const forget = process.onDeath(() => this.#stop(server.address, process))
+        const forget = process.onDeath(() => server.stop())
         return {
           address: server.address,
-          close: (graceMs) => {
+          close: async (graceMs) => {
+            await server.close(graceMs)
             forget()
-            return server.close(graceMs)
           },
         }
       },
     }
   }
 
-  #serve(owner: Owner, wanted: HttpAddress, options: ListenOptions, handle: HttpHandle): HttpServer {
-    const { bodyBytesMax, onError } = options
+  #serve(
+    process: SimulatedProcess | undefined,
+    wanted: HttpAddress,
+    options: ListenOptions,
+    handle: HttpHandle,
+  ): HttpServer & { stop(): void } {
+    const { bodyBytesMax, onError, upgrade } = options
+    const owner = process ?? outside
+    const home = this.network.hostOf(owner)
     const address =
       'port' in wanted && wanted.port === 0 ? { host: wanted.host, port: this.#nextPort++ } : wanted
-    if (this.#services.has(keyOf(address))) throw portInUse(address)
-    const service: Service = { address, owner, handle, bodyBytesMax, onError, exchanges: new Map() }
-    this.#services.set(keyOf(address), service)
+    const service: Service = {
+      key: this.#keyOf(address, home),
+      process,
+      owner,
+      host: process === undefined && 'host' in address ? this.network.resolve(address.host, home) : home,
+      handle,
+      bodyBytesMax,
+      onError,
+      exchanges: new Map(),
+      frameBytesMax: upgrade?.frameBytesMax ?? Infinity,
+      accept: upgrade?.accept ?? refuseWebSockets,
+      connections: new Set(),
+    }
+    if (this.#services.has(service.key)) throw portInUse(address)
+    this.#services.set(service.key, service)
+    // What the test plays may have its WebSockets played by a SimulatedTransport.
+    if (process !== undefined) this.network.listeners.set(service.key, service)
     return {
       address,
-      close: async (graceMs) => {
-        owner.check()
-        if (this.#services.get(keyOf(address)) === service) this.#services.delete(keyOf(address))
-        const endMs = this.#clock.monotonicMs() + graceMs
-        while (service.exchanges.size > 0 && this.#clock.monotonicMs() < endMs) {
-          await new Promise<void>((resolve) => this.#clock.schedule(1, resolve, owner))
-        }
-        for (const cut of service.exchanges.values()) cut()
-      },
+      stop: () => this.#stop(service),
+      close: (graceMs) => this.#close(service, graceMs),
     }
   }
 
-  #stop(address: HttpAddress, owner: Owner): void {
-    const service = this.#services.get(keyOf(address))
-    if (service?.owner !== owner) return
-    this.#services.delete(keyOf(address))
+  async #close(service: Service, graceMs: number): Promise<void> {
+    const { owner, exchanges, connections } = service
+    owner.check()
+    this.#withdraw(service)
+    const endMs = this.#clock.monotonicMs() + graceMs
+    while (exchanges.size + connections.size > 0 && this.#clock.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => this.#clock.schedule(1, resolve, owner))
+    }
+    for (const cut of exchanges.values()) cut()
+    for (const connection of connections) connection.terminate()
+    // Their sinks are told before it is over.
+    while (connections.size > 0) {
+      await new Promise<void>((resolve) => this.#clock.schedule(1, resolve, owner))
+    }
+  }
+
+  /** Its process is dead. */
+  #stop(service: Service): void {
+    this.#withdraw(service)
     for (const cut of service.exchanges.values()) cut()
+  }
+
+  #withdraw(service: Service): void {
+    const { key } = service
+    if (this.#services.get(key) === service) this.#services.delete(key)
+    if (this.network.listeners.get(key) === service) this.network.listeners.delete(key)
   }
 
   #client(owner: Owner): Http {
@@ -136,39 +189,73 @@ export class SimulatedHttp {
             return
           }
           signal?.addEventListener('abort', onAbort)
-          this.#send(address, request, (response) => settle(() => resolve(response)), fail)
+          const answer = (response: HttpResponse): void => settle(() => resolve(response))
+          this.#send({ address, from: this.network.hostOf(owner), request, answer, fail })
         })
       },
     }
   }
 
-  #send(
-    address: HttpAddress,
-    request: HttpRequest,
-    answer: (response: HttpResponse) => void,
-    fail: (error: Error) => void,
-  ): void {
+  #send(exchange: Exchange): void {
+    const { network } = this
+    const { address, from } = exchange
     this.#count('request')
-    if (this.#hits(this.faults.requestLoss)) {
+    const key = this.#keyOf(address, from)
+    const named = 'host' in address ? network.resolve(address.host, from) : from
+    const to = this.#services.get(key)?.host ?? named
+    const there = network.link(from, to)
+    if (this.#hits(this.faults.requestLoss) || network.loses(there)) {
       this.#count('request:lost')
       return
     }
-    this.#later(() => {
-      const service = this.#services.get(keyOf(address))
-      if (service === undefined || !service.owner.alive) {
-        this.#later(() => fail(unreachable(address, 'refused', systemError('ECONNREFUSED', address))))
+    let cut = false
+    const tie: Tie = {
+      from,
+      to,
+      // Whatever the server still does, nobody hears of it.
+      cut: (toldMs) => {
+        cut = true
+        network.untie(tie)
+        if (toldMs !== undefined) this.#clock.schedule(toldMs, () => exchange.fail(this.#reset(address)))
+      },
+      resume: () => {},
+    }
+    network.tie(tie)
+    const back = network.link(to, from)
+    /** What the server says, on its way back. */
+    const reply = (say: () => void): void => {
+      if (this.#hits(this.faults.responseLoss) || network.loses(back)) {
+        network.untie(tie)
+        this.#count('response:lost')
         return
       }
-      const respond = (response: HttpResponse): void => {
-        if (this.#hits(this.faults.responseLoss)) this.#count('response:lost')
-        else this.#later(() => answer({ ...response, body: response.body.slice() }))
-      }
-      const reset = (): void => {
-        this.#count('reset')
-        this.#later(() => fail(unreachable(address, 'reset', systemError('ECONNRESET', address))))
-      }
-      void this.#handle(service, request, respond, reset)
+      this.#later(back, () => {
+        network.untie(tie)
+        if (!cut) say()
+      })
+    }
+    this.#later(there, () => {
+      if (!cut) this.#arrive(exchange, this.#services.get(key), reply)
     })
+  }
+
+  #arrive(exchange: Exchange, service: Service | undefined, reply: (say: () => void) => void): void {
+    const { address, from, request, answer, fail } = exchange
+    if (service === undefined || !service.owner.alive) {
+      reply(() => fail(unreachable(address, 'refused', systemError('ECONNREFUSED', address))))
+      return
+    }
+    const respond = (response: HttpResponse): void => {
+      reply(() => answer({ ...response, body: response.body.slice() }))
+    }
+    const hangUp = (): void => reply(() => fail(this.#reset(address)))
+    const remoteAddress = 'socketPath' in address ? '' : this.network.ipOf(from, service.host)
+    void this.#handle(service, { ...request, remoteAddress }, respond, hangUp)
+  }
+
+  #reset(address: HttpAddress): Error {
+    this.#count('reset')
+    return unreachable(address, 'reset', systemError('ECONNRESET', address))
   }
 
   async #handle(
@@ -195,8 +282,14 @@ export class SimulatedHttp {
     if (service.exchanges.delete(exchange) && service.owner.alive) respond(response)
   }
 
-  #later(run: () => void): void {
-    this.#clock.schedule(this.#random.int(1, Math.max(1, this.faults.delayMsMax ?? 5)), run)
+  #later(link: Link, run: () => void): void {
+    this.#clock.schedule(this.network.drawDelayMs(link), run)
+  }
+
+  /** Sockets and loopback ports are the host's own. */
+  #keyOf(address: HttpAddress, from: string): string {
+    if ('socketPath' in address) return `${from}:${address.socketPath}`
+    return `${this.network.resolve(address.host, from)}:${address.port}`
   }
 
   #hits(rate: number | undefined): boolean {
@@ -208,10 +301,7 @@ export class SimulatedHttp {
   }
 }
 
-function keyOf(address: HttpAddress): string {
-  if ('socketPath' in address) return address.socketPath
-  return `${address.host === 'localhost' ? '127.0.0.1' : address.host}:${address.port}`
-}
+const refuseWebSockets: AcceptConnection = () => ({ status: 400 })
 
 function systemError(code: string, address: HttpAddress): Error {
   return Object.assign(new Error(`connect ${code} ${describeAddress(address)}`), { code })

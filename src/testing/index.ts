@@ -15,7 +15,9 @@ export type { DiskHook } from './medium.ts'
 export { outside, type Owner } from './owner.ts'
 export { SimulatedProcess } from './process.ts'
 export { createSeededRandom, type SeededRandom } from './random.ts'
-export { SimulatedTransport, type AcceptConnection, type Upgrade } from './transport.ts'
+export { SimulatedNetwork, type DelayRange, type Link, type SimulatedListener, type Tie } from './network.ts'
+export { SimulatedTransport } from './transport.ts'
+export type { AcceptConnection, Upgrade } from '../platform/transport.ts'
 export {
   AgentSimulation,
   type AgentSimulationOptions,

@@ -2,7 +2,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { PerduraError } from '../../errors.ts'
 import { unreachable } from '../http-error.ts'
 import type { Http, HttpAddress, HttpRequest, HttpResponse } from '../http.ts'
-import { loadHttp } from './lazy-http.ts'
+import { flatten } from './http-headers.ts'
+import { loadHttp, loadHttps } from './lazy-http.ts'
 
 export interface NodeHttpOptions {
   /** Body of an answer, in bytes, that is taken in at most. Default 64 MiB. */
@@ -31,7 +32,9 @@ export function createNodeHttp(options: NodeHttpOptions = {}): Http {
         const timeout = setTimeout(() => fail(unreachable(address, 'timeout')), timeoutMs)
         signal?.addEventListener('abort', onAbort)
 
-        outgoing.on('socket', (socket) => socket.once('connect', () => (state.connected = true)))
+        // Before TLS is up, nothing can have been done either.
+        const connected = secure(address) ? 'secureConnect' : 'connect'
+        outgoing.on('socket', (socket) => socket.once(connected, () => (state.connected = true)))
         // Stays on after the end: a reset that comes late is nobody's error.
         outgoing.on('error', (error) => fail(unreachable(address, reasonOf(error, state.connected), error)))
         outgoing.on('response', (incoming) => {
@@ -49,7 +52,8 @@ export function createNodeHttp(options: NodeHttpOptions = {}): Http {
 function open(address: HttpAddress, request: HttpRequest): ClientRequest {
   const { method, path, headers, body } = request
   const bodyless = body.length === 0 && (method === 'GET' || method === 'HEAD')
-  return loadHttp().request({
+  const { request: send } = secure(address) ? loadHttps() : loadHttp()
+  return send({
     ...('socketPath' in address
       ? { socketPath: address.socketPath }
       : { host: address.host, port: address.port }),
@@ -60,6 +64,10 @@ function open(address: HttpAddress, request: HttpRequest): ClientRequest {
     // knows whether the request was handled.
     agent: false,
   })
+}
+
+function secure(address: HttpAddress): boolean {
+  return 'port' in address && address.tls === true
 }
 
 function reasonOf(error: NodeJS.ErrnoException, connected: boolean): 'refused' | 'reset' | 'failed' {
@@ -79,13 +87,4 @@ async function collect(incoming: IncomingMessage, bytesMax: number): Promise<Htt
     chunks.push(chunk)
   }
   return { status: incoming.statusCode ?? 0, headers: flatten(incoming), body: Buffer.concat(chunks) }
-}
-
-/** Names in lower case, as Node has them; what came several times is joined as RFC 9110 5.3 has it. */
-export function flatten(incoming: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value
-  }
-  return headers
 }

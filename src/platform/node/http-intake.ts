@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { PerduraError } from '../../errors.ts'
 import { bodyTooLarge, errorResponse } from '../http-error.ts'
+import type { HttpResponse } from '../http.ts'
+import { loadHttp } from './lazy-http.ts'
 
 /** What a client goes on sending after it was refused is read and thrown away, up to these bounds. */
 const discardMs = 1_000
@@ -70,10 +72,15 @@ export function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): v
     socket.destroy()
     return
   }
-  const [line, reason] = lineOf(error.code)
-  const { headers, body } = errorResponse(reason)
+  answerOnSocket(socket, answerTo(error.code))
+}
+
+/** Answers where there is no ServerResponse, and hangs up. */
+export function answerOnSocket(socket: Duplex, { status, headers, body }: HttpResponse): void {
+  // A client that is gone by now is nobody's error.
+  socket.on('error', () => socket.destroy())
   const head = [
-    `HTTP/1.1 ${line}`,
+    `HTTP/1.1 ${status} ${loadHttp().STATUS_CODES[status] ?? ''}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${body.length}`,
     'connection: close',
@@ -82,15 +89,14 @@ export function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): v
   socket.end(body, () => socket.destroy())
 }
 
-function lineOf(code: string | undefined): [line: string, reason: PerduraError] {
+function answerTo(code: string | undefined): HttpResponse {
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return [
-      '431 Request Header Fields Too Large',
-      new PerduraError('ERR_PAYLOAD_TOO_LARGE', 'the header of the request is too large'),
-    ]
+    const reason = new PerduraError('ERR_PAYLOAD_TOO_LARGE', 'the header of the request is too large')
+    return { ...errorResponse(reason), status: 431 }
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return ['408 Request Timeout', new PerduraError('ERR_TIMEOUT', 'the request did not come in time')]
+    const reason = new PerduraError('ERR_TIMEOUT', 'the request did not come in time')
+    return { ...errorResponse(reason), status: 408 }
   }
-  return ['400 Bad Request', new PerduraError('ERR_USAGE', 'the request is not valid HTTP')]
+  return errorResponse(new PerduraError('ERR_USAGE', 'the request is not valid HTTP'))
 }

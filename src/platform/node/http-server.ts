@@ -1,18 +1,23 @@
 import fs from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { PerduraError, toError } from '../../errors.ts'
 import { describeAddress, errorResponse, portInUse } from '../http-error.ts'
 import type { HttpAddress, HttpListener, HttpRequest, HttpResponse, HttpServer } from '../http.ts'
-import { flatten } from './http-client.ts'
+import { flatten, remoteAddressOf } from './http-headers.ts'
 import { answerMalformed, answerTooLarge, readBody } from './http-intake.ts'
+import { Upgrades } from './http-upgrade.ts'
 import { loadHttp } from './lazy-http.ts'
 import { checkSocketPath, removeStaleSocket } from './unix-socket.ts'
 
 export interface NodeHttpListenerOptions {
   /** From the first byte of a request to its last; what takes longer is cut with 408. Default 10,000. */
   readonly requestTimeoutMs?: number
-  /** Further connections are closed at once. Default 1,000. */
+  /**
+   * Further connections are closed at once, be they for requests or WebSockets. Default 1,000; a hub needs one for
+   * each of its agents and some more, and as many file descriptors.
+   */
   readonly connectionsMax?: number
 }
 
@@ -32,6 +37,8 @@ export function createNodeHttpListener(options: NodeHttpListenerOptions = {}): H
         connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs / 4),
         keepAliveTimeout: keepAliveMs,
         maxHeaderSize: headerBytesMax,
+        // An offer of another protocol may be ignored, and the request answered as it is (RFC 9110 7.8).
+        shouldUpgradeCallback: (incoming) => listenOptions.upgrade !== undefined && wantsWebSocket(incoming),
       })
       server.maxConnections = connectionsMax
       const service = new Service(server, listenOptions, handle)
@@ -42,13 +49,19 @@ export function createNodeHttpListener(options: NodeHttpListenerOptions = {}): H
   }
 }
 
-/** One server's life: it takes in requests until `close`, and ends when the last of them is answered or cut. */
+/**
+ * One server's life: it takes in requests and WebSockets until `close`, and ends when the last request is answered
+ * and the last WebSocket closed, or when they are cut.
+ */
 class Service {
   readonly #server: Server
   readonly #options: ServeOptions
   readonly #handle: Handle
   /** Connections, each with the answers that are being given on it: several where requests are pipelined. */
   readonly #connections = new Map<Socket, Set<ServerResponse>>()
+  readonly #upgrades: Upgrades | undefined
+  /** Sockets that carry a WebSocket now. */
+  readonly #upgraded = new WeakSet<Socket>()
   #closed: Promise<void> | undefined
 
   constructor(server: Server, options: ServeOptions, handle: Handle) {
@@ -62,6 +75,10 @@ class Service {
     server.on('clientError', (error, socket) => this.#clientFailed(error, socket as Socket))
     server.on('request', (incoming, outgoing) => void this.#serve(incoming, outgoing))
     server.on('checkContinue', (incoming, outgoing) => void this.#serve(incoming, outgoing, true))
+    const { upgrade } = options
+    this.#upgrades = upgrade && new Upgrades({ ...options, upgrade })
+    // Without a listener, Node takes an upgrade for a request like any other.
+    if (upgrade !== undefined) server.on('upgrade', (...event) => this.#upgrade(...event))
   }
 
   close(graceMs: number): Promise<void> {
@@ -71,12 +88,25 @@ class Service {
       }, graceMs)
       this.#server.close(() => {
         clearTimeout(cut)
-        resolve()
+        resolve(this.#upgrades?.drained())
       })
       // A connection on which nothing is being asked has nothing to finish.
-      for (const [socket, answers] of this.#connections) if (answers.size === 0) socket.destroySoon()
+      for (const [socket, answers] of this.#connections) {
+        if (answers.size === 0 && !this.#upgraded.has(socket)) socket.destroySoon()
+      }
     })
     return this.#closed
+  }
+
+  #upgrade(incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const socket = stream as Socket
+    // The answers to what was asked before on this connection would end up between the frames.
+    if ((this.#connections.get(socket)?.size ?? 0) > 0) {
+      socket.destroy()
+      return
+    }
+    this.#upgraded.add(socket)
+    this.#upgrades?.handle(incoming, socket, head)
   }
 
   /** What came is no HTTP, or did not come in time. */
@@ -117,7 +147,12 @@ class Service {
     try {
       const { method = 'GET', url = '' } = incoming
       if (!url.startsWith('/')) throw new PerduraError('ERR_USAGE', 'the path of a request starts with "/"')
-      const request: HttpRequest = { method, path: url, headers: flatten(incoming), body }
+      if (wantsWebSocket(incoming)) {
+        throw new PerduraError('ERR_USAGE', 'no WebSocket can be opened by this request; send a plain one')
+      }
+      const headers = flatten(incoming)
+      const remoteAddress = remoteAddressOf(incoming.socket)
+      const request: HttpRequest = { method, path: url, headers, body, remoteAddress }
       return await this.#handle(request)
     } catch (error) {
       if (!(error instanceof PerduraError)) this.#options.onError?.(toError(error))
@@ -135,6 +170,10 @@ class Service {
     })
     outgoing.end(empty ? undefined : body)
   }
+}
+
+function wantsWebSocket(incoming: IncomingMessage): boolean {
+  return incoming.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 async function bind(server: Server, address: HttpAddress): Promise<HttpAddress> {

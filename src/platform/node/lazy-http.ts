@@ -1,4 +1,5 @@
 import type * as http from 'node:http'
+import type * as https from 'node:https'
 
 /**
  * `node:http` when it is needed, and not as an `import`: importing it evaluates every name it exports, `WebSocket`
@@ -6,4 +7,8 @@ import type * as http from 'node:http'
  */
 export function loadHttp(): typeof http {
   return process.getBuiltinModule('node:http')
+}
+
+export function loadHttps(): typeof https {
+  return process.getBuiltinModule('node:https')
 }

@@ -14,7 +14,8 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PerduraError } from '../../errors.ts'
-import type { Database, DatabaseFiles } from '../database.ts'
+import type { Database } from '../../platform/database.ts'
+import type { DatabaseFiles } from '../database.ts'
 import { isSqliteError } from '../sqlite-error.ts'
 
 const companions = ['', '-wal', '-shm'] as const

@@ -3,8 +3,19 @@ import http from 'node:http'
 import net from 'node:net'
 import { test } from 'node:test'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { createNodeHttpListener } from '../../../src/platform/node/http-server.ts'
 import { createNodeTransport } from '../../../src/platform/node/transport.ts'
 import type { Connection } from '../../../src/platform/transport.ts'
+import '../../helpers/leaks.ts'
+import { testTransportBehaviour } from '../../helpers/transport-behaviour.ts'
+
+testTransportBehaviour((run) =>
+  run({
+    transport: createNodeTransport(),
+    listener: createNodeHttpListener(),
+    settle: (promise) => promise,
+  }),
+)
 
 interface Client {
   readonly connection: Connection

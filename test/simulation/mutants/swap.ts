@@ -1,6 +1,6 @@
 import type { Disk, DiskFile } from '../../../src/platform/disk.ts'
 import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
-import type { Database } from '../../../src/store/database.ts'
+import type { Database } from '../../../src/platform/database.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import type { AgentFaults, Swaps } from '../../../src/testing/index.ts'
 import type { Invariant } from '../workload/world.ts'

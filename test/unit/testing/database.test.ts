@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Database, DatabaseFiles } from '../../../src/store/database.ts'
+import type { Database } from '../../../src/platform/database.ts'
+import type { DatabaseFiles } from '../../../src/store/database.ts'
 import { SimulatedDatabase, SimulatedDeath, type SimulatedProcess } from '../../../src/testing/index.ts'
 import { createSimulation } from '../../helpers/simulated-machine.ts'
 

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection, ConnectionSink } from '../../../src/platform/transport.ts'
-import { SimulatedTransport } from '../../../src/testing/index.ts'
+import { SimulatedHttp, SimulatedNetwork, SimulatedTransport } from '../../../src/testing/index.ts'
 import { createSimulation } from '../../helpers/simulated-machine.ts'
+import { connect, createAcceptor, testTransportBehaviour } from '../../helpers/transport-behaviour.ts'
 
 const options = { headers: { authorization: 'Bearer x' }, frameBytesMax: 100 }
+
+testTransportBehaviour(async (run) => {
+  const machine = createSimulation('behaviour')
+  const network = new SimulatedNetwork(machine)
+  const client = machine.boot()
+  await run({
+    transport: new SimulatedTransport({ ...machine, network }).for(client),
+    listener: new SimulatedHttp({ ...machine, network }).listenerFor(machine.boot()),
+    settle: (promise) => machine.clock.settle(promise),
+  })
+})
 
 function recorder(events: string[], name = ''): ConnectionSink {
   return {
@@ -74,17 +86,9 @@ test('tells a refusal with its status, and that nobody is there', async () => {
   stop()
   port.connect('ws://hub:1/', options, recorder(events))
   await machine.clock.runUntilQuiet()
-  assert.deepEqual(events, ['close 1006 refused with 401 401', 'close 1006 connection refused'])
-})
-
-test('closes on both sides when a frame is too large', async () => {
-  const { clock, events, server } = createPair(1)
-  await clock.runUntilQuiet()
-  server().send('x'.repeat(101))
-  await clock.runUntilQuiet()
-  assert.deepEqual(events.slice(2).toSorted(), [
-    'close 1009 frame too large',
-    'server close 1009 frame too large',
+  assert.deepEqual(events, [
+    'close 1006 the upgrade was refused with 401 401',
+    'close 1006 connect ECONNREFUSED',
   ])
 })
 
@@ -109,4 +113,31 @@ test('is called off while it connects', async () => {
 test('does not take frames before it is open', () => {
   const { client } = createPair(1)
   assert.throws(() => client.send('early'), /before the connection was open/)
+})
+
+test('tells the client when the process of its server dies, and the server nothing', async () => {
+  const machine = createSimulation(1)
+  const network = new SimulatedNetwork(machine)
+  const hub = machine.boot()
+  const { accept, next } = createAcceptor()
+  const upgrade = { frameBytesMax: 100, accept }
+  const listening = await new SimulatedHttp({ ...machine, network })
+    .listenerFor(hub)
+    .listen({ host: 'hub', port: 1 }, { bodyBytesMax: 1, upgrade }, () => assert.fail())
+  assert.deepEqual(listening.address, { host: 'hub', port: 1 })
+  const transport = new SimulatedTransport({ ...machine, network }).for(machine.boot())
+  const client = connect(transport, 'ws://hub:1/')
+  await machine.clock.settle(client.seen('open'))
+  const server = await next()
+  hub.kill()
+  assert.equal((await machine.clock.settle(client.closed)).code, 1006)
+  assert.equal((await machine.clock.settle(connect(transport, 'ws://hub:1/').closed)).code, 1006)
+  assert.deepEqual(server.events, ['open'])
+})
+
+test('takes no code and no reason that a real one would not take', async () => {
+  const { clock, client } = createPair(1)
+  await clock.runUntilQuiet()
+  assert.throws(() => client.close(1_006, ''), TypeError)
+  assert.throws(() => client.close(4_000, 'x'.repeat(124)), RangeError)
 })

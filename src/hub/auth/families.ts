@@ -1,0 +1,135 @@
+import { PerduraError } from '../../errors.ts'
+import type { Random } from '../../platform/random.ts'
+import type { HubReader, HubTx } from '../storage.ts'
+
+/** A login and all tokens that come of it by refreshing. */
+export interface Family {
+  readonly sid: string
+  readonly aiId: number
+  readonly nickname: string
+  readonly generation: number | undefined
+  /** The refresh token that is live now. */
+  readonly leaf: string
+  /** The one before. */
+  readonly previous: string | undefined
+  /** When the leaf was made. */
+  readonly rotatedAt: number
+  /** When the leaf expires, and with it the family. */
+  readonly expiresAt: number
+}
+
+interface FamilyRow {
+  readonly sid: string
+  readonly ai_id: number
+  readonly nickname: string
+  readonly generation: number | null
+  readonly leaf: string
+  readonly previous: string | null
+  readonly rotated_at: number
+  readonly expires_at: number
+  readonly revoked_at: number | null
+}
+
+const columns = 'sid, ai_id, nickname, generation, leaf, previous, rotated_at, expires_at, revoked_at'
+
+/** An agent that got no answer to its refresh may ask again for so long, and gets the same successor (FAPI 2.0 6.1). */
+export const graceMs = 30_000
+
+/** Logins of one agent that are kept at a time; one more ends the oldest. */
+const familiesMax = 100
+
+export async function openFamily(
+  tx: HubTx,
+  random: Random,
+  login: { readonly aiId: number; readonly nickname: string; readonly generation: number | undefined },
+  { now, expiresAt }: { readonly now: number; readonly expiresAt: number },
+): Promise<Family> {
+  const sid = random.uuid()
+  const leaf = random.uuid()
+  await tx.run(
+    `INSERT INTO token_families (sid, ai_id, nickname, generation, leaf, rotated_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    sid,
+    login.aiId,
+    login.nickname,
+    login.generation ?? null,
+    leaf,
+    now,
+    expiresAt,
+  )
+  await tx.run(
+    `DELETE FROM token_families WHERE sid IN (SELECT sid FROM token_families WHERE ai_id = ? AND sid <> ?
+       ORDER BY rotated_at DESC, sid LIMIT 1000 OFFSET ?)`,
+    login.aiId,
+    sid,
+    familiesMax - 1,
+  )
+  return { ...login, sid, leaf, previous: undefined, rotatedAt: now, expiresAt }
+}
+
+/** Throws ERR_TOKEN_REVOKED where it was revoked, or is not known, as after a restore of the hub. */
+export async function readFamily(reader: HubReader, sid: string, aiId: number): Promise<Family> {
+  const row = await reader.get<FamilyRow>(
+    `SELECT ${columns} FROM token_families WHERE sid = ? AND ai_id = ?`,
+    sid,
+    aiId,
+  )
+  if (row === undefined || row.revoked_at !== null) throw revoked()
+  return {
+    sid,
+    aiId,
+    nickname: row.nickname,
+    generation: row.generation ?? undefined,
+    leaf: row.leaf,
+    previous: row.previous ?? undefined,
+    rotatedAt: row.rotated_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+/** Which refresh token of the family this is: an old one that comes again has been stolen, here or before. */
+export function standing(family: Family, jti: string, now: number): 'leaf' | 'previous' | 'replayed' {
+  if (jti === family.leaf) return 'leaf'
+  return jti === family.previous && now - family.rotatedAt <= graceMs ? 'previous' : 'replayed'
+}
+
+/** Puts a new leaf in the place of the live one. */
+export async function rotateFamily(
+  tx: HubTx,
+  random: Random,
+  family: Family,
+  { now, expiresAt }: { readonly now: number; readonly expiresAt: number },
+): Promise<Family> {
+  const leaf = random.uuid()
+  await tx.run(
+    'UPDATE token_families SET leaf = ?, previous = ?, rotated_at = ?, expires_at = ? WHERE sid = ?',
+    leaf,
+    family.leaf,
+    now,
+    expiresAt,
+    family.sid,
+  )
+  return { ...family, leaf, previous: family.leaf, rotatedAt: now, expiresAt }
+}
+
+/** From now on no token of it is good; the row stays until the last of them would have expired. */
+export async function revokeFamily(tx: HubTx, sid: string, now: number): Promise<void> {
+  await tx.run('UPDATE token_families SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL', now, sid)
+}
+
+export async function sweepFamilies(tx: HubTx, now: number, limit: number): Promise<number> {
+  const { changes } = await tx.run(
+    `DELETE FROM token_families
+     WHERE sid IN (SELECT sid FROM token_families WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+    now,
+    limit,
+  )
+  return changes
+}
+
+export function revoked(): PerduraError {
+  return new PerduraError(
+    'ERR_TOKEN_REVOKED',
+    'the token has been revoked, or the hub has lost it: log in again',
+  )
+}

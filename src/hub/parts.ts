@@ -1,0 +1,15 @@
+import { acknowledge } from './cursor.ts'
+import { publishInOrder, publishOnce } from './publishing.ts'
+import { resume } from './resume.ts'
+import { readPage } from './streams.ts'
+
+/** The decisions that a hub is made of; a simulation can swap one for a broken one, to see that it notices. */
+export interface HubParts {
+  readonly resume: typeof resume
+  readonly publishInOrder: typeof publishInOrder
+  readonly publishOnce: typeof publishOnce
+  readonly acknowledge: typeof acknowledge
+  readonly readPage: typeof readPage
+}
+
+export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage }

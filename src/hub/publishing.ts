@@ -1,0 +1,268 @@
+import { PerduraError, type ErrorCode } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import type { Random } from '../platform/random.ts'
+import { expectProfile } from './profiles.ts'
+import { appendEntry, type StreamLimits } from './streams.ts'
+import type { HubReader, HubTx } from './storage.ts'
+
+/** Who asks for something, as the token or the session says. */
+export interface Actor {
+  readonly aiId: number
+  readonly name: string
+  /** What the asker believes to be its generation; plain v1 clients have none, and are never fenced. */
+  readonly generation: number | undefined
+}
+
+export type Recipient = { readonly name: string } | { readonly aiId: number } | 'everybody'
+
+export interface Publication {
+  /** What the sender calls it: the same one again is the same message, for ever. */
+  readonly id: string
+  readonly recipient: Recipient
+  readonly conversationId: string | undefined
+  readonly subject: string | undefined
+  readonly content: Json
+  readonly messageType: string
+  readonly metadata: JsonObject | undefined
+  /** It was accepted before the hub was put back to an earlier time: there is room for it, and a recipient. */
+  readonly again?: boolean
+}
+
+export interface Verdict {
+  readonly result: 'ok' | 'refused'
+  readonly duplicate: boolean
+  readonly code: ErrorCode | undefined
+  readonly error: string | undefined
+  /** Whose streams have got a new entry. */
+  readonly recipients: readonly number[]
+}
+
+/** Where a publication stands in the numbering of its sender. */
+export interface SequencePlace {
+  readonly producerEpoch: string
+  readonly seq: number
+}
+
+export type PublishOutcome =
+  | { readonly kind: 'verdict'; readonly verdict: Verdict }
+  /** There is a hole before it. */
+  | { readonly kind: 'expected'; readonly seq: number }
+  /** Its numbering is not the one that the hub knows: the sender has to resume, and gets a new one. */
+  | { readonly kind: 'resume_again' }
+
+/** Pairs of (seq, id) that are kept of a numbering: more than an outbox can hold that has not heard of its verdicts. */
+const seqsKept = 20_000
+
+/**
+ * ERR_FENCED where another instance has a higher generation. Always asked in the transaction of what it guards: from a
+ * cache, a write could pass that was on its way while the generation rose.
+ */
+export async function assertNotFenced(tx: HubReader, { aiId, generation }: Actor): Promise<void> {
+  if (generation === undefined) return
+  const holder = await tx.get<{ generation: number }>('SELECT generation FROM holders WHERE ai_id = ?', aiId)
+  if (holder === undefined || holder.generation <= generation) return
+  throw new PerduraError(
+    'ERR_FENCED',
+    `another process of this agent has taken over (generation ${holder.generation}, this one has ${generation}): stop ` +
+      'this one, or take over on purpose with `perdura session takeover`',
+    { details: { generation: holder.generation } },
+  )
+}
+
+/** Takes a message in under the id that its sender gave it, or tells what became of it before. */
+export async function publishOnce(
+  tx: HubTx,
+  limits: StreamLimits,
+  sender: Actor,
+  publication: Publication,
+  now: number,
+): Promise<Verdict> {
+  await assertNotFenced(tx, sender)
+  const known = await tx.get<{ result: Verdict['result']; code: ErrorCode | null; error: string | null }>(
+    'SELECT result, code, error FROM publishes WHERE sender_id = ? AND id = ?',
+    sender.aiId,
+    publication.id,
+  )
+  if (known !== undefined) {
+    const { result, code, error } = known
+    return { result, duplicate: true, code: code ?? undefined, error: error ?? undefined, recipients: [] }
+  }
+  const verdict = await append(tx, limits, sender, publication, now)
+  await tx.run(
+    'INSERT INTO publishes (sender_id, id, result, code, error, published_at) VALUES (?, ?, ?, ?, ?, ?)',
+    sender.aiId,
+    publication.id,
+    verdict.result,
+    verdict.code ?? null,
+    verdict.error ?? null,
+    now,
+  )
+  return verdict
+}
+
+/**
+ * The same for a sender that numbers what it publishes: in order, without holes, each number with one verdict. A number
+ * that comes with another id than before shows that the sender's outbox was rewound; it then gets another numbering, and
+ * what it publishes again is known by its id.
+ */
+export async function publishInOrder(
+  tx: HubTx,
+  limits: StreamLimits,
+  sender: Actor,
+  { producerEpoch, seq }: SequencePlace,
+  publication: Publication,
+  { now, random }: { readonly now: number; readonly random: Random },
+): Promise<PublishOutcome> {
+  await assertNotFenced(tx, sender)
+  const producer = await readProducer(tx, sender.aiId)
+  if (producer.epoch !== producerEpoch) return { kind: 'resume_again' }
+  if (seq > producer.verdictSeq + 1) return { kind: 'expected', seq: producer.verdictSeq + 1 }
+  if (seq <= producer.verdictSeq && (await idOfSeq(tx, sender.aiId, seq)) !== publication.id) {
+    await renumber(tx, sender.aiId, random)
+    return { kind: 'resume_again' }
+  }
+  const { again, recipient } = publication
+  // It has been put back to before this one registered, who will be back.
+  if (again === true && recipient !== 'everybody' && 'name' in recipient) {
+    await expectProfile(tx, random, recipient.name, now)
+  }
+  const verdict = await publishOnce(tx, limits, sender, publication, now)
+  if (seq > producer.verdictSeq) {
+    await tx.run('UPDATE producers SET verdict_seq = ? WHERE ai_id = ?', seq, sender.aiId)
+    await tx.run(
+      'INSERT INTO published_seqs (sender_id, seq, id) VALUES (?, ?, ?)',
+      sender.aiId,
+      seq,
+      publication.id,
+    )
+    await tx.run('DELETE FROM published_seqs WHERE sender_id = ? AND seq <= ?', sender.aiId, seq - seqsKept)
+  }
+  return { kind: 'verdict', verdict }
+}
+
+export interface Producer {
+  readonly epoch: string
+  readonly verdictSeq: number
+}
+
+export async function readProducer(reader: HubReader, aiId: number): Promise<Producer> {
+  const row = await reader.get<{ epoch: string; verdict_seq: number }>(
+    'SELECT epoch, verdict_seq FROM producers WHERE ai_id = ?',
+    aiId,
+  )
+  if (row === undefined) throw new PerduraError('ERR_NO_SUCH_PROFILE', 'the agent is not registered here')
+  return { epoch: row.epoch, verdictSeq: row.verdict_seq }
+}
+
+/** What was published under a number, where that is still known. */
+export async function idOfSeq(reader: HubReader, aiId: number, seq: number): Promise<string | undefined> {
+  const row = await reader.get<{ id: string }>(
+    'SELECT id FROM published_seqs WHERE sender_id = ? AND seq = ?',
+    aiId,
+    seq,
+  )
+  return row?.id
+}
+
+/** Begins a new numbering: seq 1 comes next. */
+export async function renumber(tx: HubTx, aiId: number, random: Random): Promise<Producer> {
+  const epoch = random.uuid()
+  await tx.run('UPDATE producers SET epoch = ?, verdict_seq = 0 WHERE ai_id = ?', epoch, aiId)
+  await tx.run('DELETE FROM published_seqs WHERE sender_id = ?', aiId)
+  return { epoch, verdictSeq: 0 }
+}
+
+async function append(
+  tx: HubTx,
+  limits: StreamLimits,
+  sender: Actor,
+  publication: Publication,
+  now: number,
+): Promise<Verdict> {
+  const { recipient } = publication
+  const recipients = await resolveRecipients(tx, sender, recipient)
+  if (recipients.length === 0 && recipient !== 'everybody') {
+    const who = 'name' in recipient ? `"${recipient.name}"` : `the id ${recipient.aiId}`
+    return refused('ERR_RECIPIENT', `no agent at this hub has ${who}: perdura hub agents lists them`)
+  }
+  const content = JSON.stringify(publication.content)
+  const metadata = publication.metadata === undefined ? null : JSON.stringify(publication.metadata)
+  const sizeBytes = Buffer.byteLength(content) + Buffer.byteLength(metadata ?? '') + envelopeBytes
+  const room = publication.again === true ? noLimits : limits
+  const reached: number[] = []
+  for (const aiId of recipients) {
+    const taken = await appendEntry(tx, room, aiId, { messageId: publication.id, sizeBytes, now }, () =>
+      insertMessage(tx, sender, aiId, publication, { content, metadata, now }),
+    )
+    if (taken) reached.push(aiId)
+  }
+  const full = recipients.length - reached.length
+  if (full === 0)
+    return { result: 'ok', duplicate: false, code: undefined, error: undefined, recipients: reached }
+  if (reached.length === 0) {
+    return refused(
+      'ERR_RECIPIENT_FULL',
+      'the inbox of the recipient at the hub is full: try again with a new id later',
+    )
+  }
+  const error = `not taken by ${full} of ${recipients.length}, whose inboxes at the hub are full`
+  return { result: 'ok', duplicate: false, code: 'ERR_RECIPIENT_FULL', error, recipients: reached }
+}
+
+/** What was accepted once has been within its bounds. */
+const noLimits = { waitingMax: Number.MAX_SAFE_INTEGER, waitingBytesMax: Number.MAX_SAFE_INTEGER }
+
+/** What a message costs besides its content: identifiers, the row, the frame. */
+const envelopeBytes = 256
+
+async function resolveRecipients(tx: HubTx, sender: Actor, recipient: Recipient): Promise<number[]> {
+  // In ascending order, so that two broadcasts at two hubs never wait for each other.
+  const rows =
+    recipient === 'everybody'
+      ? await tx.all<{ id: number }>(
+          'SELECT id FROM profiles WHERE is_active = 1 AND id <> ? ORDER BY id',
+          sender.aiId,
+        )
+      : 'name' in recipient
+        ? await tx.all<{ id: number }>(
+            'SELECT id FROM profiles WHERE is_active = 1 AND name = ?',
+            recipient.name,
+          )
+        : await tx.all<{ id: number }>(
+            'SELECT id FROM profiles WHERE is_active = 1 AND id = ?',
+            recipient.aiId,
+          )
+  return rows.map(({ id }) => id)
+}
+
+async function insertMessage(
+  tx: HubTx,
+  sender: Actor,
+  recipientId: number,
+  publication: Publication,
+  {
+    content,
+    metadata,
+    now,
+  }: { readonly content: string; readonly metadata: string | null; readonly now: number },
+): Promise<number> {
+  const row = await tx.get<{ id: number }>(
+    `INSERT INTO messages (message_id, sender_id, recipient_id, conversation_id, subject, content, message_type,
+       metadata, status, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'unread', ?) RETURNING id`,
+    publication.id,
+    sender.aiId,
+    recipientId,
+    publication.conversationId ?? null,
+    publication.subject ?? null,
+    content,
+    publication.messageType,
+    metadata,
+    now,
+  )
+  return (row as { id: number }).id
+}
+
+function refused(code: ErrorCode, error: string): Verdict {
+  return { result: 'refused', duplicate: false, code, error, recipients: [] }
+}

@@ -1,0 +1,67 @@
+/** A connection over which an agent has its session. */
+export interface LiveSession {
+  readonly instance: string
+  readonly generation: number
+  /** There may be something new in the agent's stream. */
+  wake(): void
+  /** Whether anything comes back within `withinMs`. */
+  answers(withinMs: number): Promise<boolean>
+  /** Another connection has taken its place. */
+  replace(by: { readonly instance: string }): void
+}
+
+/** A plain v1 socket: best effort, and as many of one agent as there are. */
+export interface Listener {
+  wake(): void
+}
+
+/**
+ * Which connections this process has. Nothing depends on it being complete: it says who is to be woken, so that a message
+ * arrives at once and not with the next look, and what is asked of a holder it cannot answer counts as gone.
+ */
+export class Registry {
+  readonly #sessions = new Map<number, LiveSession>()
+  readonly #listeners = new Map<number, Set<Listener>>()
+
+  get sessionCount(): number {
+    return this.#sessions.size
+  }
+
+  session(aiId: number): LiveSession | undefined {
+    return this.#sessions.get(aiId)
+  }
+
+  /** False where one of a higher generation is there already. */
+  enter(aiId: number, session: LiveSession): boolean {
+    const before = this.#sessions.get(aiId)
+    if (before !== undefined && before.generation > session.generation) return false
+    this.#sessions.set(aiId, session)
+    before?.replace(session)
+    return true
+  }
+
+  leave(aiId: number, session: LiveSession): void {
+    if (this.#sessions.get(aiId) === session) this.#sessions.delete(aiId)
+  }
+
+  listen(aiId: number, listener: Listener): () => void {
+    const listeners = this.#listeners.get(aiId) ?? new Set()
+    this.#listeners.set(aiId, listeners.add(listener))
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0) this.#listeners.delete(aiId)
+    }
+  }
+
+  /** Agents with a connection of any kind. */
+  present(): number[] {
+    return [...new Set([...this.#sessions.keys(), ...this.#listeners.keys()])].toSorted((a, b) => a - b)
+  }
+
+  wake(aiIds: readonly number[]): void {
+    for (const aiId of aiIds) {
+      this.#sessions.get(aiId)?.wake()
+      for (const listener of this.#listeners.get(aiId) ?? []) listener.wake()
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Actor } from '../publishing.ts'
+import type { HubParts } from '../parts.ts'
+import type { HubStorage } from '../storage.ts'
+import type { StreamLimits } from '../streams.ts'
+import type { Registry } from './registry.ts'
+
+/** Who a token says is asking, and until when. */
+export interface Authenticated extends Actor {
+  readonly nickname: string
+  readonly sid: string
+  /** Wall-clock ms, as `Clock.now` has it. */
+  readonly expiresAt: number
+}
+
+export interface RelayLimits {
+  readonly frameBytesMax: number
+  /** What an agent may have published beyond the last verdict. */
+  readonly publishWindow: { readonly messages: number; readonly bytes: number }
+  readonly heartbeatMs: number
+  /** Silence after which a peer counts as gone. */
+  readonly silenceMs: number
+  /** How long a holder has to answer before another instance may take its place. */
+  readonly probeMs: number
+  /** From the upgrade to `resume`. */
+  readonly handshakeMs: number
+  /** How long a connection outlives its token. */
+  readonly tokenGraceMs: number
+}
+
+export const defaultRelayLimits: RelayLimits = {
+  frameBytesMax: 4 * 1024 * 1024,
+  publishWindow: { messages: 512, bytes: 8 * 1024 * 1024 },
+  heartbeatMs: 20_000,
+  silenceMs: 30_000,
+  probeMs: 2_000,
+  handshakeMs: 10_000,
+  tokenGraceMs: 30_000,
+}
+
+/** What the connections of a hub share. */
+export interface Relay {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly storage: HubStorage
+  readonly registry: Registry
+  readonly parts: HubParts
+  readonly limits: RelayLimits
+  readonly streamLimits: StreamLimits
+  readonly nodeId: string
+  /** Rejects with ERR_TOKEN and its kin, or with ERR_HUB_STORAGE where nobody can tell. */
+  authenticate(token: string): Promise<Authenticated>
+}

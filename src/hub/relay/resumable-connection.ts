@@ -1,0 +1,395 @@
+import { PerduraError, toError } from '../../errors.ts'
+import type { Timer } from '../../platform/clock.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Connection, ConnectionSink } from '../../platform/transport.ts'
+import { closeCodes, closeText, type CloseReason } from '../../protocol/close-codes.ts'
+import {
+  agentFrame,
+  resumeCapability,
+  type AckFrame,
+  type AgentFrame,
+  type Credit,
+  type HubFrame,
+  type PublishFrame,
+  type ResumeFrame,
+} from '../../protocol/frames.ts'
+import { parseJson } from '../../protocol/parse.ts'
+import type { Actor, Verdict } from '../publishing.ts'
+import type { Resumed, ResumeOutcome } from '../resume.ts'
+import { sessionTtlMs } from '../resumable-session.ts'
+import { Delivery } from './delivery.ts'
+import { toPublication } from './publication.ts'
+import type { LiveSession } from './registry.ts'
+import type { Authenticated, Relay } from './relay.ts'
+
+type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
+
+/**
+ * One connection of an agent that asked for a resumable session. It greets, waits for `resume`, and is then live: it takes
+ * what the agent publishes, in order and one verdict each, and hands it its stream as far as the agent's credit goes.
+ * Whatever happens to it, nothing is lost: all it knows is on disk, and the next one begins there.
+ *
+ *   greeting ──token good──► waiting ──resume──► resuming ──ready──► live ──► closed
+ *
+ * From each state it may go to closed, by either side.
+ */
+export class ResumableConnection implements ConnectionSink, LiveSession {
+  instance = ''
+  generation = 0
+  readonly #relay: Relay
+  readonly #connection: Connection
+  readonly #token: string
+  readonly #log: Log
+  #state: State = 'greeting'
+  #who: Authenticated | undefined
+  #actor: Authenticated | undefined
+  #delivery: Delivery | undefined
+  #heardMs: number
+  #expiresAtMs = 0
+  #timers: Timer[] = []
+  /** What the agent has published on this connection, and what of it has been dealt with. */
+  readonly #published = { messages: 0, bytes: 0 }
+  readonly #handled = { messages: 0, bytes: 0 }
+  #granted: Credit
+  readonly #waitingForSign = new Set<() => void>()
+
+  constructor(relay: Relay, connection: Connection, token: string) {
+    this.#relay = relay
+    this.#connection = connection
+    this.#token = token
+    this.#log = relay.log
+    this.#heardMs = relay.clock.monotonicMs()
+    this.#granted = relay.limits.publishWindow
+  }
+
+  onOpen(): void {
+    const { clock, limits } = this.#relay
+    this.#timers.push(clock.setTimer(limits.handshakeMs, () => this.#handshakeLate()))
+    void this.#greet()
+  }
+
+  onFrame(text: string): void {
+    if (this.#state === 'closed') return
+    this.#heardMs = this.#relay.clock.monotonicMs()
+    for (const heard of this.#waitingForSign) heard()
+    const frame = parseJson(agentFrame, text)
+    if (!frame.ok) this.#refuse(`${frame.path === '' ? 'the frame' : frame.path}: ${frame.problem}`)
+    else this.#take(frame.value, text)
+  }
+
+  onClose(): void {
+    this.#end()
+  }
+
+  wake(): void {
+    this.#delivery?.look()
+  }
+
+  async answers(withinMs: number): Promise<boolean> {
+    if (this.#state !== 'live') return false
+    const { clock } = this.#relay
+    return new Promise((resolve) => {
+      const settle = (answered: boolean): void => {
+        timer.cancel()
+        this.#waitingForSign.delete(heard)
+        resolve(answered)
+      }
+      const heard = (): void => settle(true)
+      const timer = clock.setTimer(withinMs, () => settle(false))
+      this.#waitingForSign.add(heard)
+      this.#ping()
+    })
+  }
+
+  replace({ instance }: { readonly instance: string }): void {
+    if (instance === this.instance) this.close('superseded')
+    else this.close('replaced', `by ${instance}`)
+  }
+
+  close(reason: CloseReason, text = ''): void {
+    if (this.#state === 'closed') return
+    if (this.#state === 'greeting' || this.#state === 'waiting')
+      this.#send({ type: 'error', error: text, code: reason })
+    this.#connection.close(closeCodes[reason], closeText(text === '' ? reason : `${reason} ${text}`))
+    this.#end()
+  }
+
+  #end(): void {
+    this.#state = 'closed'
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers = []
+    this.#delivery?.stop()
+    if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
+  }
+
+  /** An error of the peer's: it is told what, and the connection ends. */
+  #refuse(problem: string): void {
+    this.#log.warn('hub:frame:refused', { agent: this.#who?.name ?? '', problem })
+    this.close('protocol_error', problem)
+  }
+
+  async #greet(): Promise<void> {
+    const { clock, limits, nodeId, random } = this.#relay
+    try {
+      const who = await this.#relay.authenticate(this.#token)
+      if (this.#state !== 'greeting') return
+      this.#who = who
+      this.#expiresAtMs = clock.monotonicMs() + Math.max(0, who.expiresAt - clock.now())
+      this.#state = 'waiting'
+      this.#send({
+        type: 'connected',
+        ai_id: who.aiId,
+        ai_name: who.name,
+        capabilities: [resumeCapability],
+        connection_id: random.uuid(),
+        node_id: nodeId,
+        heartbeat_ms: limits.heartbeatMs,
+        frame_bytes_max: limits.frameBytesMax,
+      })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #handshakeLate(): void {
+    if (this.#state !== 'live') this.close('timeout', 'no resume in time')
+  }
+
+  #take(frame: AgentFrame, text: string): void {
+    switch (frame.type) {
+      case 'resume':
+        if (this.#state !== 'waiting') return this.#refuse('resume: comes once, after connected')
+        this.#state = 'resuming'
+        return void this.#resume(frame)
+      case 'ping':
+        return this.#send({
+          type: 'pong',
+          ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }),
+          time: new Date(this.#relay.clock.now()).toISOString(),
+        })
+      case 'pong':
+        return
+      case 'refresh':
+        return void this.#refresh(frame.token)
+    }
+    const actor = this.#actor
+    if (this.#state !== 'live' || actor === undefined) return this.#refuse(`${frame.type}: comes after ready`)
+    switch (frame.type) {
+      case 'ack':
+        return void this.#acknowledge(actor, frame)
+      case 'credit':
+        return this.#delivery?.grant(frame)
+      case 'publish':
+        return void this.#publish(actor, frame, Buffer.byteLength(text))
+    }
+  }
+
+  async #resume(frame: ResumeFrame): Promise<void> {
+    const who = this.#who as Authenticated
+    try {
+      let outcome = await this.#tryResume(who, frame, undefined)
+      if (outcome.kind === 'probe') {
+        if (await this.#isAlive(who.aiId, outcome.instance)) {
+          this.close('in_use', 'another process of this agent is connected')
+          return
+        }
+        outcome = await this.#tryResume(who, frame, outcome.instance)
+      }
+      if (this.#state !== 'resuming') return
+      if (outcome.kind === 'fenced') this.close('fenced', `the generation is ${outcome.generation}`)
+      else if (outcome.kind === 'probe') this.close('in_use', 'another process of this agent has connected')
+      else this.#begin(who, frame, outcome)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #tryResume(
+    who: Authenticated,
+    frame: ResumeFrame,
+    goneInstance: string | undefined,
+  ): Promise<ResumeOutcome> {
+    const { storage, parts, clock, random } = this.#relay
+    const { aiId } = who
+    return storage.write((tx) => parts.resume(tx, { aiId, frame, goneInstance, now: clock.now(), random }))
+  }
+
+  async #isAlive(aiId: number, instance: string): Promise<boolean> {
+    const { registry, limits } = this.#relay
+    const holder = registry.session(aiId)
+    return holder?.instance === instance && (await holder.answers(limits.probeMs))
+  }
+
+  #begin(who: Authenticated, frame: ResumeFrame, resumed: Resumed): void {
+    const { clock, random, registry, limits } = this.#relay
+    this.instance = frame.instance
+    this.generation = resumed.generation
+    const actor = { ...who, generation: resumed.generation }
+    this.#actor = actor
+    this.#state = 'live'
+    const { stream, next, producer, reason } = resumed
+    this.#delivery = new Delivery({
+      relay: this.#relay,
+      aiId: who.aiId,
+      epoch: stream.epoch,
+      after: next - 1,
+      credit: frame.credit,
+      send: (text) => this.#connection.send(text),
+      failed: (why, text) => this.close(why, text),
+    })
+    // In the registry before `ready` is on its way: whatever is appended from here on wakes this connection.
+    if (!registry.enter(who.aiId, this)) return this.close('fenced', 'a newer process has connected')
+    this.#send({
+      type: 'ready',
+      resumed: reason === 'resumed',
+      reason,
+      session_identifier: resumed.sessionIdentifier,
+      generation: resumed.generation,
+      stream: { epoch: stream.epoch, floor: stream.floor, top: stream.top, next },
+      tx: { producer_epoch: producer.epoch, verdict_seq: producer.verdictSeq },
+      credit: this.#granted,
+      session_ttl_s: Math.floor(sessionTtlMs / 1_000),
+      token_ttl_s: this.#tokenTtlS(),
+    })
+    this.#log.info('hub:session:resumed', {
+      agent: who.name,
+      session: resumed.sessionIdentifier,
+      generation: resumed.generation,
+      reason,
+    })
+    this.#timers.push(clock.setTimer(random.fraction() * limits.heartbeatMs, () => this.#beat()))
+    this.#delivery.look()
+  }
+
+  async #publish(actor: Actor, frame: PublishFrame, bytes: number): Promise<void> {
+    const { storage, parts, streamLimits, clock, random, registry, limits } = this.#relay
+    this.#published.messages += 1
+    this.#published.bytes += bytes
+    if (
+      this.#published.messages > this.#granted.messages ||
+      this.#published.bytes - bytes > this.#granted.bytes
+    ) {
+      return this.#refuse('publish: more than the credit allows')
+    }
+    const { seq, producer_epoch: producerEpoch } = frame
+    let answer: HubFrame
+    try {
+      const publication = toPublication(frame)
+      const outcome = await storage.write((tx) =>
+        parts.publishInOrder(tx, streamLimits, actor, { producerEpoch, seq }, publication, {
+          now: clock.now(),
+          random,
+        }),
+      )
+      if (outcome.kind === 'resume_again') return this.close('resume_again', 'the numbering is not the hub’s')
+      if (outcome.kind === 'verdict') registry.wake(outcome.verdict.recipients)
+      answer =
+        outcome.kind === 'expected'
+          ? { type: 'publish_ack', seq, result: 'expected', duplicate: false, expected_seq: outcome.seq }
+          : verdictFrame(frame, outcome.verdict)
+    } catch (error) {
+      if (!(error instanceof PerduraError && error.code === 'ERR_HUB_STORAGE')) return this.#failed(error)
+      answer = { type: 'publish_ack', seq, result: 'retry', duplicate: false, retry_after_ms: retryAfterMs }
+    }
+    if (this.#state !== 'live') return
+    this.#send(answer)
+    this.#handled.messages += 1
+    this.#handled.bytes += bytes
+    this.#replenish(limits.publishWindow)
+  }
+
+  /** Lets the agent publish on, in steps of half a window. */
+  #replenish(window: Credit): void {
+    const messages = this.#handled.messages + window.messages
+    const bytes = this.#handled.bytes + window.bytes
+    if (
+      messages - this.#granted.messages < window.messages / 2 &&
+      bytes - this.#granted.bytes < window.bytes / 2
+    ) {
+      return
+    }
+    this.#granted = { messages, bytes }
+    this.#send({ type: 'credit', messages, bytes })
+  }
+
+  async #acknowledge(actor: Actor, { epoch, offset }: AckFrame): Promise<void> {
+    const { storage, parts, clock } = this.#relay
+    try {
+      const outcome = await storage.write((tx) =>
+        parts.acknowledge(tx, actor, { epoch, position: offset }, clock.now()),
+      )
+      if (outcome === 'beyond') this.#refuse(`ack: there is no offset ${offset}`)
+      else if (outcome === 'resume_again') this.close('resume_again', 'the epoch is not the stream’s')
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  async #refresh(token: string): Promise<void> {
+    const { clock } = this.#relay
+    try {
+      const who = await this.#relay.authenticate(token)
+      if (who.aiId !== this.#who?.aiId) return this.close('unauthorized', 'the token is of another agent')
+      this.#who = who
+      this.#expiresAtMs = clock.monotonicMs() + Math.max(0, who.expiresAt - clock.now())
+      if (this.#state !== 'closed') this.#send({ type: 'refreshed', token_ttl_s: this.#tokenTtlS() })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #beat(): void {
+    const { clock, limits } = this.#relay
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#heardMs > limits.silenceMs) {
+      this.#log.info('hub:session:silent', { agent: this.#who?.name ?? '' })
+      this.close('timeout', 'nothing was heard')
+      // A half-open connection answers no handshake.
+      return this.#connection.terminate()
+    }
+    if (nowMs > this.#expiresAtMs + limits.tokenGraceMs)
+      return this.close('unauthorized', 'the token has expired')
+    this.#ping()
+    this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
+  }
+
+  #ping(): void {
+    const { clock } = this.#relay
+    this.#send({ type: 'ping', sent_ms: clock.monotonicMs(), time: new Date(clock.now()).toISOString() })
+  }
+
+  #tokenTtlS(): number {
+    return Math.max(0, Math.floor((this.#expiresAtMs - this.#relay.clock.monotonicMs()) / 1_000))
+  }
+
+  #failed(thrown: unknown): void {
+    const error = toError(thrown)
+    if (!(error instanceof PerduraError)) {
+      this.#log.error('hub:connection:failed', { error })
+      return this.close('unavailable')
+    }
+    if (error.code === 'ERR_FENCED')
+      return this.close('fenced', `the generation is ${error.details['generation']}`)
+    if (error.code === 'ERR_HUB_STORAGE') return this.close('unavailable', 'the hub cannot write now')
+    this.close('unauthorized', error.code)
+  }
+
+  #send(frame: HubFrame): void {
+    if (this.#state !== 'closed') this.#connection.send(JSON.stringify(frame))
+  }
+}
+
+/** When to publish again what the hub could not write. */
+const retryAfterMs = 1_000
+
+function verdictFrame(frame: PublishFrame, { result, duplicate, code, error }: Verdict): HubFrame {
+  return {
+    type: 'publish_ack',
+    seq: frame.seq,
+    result,
+    duplicate,
+    message_id: frame.id,
+    ...(code !== undefined && { code }),
+    ...(error !== undefined && { error }),
+  }
+}

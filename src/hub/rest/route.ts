@@ -1,0 +1,74 @@
+import type { Json, JsonObject } from '../../json.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { HttpRequest, HttpResponse } from '../../platform/http.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Auth, Principal } from '../auth/auth.ts'
+import type { HubStorage } from '../storage.ts'
+import type { StreamLimits } from '../streams.ts'
+import type { Query } from './query.ts'
+
+export interface RestDeps {
+  readonly storage: HubStorage
+  readonly auth: Auth
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly limits: StreamLimits
+  /** Called once a message is on disk, with those whose streams have got an entry: wakes what pushes to them. */
+  readonly onPublished: (recipients: readonly number[]) => void
+  /**
+   * Requests a minute of one agent, and of one address where nobody is logged in yet. Default 600, at least 1; an agent
+   * over it is answered 429 until it slows down.
+   */
+  readonly requestsPerMinute?: number
+}
+
+export interface Call {
+  readonly request: HttpRequest
+  /** The variable parts of the path, decoded. */
+  readonly names: readonly string[]
+  readonly query: Query
+}
+
+interface RouteCommon {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** What follows the prefix. */
+  readonly path: RegExp
+}
+
+export type Route =
+  /** For those who have no token yet; counted by their address. */
+  | (RouteCommon & { readonly access: 'open'; answer(call: Call): Promise<JsonObject> })
+  /** For who bears an access token; counted by agent. */
+  | (RouteCommon & { readonly access: 'agent'; answer(call: Call, agent: Principal): Promise<JsonObject> })
+
+/** An answer as v1 has it: 200, and `success`. */
+export function success(body: JsonObject): HttpResponse {
+  return json(200, { success: true, ...body })
+}
+
+export function json(status: number, body: Json): HttpResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
+    body: Buffer.from(JSON.stringify(body)),
+  }
+}
+
+/** ISO 8601 with milliseconds, in UTC. */
+export function timestamp(ms: number): string
+export function timestamp(ms: number | null): string | null
+export function timestamp(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
+}
+
+/** The first that is given, in the order in which the spellings are listed. */
+export function firstOf<T>(...spellings: (T | null | undefined)[]): T | undefined {
+  return spellings.find((value): value is T => value !== undefined && value !== null)
+}
+
+/** A pattern for LIKE … ESCAPE '!', that finds the text wherever it stands. */
+export function containing(text: string): string {
+  return `%${text.replaceAll(/[!%_]/g, '!$&')}%`
+}

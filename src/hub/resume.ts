@@ -1,0 +1,170 @@
+import type { ReadyReason, ResumeFrame } from '../protocol/frames.ts'
+import type { Random } from '../platform/random.ts'
+import { idOfSeq, readProducer, renumber, type Producer } from './publishing.ts'
+import { adoptSession } from './resumable-session.ts'
+import { messageIdAt, readStream, rewindAcked, type Stream } from './streams.ts'
+import type { HubReader, HubTx } from './storage.ts'
+
+/** Who has the agent's current generation. */
+export interface Holder {
+  readonly generation: number
+  readonly instance: string
+  readonly claim: string
+}
+
+export type HolderDecision =
+  /** It may act, under this generation. */
+  | { readonly kind: 'take'; readonly generation: number }
+  /** Another instance may be alive: ask it, and decide again. */
+  | { readonly kind: 'probe'; readonly instance: string }
+  | { readonly kind: 'fenced'; readonly generation: number }
+
+/**
+ * Decides who may act for an agent. `gone` says whether the holder's instance was found not to answer.
+ *
+ * The claim is what makes a crash harmless that falls between the hub's decision and the agent's own note of it: the next
+ * process of the same folder comes with an older generation than it has been given, and with the claim it was given for.
+ */
+export function decideHolder(
+  holder: Holder | undefined,
+  frame: Pick<ResumeFrame, 'instance' | 'generation' | 'claim' | 'takeover'>,
+  gone: boolean,
+): HolderDecision {
+  if (holder === undefined) return { kind: 'take', generation: frame.generation + 1 }
+  const next = Math.max(holder.generation, frame.generation) + 1
+  // The hub does not know what the agent knows of it: it was put back, and what it believes about holders is of the past.
+  if (frame.takeover || frame.generation > holder.generation) return { kind: 'take', generation: next }
+  // A `ready` that got lost must not lock out whom it was for.
+  if (holder.instance === frame.instance) return { kind: 'take', generation: holder.generation }
+  if (frame.generation < holder.generation && frame.claim !== holder.claim) {
+    return { kind: 'fenced', generation: holder.generation }
+  }
+  return gone ? { kind: 'take', generation: next } : { kind: 'probe', instance: holder.instance }
+}
+
+export interface Resumed {
+  readonly kind: 'resumed'
+  readonly reason: ReadyReason
+  readonly generation: number
+  readonly sessionIdentifier: string
+  readonly stream: Stream
+  /** The position that is sent first. */
+  readonly next: number
+  readonly producer: Producer
+}
+
+export type ResumeOutcome = Resumed | Exclude<HolderDecision, { kind: 'take' }>
+
+export interface ResumeRequest {
+  readonly aiId: number
+  readonly frame: ResumeFrame
+  /** The instance that was found not to answer, if one was asked. */
+  readonly goneInstance: string | undefined
+  readonly now: number
+  readonly random: Random
+}
+
+/** Takes an agent back into its session, in one transaction: who it is, where it reads, and how it numbers. */
+export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeOutcome> {
+  const { aiId, frame, goneInstance, now, random } = request
+  const holder = await readHolder(tx, aiId)
+  const decision = decideHolder(holder, frame, holder !== undefined && holder.instance === goneInstance)
+  if (decision.kind !== 'take') return decision
+  const { generation } = decision
+  const session = await adoptSession(tx, { aiId, wanted: frame.session_identifier ?? undefined, now, random })
+  await tx.run(
+    `INSERT INTO holders (ai_id, generation, instance, claim, session_id) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (ai_id) DO UPDATE SET generation = excluded.generation, instance = excluded.instance,
+       claim = excluded.claim, session_id = excluded.session_id`,
+    aiId,
+    generation,
+    frame.instance,
+    frame.claim,
+    session.sessionId,
+  )
+  const stream = await readStream(tx, aiId)
+  const producer = await readProducer(tx, aiId)
+  const hubRewound =
+    (holder !== undefined && frame.generation > holder.generation) ||
+    !(await readsSameStream(tx, aiId, stream, frame.rx ?? undefined)) ||
+    !(await numbersAlike(tx, aiId, producer, frame.tx ?? undefined))
+  const agentRewound = frame.tx !== undefined && frame.tx !== null && frame.tx.next_seq <= producer.verdictSeq
+  const shared = { kind: 'resumed', generation, sessionIdentifier: session.sessionIdentifier } as const
+  if (hubRewound) {
+    const epoch = random.uuid()
+    // Everything that is kept is sent again: which part of it the agent has, it knows by the ids.
+    await tx.run('UPDATE streams SET epoch = ? WHERE ai_id = ?', epoch, aiId)
+    await rewindAcked(tx, aiId, stream.floor)
+    return {
+      ...shared,
+      reason: 'hub_rewound',
+      stream: { ...stream, epoch, acked: stream.floor },
+      next: stream.floor + 1,
+      producer: await renumber(tx, aiId, random),
+    }
+  }
+  const read = frame.rx?.offset ?? stream.floor
+  if (Math.max(read, stream.floor) < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
+  const fresh = frame.tx === undefined || frame.tx === null
+  const reason = reasonOf(session.outcome, {
+    agentRewound,
+    fresh,
+    first: frame.rx === undefined || frame.rx === null,
+  })
+  return {
+    ...shared,
+    reason,
+    stream,
+    next: read + 1,
+    producer: agentRewound || fresh ? await renumber(tx, aiId, random) : producer,
+  }
+}
+
+export async function readHolder(reader: HubReader, aiId: number): Promise<Holder | undefined> {
+  return reader.get<Holder & Record<string, never>>(
+    'SELECT generation, instance, claim FROM holders WHERE ai_id = ?',
+    aiId,
+  )
+}
+
+/** Whether the reader's position is one of this stream: if not, one of the two was put back to an earlier time. */
+async function readsSameStream(
+  tx: HubTx,
+  aiId: number,
+  stream: Stream,
+  rx: NonNullable<ResumeFrame['rx']> | undefined,
+): Promise<boolean> {
+  if (rx === undefined) return true
+  if (rx.epoch !== stream.epoch || rx.offset > stream.top) return false
+  if (rx.last_id === null || rx.offset < stream.floor) return true
+  const id = await messageIdAt(tx, aiId, stream, rx.offset)
+  return id === undefined || id === rx.last_id
+}
+
+async function numbersAlike(
+  tx: HubTx,
+  aiId: number,
+  producer: Producer,
+  sent: NonNullable<ResumeFrame['tx']> | undefined,
+): Promise<boolean> {
+  if (sent === undefined) return true
+  if (sent.producer_epoch !== producer.epoch) return false
+  if (sent.last_acked === null) return true
+  if (sent.last_acked.seq > producer.verdictSeq) return false
+  const id = await idOfSeq(tx, aiId, sent.last_acked.seq)
+  return id === undefined || id === sent.last_acked.id
+}
+
+function reasonOf(
+  session: 'kept' | 'new' | 'unknown' | 'expired',
+  {
+    agentRewound,
+    fresh,
+    first,
+  }: { readonly agentRewound: boolean; readonly fresh: boolean; readonly first: boolean },
+): ReadyReason {
+  if (session === 'expired') return 'session_expired'
+  if (session === 'unknown') return 'session_unknown'
+  if (agentRewound) return 'agent_rewound'
+  return session === 'new' || fresh || first ? 'new' : 'resumed'
+}

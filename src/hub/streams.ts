@@ -1,0 +1,300 @@
+import { PerduraError } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import type { HubReader, HubTx } from './storage.ts'
+
+export interface StreamLimits {
+  /** Messages that may wait for an agent with a session; one more is refused to its sender. Default 10,000. */
+  readonly waitingMax: number
+  readonly waitingBytesMax: number
+  /** How long what was acknowledged is kept, so that an agent restored from a backup can have it again. Default 24 h. */
+  readonly rewindMs: number
+  /** How long anything waits at most. Default 30 days. */
+  readonly ageMaxMs: number
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  waitingMax: 10_000,
+  waitingBytesMax: 64 * 1024 * 1024,
+  rewindMs: 86_400_000,
+  ageMaxMs: 30 * 86_400_000,
+}
+
+/** What an agent is to receive: entries from `floor` + 1 to `top`, without holes. */
+export interface Stream {
+  readonly epoch: string
+  /** Everything up to it is gone. */
+  readonly floor: number
+  /** The message that was at the floor: tells whether a reader that stands there means the same stream. */
+  readonly floorId: string | undefined
+  readonly acked: number
+  readonly top: number
+}
+
+interface StreamRow {
+  readonly epoch: string
+  readonly floor: number
+  readonly floor_id: string | null
+  readonly acked: number
+  readonly top: number
+}
+
+export async function readStream(reader: HubReader, aiId: number): Promise<Stream> {
+  const row = await reader.get<StreamRow>(
+    'SELECT epoch, floor, floor_id, acked, top FROM streams WHERE ai_id = ?',
+    aiId,
+  )
+  if (row === undefined) throw new PerduraError('ERR_NO_SUCH_PROFILE', 'the agent is not registered here')
+  const { epoch, floor, floor_id: floorId, acked, top } = row
+  return { epoch, floor, floorId: floorId ?? undefined, acked, top }
+}
+
+/** Puts a message at the end of an agent's stream; false where there is no room, and then nothing was written. */
+export async function appendEntry(
+  tx: HubTx,
+  limits: Pick<StreamLimits, 'waitingMax' | 'waitingBytesMax'>,
+  aiId: number,
+  entry: { readonly messageId: string; readonly sizeBytes: number; readonly now: number },
+  insertMessage: () => Promise<number>,
+): Promise<boolean> {
+  const { messageId, sizeBytes, now } = entry
+  // Who has no session acknowledges nothing, and is bounded by age alone.
+  const stream = await tx.get<{ top: number }>(
+    `UPDATE streams SET top = top + 1, waiting_count = waiting_count + 1, waiting_bytes = waiting_bytes + ?
+     WHERE ai_id = ? AND ((waiting_count < ? AND waiting_bytes + ? <= ?)
+       OR NOT EXISTS (SELECT 1 FROM holders WHERE holders.ai_id = streams.ai_id))
+     RETURNING top`,
+    sizeBytes,
+    aiId,
+    limits.waitingMax,
+    sizeBytes,
+    limits.waitingBytesMax,
+  )
+  if (stream === undefined) return false
+  await tx.run(
+    `INSERT INTO entries (ai_id, position, message_id, message, size_bytes, appended_at) VALUES (?, ?, ?, ?, ?, ?)`,
+    aiId,
+    stream.top,
+    messageId,
+    await insertMessage(),
+    sizeBytes,
+    now,
+  )
+  return true
+}
+
+/** Moves what counts as acknowledged onwards. */
+export async function advanceAcked(
+  tx: HubTx,
+  aiId: number,
+  { from, to, now }: { readonly from: number; readonly to: number; readonly now: number },
+): Promise<void> {
+  const range = 'FROM entries WHERE ai_id = ? AND position > ? AND position <= ?'
+  const held = await tx.get<{ count: number; bytes: number | null }>(
+    `SELECT count(*) AS count, sum(size_bytes) AS bytes ${range}`,
+    aiId,
+    from,
+    to,
+  )
+  await tx.run(
+    'UPDATE entries SET acked_at = ? WHERE ai_id = ? AND position > ? AND position <= ?',
+    now,
+    aiId,
+    from,
+    to,
+  )
+  await tx.run(
+    'UPDATE streams SET acked = ?, waiting_count = waiting_count - ?, waiting_bytes = waiting_bytes - ? WHERE ai_id = ?',
+    to,
+    held?.count ?? 0,
+    held?.bytes ?? 0,
+    aiId,
+  )
+}
+
+/** Moves it back, for an agent whose disk was rewound: what came after waits again. */
+export async function rewindAcked(tx: HubTx, aiId: number, to: number): Promise<void> {
+  await tx.run(
+    'UPDATE entries SET acked_at = NULL WHERE ai_id = ? AND position > ? AND acked_at IS NOT NULL',
+    aiId,
+    to,
+  )
+  const held = await tx.get<{ count: number; bytes: number | null }>(
+    'SELECT count(*) AS count, sum(size_bytes) AS bytes FROM entries WHERE ai_id = ? AND position > ?',
+    aiId,
+    to,
+  )
+  await tx.run(
+    'UPDATE streams SET acked = ?, waiting_count = ?, waiting_bytes = ? WHERE ai_id = ?',
+    to,
+    held?.count ?? 0,
+    held?.bytes ?? 0,
+    aiId,
+  )
+}
+
+/** The message at a position, where that is still known. */
+export async function messageIdAt(
+  reader: HubReader,
+  aiId: number,
+  stream: Stream,
+  position: number,
+): Promise<string | undefined> {
+  if (position === stream.floor) return stream.floorId
+  const row = await reader.get<{ message_id: string }>(
+    'SELECT message_id FROM entries WHERE ai_id = ? AND position = ?',
+    aiId,
+    position,
+  )
+  return row?.message_id
+}
+
+/** What is sent for an entry: the message, or that it is there no more. */
+export type StreamItem =
+  | {
+      readonly kind: 'message'
+      readonly position: number
+      readonly sizeBytes: number
+      readonly messageId: string
+      readonly senderId: number
+      readonly senderName: string
+      readonly conversationId: string | undefined
+      readonly subject: string | undefined
+      readonly content: Json
+      readonly messageType: string
+      readonly metadata: JsonObject | undefined
+      readonly createdAt: number
+    }
+  | {
+      readonly kind: 'gap'
+      readonly from: number
+      readonly to: number
+      readonly lastId: string
+      readonly reason: string
+    }
+
+interface EntryRow {
+  readonly position: number
+  readonly size_bytes: number
+  readonly message_id: string
+  readonly sender_id: number | null
+  readonly sender_name: string | null
+  readonly conversation_id: string | null
+  readonly subject: string | null
+  readonly content: string | null
+  readonly message_type: string
+  readonly metadata: string | null
+  readonly created_at: number
+  readonly deleted_at: number | null
+}
+
+export interface Page {
+  readonly epoch: string
+  readonly top: number
+  readonly items: readonly StreamItem[]
+}
+
+/** What comes after a position, at most so much of it; the first item is sent whatever its size. */
+export async function readPage(
+  reader: HubReader,
+  aiId: number,
+  after: number,
+  limits: { readonly countMax: number; readonly bytesMax: number },
+): Promise<Page> {
+  const stream = await readStream(reader, aiId)
+  const { epoch, top, floor, floorId } = stream
+  const items: StreamItem[] = []
+  if (after < floor && floorId !== undefined) {
+    items.push({ kind: 'gap', from: after + 1, to: floor, lastId: floorId, reason: 'expired' })
+  }
+  let bytes = 0
+  for (const row of await reader.all<EntryRow>(
+    `SELECT entries.position, entries.size_bytes, entries.message_id, sender_id, profiles.name AS sender_name,
+       conversation_id, subject, content, message_type, metadata, messages.created_at, deleted_at
+     FROM entries LEFT JOIN messages ON messages.id = entries.message
+       LEFT JOIN profiles ON profiles.id = messages.sender_id
+     WHERE entries.ai_id = ? AND entries.position > ? ORDER BY entries.position LIMIT ?`,
+    aiId,
+    Math.max(after, floor),
+    limits.countMax,
+  )) {
+    if (bytes > 0 && bytes + row.size_bytes > limits.bytesMax) break
+    bytes += row.size_bytes
+    items.push(toItem(row))
+  }
+  return { epoch, top, items }
+}
+
+function toItem(row: EntryRow): StreamItem {
+  const { position, message_id: messageId, content, sender_id: senderId, sender_name: senderName } = row
+  if (content === null || senderId === null || senderName === null || row.deleted_at !== null) {
+    return { kind: 'gap', from: position, to: position, lastId: messageId, reason: 'deleted' }
+  }
+  return {
+    kind: 'message',
+    position,
+    sizeBytes: row.size_bytes,
+    messageId,
+    senderId,
+    senderName,
+    conversationId: row.conversation_id ?? undefined,
+    subject: row.subject ?? undefined,
+    content: JSON.parse(content) as Json,
+    messageType: row.message_type,
+    metadata: row.metadata === null ? undefined : (JSON.parse(row.metadata) as JsonObject),
+    createdAt: row.created_at,
+  }
+}
+
+/**
+ * Raises floors over what has been acknowledged long enough ago, and over what has waited too long. Only from the
+ * floor on, so that between floor and top there is never a hole. Returns how many entries went.
+ */
+export async function sweepStreams(
+  tx: HubTx,
+  limits: StreamLimits,
+  { now, countMax }: { readonly now: number; readonly countMax: number },
+): Promise<number> {
+  const oldest = await tx.all<{ ai_id: number }>(
+    'SELECT DISTINCT ai_id FROM entries WHERE appended_at < ? LIMIT 100',
+    now - Math.min(limits.rewindMs, limits.ageMaxMs),
+  )
+  let swept = 0
+  for (const { ai_id: aiId } of oldest) {
+    if (swept >= countMax) break
+    swept += await sweepStream(tx, limits, aiId, { now, countMax: countMax - swept })
+  }
+  return swept
+}
+
+async function sweepStream(
+  tx: HubTx,
+  limits: StreamLimits,
+  aiId: number,
+  { now, countMax }: { readonly now: number; readonly countMax: number },
+): Promise<number> {
+  const rows = await tx.all<{
+    position: number
+    message_id: string
+    appended_at: number
+    acked_at: number | null
+  }>(
+    'SELECT position, message_id, appended_at, acked_at FROM entries WHERE ai_id = ? ORDER BY position LIMIT ?',
+    aiId,
+    countMax,
+  )
+  const isOld = (row: (typeof rows)[number]): boolean =>
+    row.appended_at < now - limits.ageMaxMs || (row.acked_at !== null && row.acked_at < now - limits.rewindMs)
+  const firstKept = rows.findIndex((row) => !isOld(row))
+  const last = firstKept === -1 ? rows.at(-1) : rows[firstKept - 1]
+  if (last === undefined) return 0
+  const { acked } = await readStream(tx, aiId)
+  if (last.position > acked) await advanceAcked(tx, aiId, { from: acked, to: last.position, now })
+  await tx.run('DELETE FROM entries WHERE ai_id = ? AND position <= ?', aiId, last.position)
+  await tx.run(
+    'UPDATE streams SET floor = ?, floor_id = ? WHERE ai_id = ?',
+    last.position,
+    last.message_id,
+    aiId,
+  )
+  return firstKept === -1 ? rows.length : firstKept
+}

@@ -1,0 +1,214 @@
+import * as v from 'valibot'
+import type { Json } from '../json.ts'
+
+/** What the hub names in `connected`, and the agent asks for with `?resume=1`. */
+export const resumeCapability = 'resume.1'
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
+const label = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
+/** Identifies a lineage: an instance, an epoch, a claim. */
+const lineage = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
+const text = v.pipe(v.string(), v.maxLength(1_024))
+const json = v.custom<Json>((value) => value !== undefined, 'missing')
+const metadata = v.record(v.string(), json)
+
+/** So much may be sent on this connection, counted from its beginning: a lost or repeated one does no harm. */
+export const creditSchema = v.object({ messages: count, bytes: count })
+export type Credit = v.InferOutput<typeof creditSchema>
+
+// From the hub.
+
+export const connectedFrame = v.object({
+  type: v.literal('connected'),
+  ai_id: v.union([v.number(), v.string()]),
+  ai_name: v.string(),
+  capabilities: v.optional(v.array(v.string()), []),
+  connection_id: v.optional(v.string()),
+  node_id: v.optional(v.string()),
+  heartbeat_ms: v.optional(positive),
+  frame_bytes_max: v.optional(positive),
+})
+
+export const readyReasons = [
+  'new',
+  'resumed',
+  'hub_rewound',
+  'agent_rewound',
+  'session_unknown',
+  'session_expired',
+] as const
+
+export const readyFrame = v.object({
+  type: v.literal('ready'),
+  /** Nothing is missing and nothing was renumbered: reading goes on after `rx.offset`, writing after `verdict_seq`. */
+  resumed: v.boolean(),
+  reason: v.picklist(readyReasons),
+  session_identifier: label,
+  generation: positive,
+  /** `next` is the offset that the hub sends first; entries up to `floor` are no longer kept. */
+  stream: v.object({ epoch: lineage, floor: count, top: count, next: positive }),
+  tx: v.object({ producer_epoch: lineage, verdict_seq: count }),
+  credit: creditSchema,
+  session_ttl_s: positive,
+  token_ttl_s: count,
+  resume_url: v.optional(v.string()),
+})
+
+export const messageFrame = v.object({
+  type: v.literal('message'),
+  epoch: lineage,
+  offset: positive,
+  message_id: label,
+  sender_id: positive,
+  sender_name: name,
+  conversation_id: v.optional(v.nullable(label)),
+  content: json,
+  subject: v.optional(v.nullable(text)),
+  message_type: v.optional(v.string(), 'text'),
+  metadata: v.optional(v.nullable(metadata)),
+  timestamp: v.string(),
+})
+
+export const publishResults = ['ok', 'refused', 'retry', 'expected'] as const
+
+export const publishAckFrame = v.object({
+  type: v.literal('publish_ack'),
+  seq: positive,
+  result: v.picklist(publishResults),
+  duplicate: v.optional(v.boolean(), false),
+  message_id: v.optional(v.nullable(label)),
+  code: v.optional(v.nullable(v.string())),
+  error: v.optional(v.nullable(v.string())),
+  expected_seq: v.optional(v.nullable(positive)),
+  retry_after_ms: v.optional(v.nullable(count)),
+})
+
+export const gapFrame = v.object({
+  type: v.literal('gap'),
+  epoch: lineage,
+  from: positive,
+  to: positive,
+  /** The message that was at `to`: the reader stands there now, and names it when it resumes. */
+  last_id: label,
+  reason: v.string(),
+})
+
+export const refreshedFrame = v.object({ type: v.literal('refreshed'), token_ttl_s: count })
+
+export const drainFrame = v.object({
+  type: v.literal('drain'),
+  deadline_ms: count,
+  reconnect_after_ms: count,
+  resume_url: v.optional(v.string()),
+})
+
+export const errorFrame = v.object({
+  type: v.literal('error'),
+  error: v.string(),
+  code: v.optional(v.string()),
+})
+
+// From the agent.
+
+export const resumeFrame = v.object({
+  type: v.literal('resume'),
+  instance: lineage,
+  /** 0 where it never had one. */
+  generation: count,
+  /**
+   * Drawn by the agent, on its disk before it is sent, and drawn anew with every generation that it has stored. It lets
+   * an agent that was killed between the hub's decision and its own note of it have the generation it was given.
+   */
+  claim: lineage,
+  takeover: v.optional(v.boolean(), false),
+  session_identifier: v.optional(v.nullable(label)),
+  rx: v.optional(v.nullable(v.object({ epoch: lineage, offset: count, last_id: v.nullable(label) }))),
+  tx: v.optional(
+    v.nullable(
+      v.object({
+        producer_epoch: lineage,
+        next_seq: positive,
+        last_acked: v.nullable(v.object({ seq: positive, id: label })),
+      }),
+    ),
+  ),
+  credit: creditSchema,
+})
+
+export const ackFrame = v.object({ type: v.literal('ack'), epoch: lineage, offset: positive })
+
+export const publishFrame = v.object({
+  type: v.literal('publish'),
+  producer_epoch: lineage,
+  seq: positive,
+  id: label,
+  /**
+   * The hub accepted it before, and may have lost it in being put back: it must not refuse it now for want of room, or
+   * because the recipient has not come back yet.
+   */
+  again: v.optional(v.boolean()),
+  /** By name; `recipient_id` and its other spellings by number; `*` for everybody. */
+  recipient_name: v.optional(name),
+  recipient_id: v.optional(v.union([positive, v.pipe(v.string(), v.regex(/^[1-9][0-9]{0,15}$/))])),
+  conversation_id: v.optional(v.nullable(label)),
+  content: json,
+  subject: v.optional(v.nullable(text)),
+  message_type: v.optional(v.pipe(v.string(), v.maxLength(50)), 'text'),
+  metadata: v.optional(v.nullable(metadata)),
+})
+
+export const refreshFrame = v.object({ type: v.literal('refresh'), token: v.string() })
+
+// Both ways.
+
+export const creditFrame = v.object({ type: v.literal('credit'), messages: count, bytes: count })
+export const pingFrame = v.object({
+  type: v.literal('ping'),
+  sent_ms: v.optional(v.number()),
+  time: v.optional(v.string()),
+})
+export const pongFrame = v.object({
+  type: v.literal('pong'),
+  sent_ms: v.optional(v.number()),
+  time: v.optional(v.string()),
+})
+
+/** What an agent with a session may get after `ready`. */
+export const hubFrame = v.variant('type', [
+  connectedFrame,
+  readyFrame,
+  messageFrame,
+  publishAckFrame,
+  gapFrame,
+  creditFrame,
+  refreshedFrame,
+  drainFrame,
+  pingFrame,
+  pongFrame,
+  errorFrame,
+])
+export type HubFrame = v.InferOutput<typeof hubFrame>
+
+/** What a hub may get from an agent that asked to resume. */
+export const agentFrame = v.variant('type', [
+  resumeFrame,
+  ackFrame,
+  publishFrame,
+  creditFrame,
+  refreshFrame,
+  pingFrame,
+  pongFrame,
+])
+export type AgentFrame = v.InferOutput<typeof agentFrame>
+
+export type ConnectedFrame = v.InferOutput<typeof connectedFrame>
+export type ReadyFrame = v.InferOutput<typeof readyFrame>
+export type ReadyReason = (typeof readyReasons)[number]
+export type MessageFrame = v.InferOutput<typeof messageFrame>
+export type PublishAckFrame = v.InferOutput<typeof publishAckFrame>
+export type GapFrame = v.InferOutput<typeof gapFrame>
+export type ResumeFrame = v.InferOutput<typeof resumeFrame>
+export type PublishFrame = v.InferOutput<typeof publishFrame>
+export type AckFrame = v.InferOutput<typeof ackFrame>

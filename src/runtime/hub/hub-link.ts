@@ -1,0 +1,126 @@
+import { PerduraError, toError } from '../../errors.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Transport } from '../../platform/transport.ts'
+import type { Bound } from '../../queue/bound.ts'
+import type { InboxTable } from '../../queue/inbox.ts'
+import type { SettledMessage } from '../../queue/outbox-numbers.ts'
+import {
+  Session,
+  type SessionCredentials,
+  type SessionLimits,
+  type SessionStatus,
+} from '../../session/session.ts'
+import type { Store } from '../../store/store.ts'
+import { StoredSession, type AcceptedMessage } from './session-store.ts'
+
+/** The hub that an agent is to be at. */
+export interface HubOptions {
+  /** By which the agent's place at this hub is found again: its address. */
+  readonly key: string
+  /** The WebSocket, such as `ws://127.0.0.1:8768`. */
+  readonly url: string
+  readonly transport: Transport
+  readonly credentials: SessionCredentials & { readonly generation: number }
+  readonly takeover?: boolean
+  readonly limits?: Partial<SessionLimits>
+}
+
+export interface HubLinkOptions {
+  readonly hub: HubOptions
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly inbox: InboxTable
+  readonly inboxBound: Bound
+  readonly outboxBound: Bound
+  readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
+  readonly onSettled: (messages: readonly SettledMessage[]) => void
+  readonly onStatus: (status: SessionStatus) => void
+  readonly onEnd: (error: PerduraError) => void
+}
+
+/** What takes committed messages to their recipients. */
+export interface Outlet {
+  start(): void
+  /** A message has been committed. */
+  add(sequence: number, to: string): void
+  close(deadlineMs: number): Promise<void>
+}
+
+/** The way through a hub: a session over the agent's own store. */
+export class HubLink implements Outlet {
+  readonly #options: HubLinkOptions
+  readonly #stored: StoredSession
+  readonly #session: Session
+  #noted = ''
+
+  constructor(options: HubLinkOptions) {
+    this.#options = options
+    const { hub, random, clock } = options
+    const log = options.log.with({ hub: hub.key })
+    this.#stored = new StoredSession({
+      ...options,
+      log,
+      hub: hub.key,
+      generation: () => hub.credentials.generation,
+    })
+    this.#session = new Session({
+      clock,
+      random,
+      log,
+      transport: hub.transport,
+      url: hub.url,
+      credentials: hub.credentials,
+      store: this.#stored,
+      instance: random.uuid(),
+      ...(hub.takeover !== undefined && { takeover: hub.takeover }),
+      ...(hub.limits !== undefined && { limits: hub.limits }),
+      onStatus: (status) => this.#status(status),
+      onGap: (gap) => log.error('session:gap:announced', gap),
+      onEnd: options.onEnd,
+    })
+  }
+
+  get status(): SessionStatus {
+    return this.#session.status
+  }
+
+  start(): void {
+    void this.#open()
+  }
+
+  add(): void {
+    this.#session.look()
+  }
+
+  close(): Promise<void> {
+    return this.#session.stop()
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.#stored.open()
+      this.#session.start()
+    } catch (error) {
+      const { log, clock } = this.#options
+      if (error instanceof PerduraError && error.code === 'ERR_STORE_CLOSED') return
+      log.warn('session:open:failed', { error: toError(error) })
+      clock.setTimer(openRetryMs, () => this.start())
+    }
+  }
+
+  #status(status: SessionStatus): void {
+    this.#options.onStatus(status)
+    // What only passes is not worth a commit: whoever looks wants to know how it stands, and since when.
+    if (status.state === 'connecting' || status.state === 'resuming' || status.state === this.#noted) return
+    this.#noted = status.state
+    this.#stored.note(status.state, status.reason).catch((error: unknown) => {
+      this.#options.log.debug('session:note:failed', { error: toError(error) })
+    })
+  }
+}
+
+const openRetryMs = 1_000

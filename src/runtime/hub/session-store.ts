@@ -1,0 +1,219 @@
+import { PerduraError } from '../../errors.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Bound } from '../../queue/bound.ts'
+import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
+import {
+  pendingFrom,
+  renumberPending,
+  settleNumber,
+  type SettledMessage,
+} from '../../queue/outbox-numbers.ts'
+import type {
+  Begun,
+  Incoming,
+  IncomingPage,
+  Outbound,
+  SessionPosition,
+  SessionStore,
+  SettledVerdict,
+} from '../../session/position.ts'
+import type { Store, Tx } from '../../store/store.ts'
+import { ensureSession, positionOf, readSession, type SessionRow } from './session-row.ts'
+
+export interface AcceptedMessage {
+  readonly position: number
+  readonly duplicate: boolean
+  readonly entry: NewEntry
+}
+
+export interface StoredSessionOptions {
+  /** By which its row is found: the hub's address. */
+  readonly hub: string
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly inbox: InboxTable
+  readonly inboxBound: Bound
+  readonly outboxBound: Bound
+  /** The generation as it is kept outside the database. */
+  readonly generation: () => number
+  readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
+  readonly onSettled: (messages: readonly SettledMessage[]) => void
+}
+
+/** The session's side of the agent's store: position, inbox and outbox move in the same transactions. */
+export class StoredSession implements SessionStore {
+  readonly #options: StoredSessionOptions
+
+  constructor(options: StoredSessionOptions) {
+    this.#options = options
+  }
+
+  /** Before anything else. */
+  async open(): Promise<void> {
+    const { store, hub, random, clock } = this.#options
+    await store.write((tx) => ensureSession(tx, hub, random, clock.now()))
+  }
+
+  position(): SessionPosition {
+    const { store, hub, generation } = this.#options
+    const row = readSession(store.reader, hub)
+    if (row === undefined) throw new Error(`there is no session for ${hub}`)
+    return positionOf(store.reader, row, generation())
+  }
+
+  async begin(begun: Begun): Promise<void> {
+    const { store, hub, random } = this.#options
+    await store.write((tx) => {
+      const row = this.#row(tx)
+      if (row.producer_epoch !== begun.producerEpoch) this.#renumber(tx, begun)
+      const sameStream = row.stream_epoch === begun.streamEpoch
+      tx.run(
+        `UPDATE session SET session_identifier = ?, generation = ?, claim = ?, stream_epoch = ?, rx_offset = ?,
+           rx_last_id = ? WHERE hub = ?`,
+        begun.sessionIdentifier,
+        begun.generation,
+        random.uuid(),
+        begun.streamEpoch,
+        sameStream ? row.rx_offset : begun.next - 1,
+        sameStream ? row.rx_last_id : null,
+        hub,
+      )
+    })
+  }
+
+  async accept(page: IncomingPage): Promise<void> {
+    const { store, clock, onAccepted } = this.#options
+    const accepted = await store.write((tx) => {
+      const row = this.#row(tx)
+      if (row.stream_epoch !== page.epoch || row.rx_offset !== page.after) {
+        throw new PerduraError(
+          'ERR_HUB_PROTOCOL',
+          `the reader stands at ${row.rx_offset}, not at ${page.after}`,
+        )
+      }
+      const messages = page.messages.flatMap((message) => this.#take(tx, message, clock.now()) ?? [])
+      tx.run(
+        'UPDATE session SET rx_offset = ?, rx_last_id = ? WHERE hub = ?',
+        page.through.offset,
+        page.through.id,
+        row.hub,
+      )
+      return messages
+    })
+    onAccepted(accepted)
+  }
+
+  pending(seq: number, countMax: number): readonly Outbound[] {
+    return pendingFrom(this.#options.store.reader, seq, countMax).map((row) => ({
+      seq: row.seq,
+      id: row.id,
+      recipient: row.recipient,
+      conversation: row.conversation,
+      content: JSON.parse(row.content) as Json,
+      hops: row.hops,
+      inReplyTo: row.in_reply_to ?? undefined,
+      again: row.settled_at !== null,
+    }))
+  }
+
+  async settle(verdicts: readonly SettledVerdict[]): Promise<void> {
+    const { store, clock, hub, onSettled } = this.#options
+    const settled = await store.write((tx) => {
+      const messages = verdicts.flatMap((verdict) => {
+        const error = verdict.result === 'refused' ? verdict.error : undefined
+        return settleNumber(tx, { seq: verdict.seq, id: verdict.id, error }, clock.now()) ?? []
+      })
+      const last = verdicts.at(-1)
+      if (last !== undefined)
+        tx.run('UPDATE session SET acked_seq = ?, acked_id = ? WHERE hub = ?', last.seq, last.id, hub)
+      return messages
+    })
+    onSettled(settled)
+  }
+
+  async forgetNumbering(): Promise<void> {
+    const { store, hub } = this.#options
+    await store.write((tx) => {
+      tx.run('UPDATE session SET producer_epoch = NULL, acked_seq = NULL, acked_id = NULL WHERE hub = ?', hub)
+    })
+  }
+
+  /** For whoever looks: how the session stands. */
+  async note(state: string, reason: string): Promise<void> {
+    const { store, clock, hub } = this.#options
+    await store.write((tx) => {
+      tx.run(
+        'UPDATE session SET state = ?, reason = ?, since = ? WHERE hub = ? AND NOT (state = ? AND reason = ?)',
+        state,
+        reason,
+        clock.now(),
+        hub,
+        state,
+        reason,
+      )
+    })
+  }
+
+  #renumber(tx: Tx, begun: Begun): void {
+    const { hub, outboxBound } = this.#options
+    const again = renumberPending(tx, begun.reason === 'hub_rewound')
+    tx.onCommit(() => {
+      for (const sizeBytes of again) outboxBound.restore(sizeBytes)
+    })
+    tx.run('UPDATE session SET producer_epoch = NULL, acked_seq = NULL, acked_id = NULL')
+    tx.run('UPDATE session SET producer_epoch = ? WHERE hub = ?', begun.producerEpoch, hub)
+  }
+
+  /** Takes a message into the inbox. What its sender has used the id for before is known, and only the first counts. */
+  #take(tx: Tx, message: Incoming, now: number): AcceptedMessage | undefined {
+    const { inbox, inboxBound, log } = this.#options
+    const entry = toEntry(message)
+    try {
+      const accepted = inbox.accept(tx, entry, now)
+      if (!accepted.duplicate) inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
+      return { ...accepted, entry }
+    } catch (error) {
+      if (!(error instanceof PerduraError && error.code === 'ERR_IDEMPOTENCY_KEY_REUSED')) throw error
+      log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
+      return undefined
+    }
+  }
+
+  #row(tx: Tx): SessionRow {
+    const row = readSession(tx, this.#options.hub)
+    if (row === undefined) throw new Error('the session was not opened')
+    return row
+  }
+}
+
+const hopsMax = 1_000
+
+function toEntry({ id, senderName, conversation, content, metadata }: Incoming): NewEntry {
+  return {
+    kind: 'message',
+    source: `from:${senderName}`,
+    id,
+    sender: senderName,
+    conversation: conversation ?? senderName,
+    payload: content,
+    hops: hopsOf(metadata),
+    inReplyTo: inReplyToOf(metadata),
+  }
+}
+
+/** How many automatic answers led to it; an answer to it counts one more. */
+function hopsOf(metadata: JsonObject | undefined): number {
+  const hops = metadata?.['hops']
+  if (typeof hops !== 'number' || !Number.isFinite(hops)) return 0
+  return Math.min(hopsMax, Math.max(0, Math.trunc(hops)))
+}
+
+function inReplyToOf(metadata: JsonObject | undefined): string | undefined {
+  const id = isJsonObject(metadata) ? metadata['in_reply_to'] : undefined
+  return typeof id === 'string' && id.length > 0 && id.length <= 256 && id.isWellFormed() ? id : undefined
+}

@@ -1,0 +1,169 @@
+import { PerduraError, toError } from '../errors.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { Log } from '../platform/log.ts'
+import type { Credit, GapFrame, MessageFrame } from '../protocol/frames.ts'
+import type { Incoming, IncomingPage } from './position.ts'
+
+export interface ReceiverOptions {
+  readonly clock: Clock
+  readonly log: Log
+  /** What the hub may send beyond what has been committed. */
+  readonly window: Credit
+  readonly epoch: string
+  /** The offset that the reader stands at. */
+  readonly offset: number
+  /** Resolves once the page is on disk. */
+  readonly accept: (page: IncomingPage) => Promise<void>
+  readonly acknowledge: (offset: number) => void
+  readonly grant: (credit: Credit) => void
+  readonly gap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
+  /** The hub breaks its own order: the connection is of no use. */
+  readonly failed: (problem: string) => void
+}
+
+interface Waiting {
+  readonly from: number
+  readonly offset: number
+  readonly id: string
+  readonly message: Incoming | undefined
+  readonly bytes: number
+}
+
+/** How long what finds no room, or cannot be written, waits until it is tried again, ms. */
+const retryMs = 500
+
+/**
+ * Takes in what the hub sends, in order and without holes, and acknowledges it once it is on disk, and only then: what
+ * is not acknowledged comes again. One page is being committed at a time; what comes meanwhile makes the next one.
+ */
+export class Receiver {
+  readonly #options: ReceiverOptions
+  #waiting: Waiting[] = []
+  /** The offset that was received last, committed or not. */
+  #received: number
+  #committed: number
+  #busy = false
+  #committing = Promise.resolve()
+  #retry: Timer | undefined
+  #pageMax = Infinity
+  #stopped = false
+  readonly #taken = { messages: 0, bytes: 0 }
+  #granted: Credit
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.#received = options.offset
+    this.#committed = options.offset
+    this.#granted = options.window
+  }
+
+  /**
+   * The connection is over: what was not committed will come again. Resolves when nothing is being written any more, so
+   * that the next connection finds the position at rest.
+   */
+  stop(): Promise<void> {
+    this.#stopped = true
+    this.#retry?.cancel()
+    return this.#committing
+  }
+
+  message(frame: MessageFrame, bytes: number): void {
+    if (!this.#isNext(frame.epoch, frame.offset)) return
+    const { offset, message_id: id, sender_name: senderName, content } = frame
+    const message: Incoming = {
+      offset,
+      id,
+      senderName,
+      conversation: frame.conversation_id ?? undefined,
+      content,
+      metadata: frame.metadata ?? undefined,
+    }
+    this.#add({ from: offset, offset, id, message, bytes })
+  }
+
+  /** What can no longer be delivered: the position passes over it. */
+  gap({ epoch, from, to, last_id: id, reason }: GapFrame): void {
+    if (!this.#isNext(epoch, from)) return
+    this.#options.gap({ from, to, reason })
+    this.#add({ from, offset: to, id, message: undefined, bytes: 0 })
+  }
+
+  #isNext(epoch: string, offset: number): boolean {
+    if (this.#stopped) return false
+    if (epoch === this.#options.epoch && offset === this.#received + 1) return true
+    this.#options.failed(`offset ${offset} came after ${this.#received}`)
+    return false
+  }
+
+  #add(waiting: Waiting): void {
+    this.#received = waiting.offset
+    this.#waiting.push(waiting)
+    this.#commit()
+  }
+
+  #commit(): void {
+    if (this.#busy || this.#retry !== undefined) return
+    this.#committing = this.#commitAll()
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#busy = true
+    while (this.#waiting.length > 0 && !this.#stopped) {
+      const page = this.#waiting.slice(0, this.#pageMax)
+      if (!(await this.#commitPage(page))) break
+    }
+    this.#busy = false
+  }
+
+  /** Whether it went onto the disk. */
+  async #commitPage(page: readonly Waiting[]): Promise<boolean> {
+    const { accept, acknowledge, epoch, clock, log } = this.#options
+    const last = page.at(-1) as Waiting
+    const messages = page.flatMap(({ message }) => (message === undefined ? [] : [message]))
+    try {
+      await accept({ epoch, after: this.#committed, messages, through: { offset: last.offset, id: last.id } })
+    } catch (thrown) {
+      if (this.#stopped) return false
+      const error = toError(thrown)
+      // Where there is no room for all of it, there may be for the first.
+      const full = error instanceof PerduraError && error.code === 'ERR_INBOX_FULL'
+      if (full && page.length > 1) {
+        this.#pageMax = 1
+        return true
+      }
+      if (!full) log.warn('session:inbox:failed', { error })
+      this.#retry = clock.setTimer(retryMs, () => {
+        this.#retry = undefined
+        this.#commit()
+      })
+      return false
+    }
+    this.#pageMax = Infinity
+    this.#committed = last.offset
+    this.#waiting.splice(0, page.length)
+    if (this.#stopped) return true
+    acknowledge(last.offset)
+    this.#replenish(page)
+    return true
+  }
+
+  /** Lets the hub send on, in steps of half a window. */
+  #replenish(page: readonly Waiting[]): void {
+    const { window, grant } = this.#options
+    for (const { message, bytes } of page) {
+      if (message === undefined) continue
+      this.#taken.messages += 1
+      this.#taken.bytes += bytes
+    }
+    const messages = this.#taken.messages + window.messages
+    const bytes = this.#taken.bytes + window.bytes
+    if (
+      messages - this.#granted.messages < window.messages / 2 &&
+      bytes - this.#granted.bytes < window.bytes / 2
+    ) {
+      return
+    }
+    this.#granted = { messages, bytes }
+    grant(this.#granted)
+  }
+}

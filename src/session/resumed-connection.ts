@@ -1,0 +1,289 @@
+import { toError } from '../errors.ts'
+import type { Timer } from '../platform/clock.ts'
+import type { Connection, ConnectionSink } from '../platform/transport.ts'
+import { closeCodes, closeText, type CloseReason } from '../protocol/close-codes.ts'
+import {
+  hubFrame,
+  resumeCapability,
+  type AgentFrame,
+  type ConnectedFrame,
+  type HubFrame,
+  type PublishFrame,
+  type ReadyFrame,
+} from '../protocol/frames.ts'
+import { parseJson } from '../protocol/parse.ts'
+import { begunOf, problemOf, resumeFrameOf } from './handshake.ts'
+import type { Outbound, SessionPosition } from './position.ts'
+import { Receiver } from './receiver.ts'
+import { Sender } from './sender.ts'
+import type { Access, SessionLimits, SessionOptions } from './session.ts'
+
+export interface ConnectionEnd {
+  readonly code: number
+  readonly reason: string
+}
+
+export interface ResumedConnectionOptions extends Pick<
+  SessionOptions,
+  'clock' | 'random' | 'log' | 'transport' | 'url' | 'credentials' | 'store' | 'instance' | 'onGap'
+> {
+  readonly limits: SessionLimits
+  readonly access: Access
+  readonly takeover: boolean
+  readonly onConnected: () => void
+  readonly onReady: (reason: string) => void
+}
+
+type Phase = 'opening' | 'greeted' | 'asked' | 'ready' | 'live' | 'closed'
+
+/** One connection of a session, from the upgrade to its end: greeting, `resume`, `ready`, and then both directions. */
+export class ResumedConnection implements ConnectionSink {
+  /** Resolves once the connection is over and nothing of it is being written any more. */
+  readonly ended: Promise<ConnectionEnd>
+  readonly #options: ResumedConnectionOptions
+  readonly #connection: Connection
+  #phase: Phase = 'opening'
+  #position: SessionPosition | undefined
+  #receiver: Receiver | undefined
+  #sender: Sender | undefined
+  #access: Access
+  #heardMs: number
+  #timers: Timer[] = []
+  #beginning: Promise<void> = Promise.resolve()
+  #resolveEnd: (end: ConnectionEnd) => void = () => undefined
+  /** What this side ended it for, which says more than what the other answers. */
+  #ownEnd: ConnectionEnd | undefined
+
+  constructor(options: ResumedConnectionOptions) {
+    this.#options = options
+    this.#access = options.access
+    const { clock, transport, url, limits, access } = options
+    this.#heardMs = clock.monotonicMs()
+    this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
+    this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#handshakeLate()))
+    this.#connection = transport.connect(
+      `${url}/ws/v1/connect?resume=1`,
+      { headers: { authorization: `Bearer ${access.token}` }, frameBytesMax: limits.frameBytesMax },
+      this,
+    )
+  }
+
+  look(): void {
+    this.#sender?.look()
+  }
+
+  /** Closes it in good order; see `ended`. */
+  async close(): Promise<void> {
+    if (this.#phase !== 'closed') {
+      const { clock } = this.#options
+      this.#ownEnd ??= { code: 1000, reason: 'the agent stops' }
+      this.#connection.close(1000, 'the agent stops')
+      // A peer that is gone answers no handshake.
+      this.#timers.push(clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
+    }
+    await this.ended
+  }
+
+  onOpen(): void {
+    this.#heardMs = this.#options.clock.monotonicMs()
+  }
+
+  onFrame(text: string): void {
+    this.#heardMs = this.#options.clock.monotonicMs()
+    if (this.#ownEnd !== undefined || this.#phase === 'closed') return
+    const frame = parseJson(hubFrame, text)
+    // What a newer hub sends besides is none of our business; what we know must be right.
+    if (frame.ok) this.#take(frame.value, text)
+    else if (isKnown(text)) this.#fail('protocol_error', `${frame.path}: ${frame.problem}`)
+  }
+
+  onClose({
+    code,
+    reason,
+    status,
+  }: {
+    readonly code: number
+    readonly reason: string
+    readonly status?: number
+  }): void {
+    this.#phase = 'closed'
+    for (const timer of this.#timers) timer.cancel()
+    const end = this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }
+    const atRest = Promise.all([this.#beginning, this.#receiver?.stop(), this.#sender?.stop()])
+    void atRest.then(() => this.#resolveEnd(end))
+  }
+
+  #take(frame: HubFrame, text: string): void {
+    switch (frame.type) {
+      case 'connected':
+        return this.#greeted(frame)
+      case 'ready':
+        if (this.#phase === 'asked') {
+          this.#phase = 'ready'
+          this.#beginning = this.#begin(frame)
+        }
+        return
+      case 'error':
+        this.#options.log.warn('session:error:received', { error: frame.error, code: frame.code ?? '' })
+        return
+      case 'ping':
+        return this.#send({ type: 'pong', ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }) })
+      case 'pong':
+      case 'refreshed':
+      case 'drain':
+        return
+      default:
+        // What comes between `ready` and the note of it waits its turn.
+        void this.#beginning.then(() => this.#takeLive(frame, text))
+    }
+  }
+
+  #takeLive(frame: HubFrame, text: string): void {
+    if (this.#phase !== 'live') return
+    if (frame.type === 'message') this.#receiver?.message(frame, Buffer.byteLength(text))
+    else if (frame.type === 'gap') this.#receiver?.gap(frame)
+    else if (frame.type === 'publish_ack') this.#sender?.verdict(frame)
+    else if (frame.type === 'credit') this.#sender?.grant(frame)
+  }
+
+  #greeted(frame: ConnectedFrame): void {
+    if (this.#phase !== 'opening') return
+    if (!frame.capabilities.includes(resumeCapability)) {
+      return this.#fail('unsupported', 'the hub keeps no sessions')
+    }
+    const { store, instance, takeover, limits, onConnected } = this.#options
+    this.#phase = 'asked'
+    onConnected()
+    this.#position = store.position()
+    this.#send(resumeFrameOf(this.#position, { instance, takeover, credit: limits.window }))
+  }
+
+  /** Notes what the hub decided, before anything is done on the strength of it. */
+  async #begin(frame: ReadyFrame): Promise<void> {
+    const { store, credentials, onReady, log } = this.#options
+    const problem = problemOf(frame, this.#position as SessionPosition)
+    if (problem !== undefined) return this.#fail('protocol_error', problem)
+    try {
+      await store.begin(begunOf(frame))
+      credentials.recordGeneration(frame.generation)
+    } catch (thrown) {
+      log.warn('session:begin:failed', { error: toError(thrown) })
+      return this.#fail('unavailable', 'the agent cannot write now')
+    }
+    if (this.#phase !== 'ready') return
+    this.#phase = 'live'
+    for (const timer of this.#timers) timer.cancel()
+    this.#createBoth(frame)
+    this.#watch()
+    onReady(frame.reason)
+    this.#sender?.look()
+  }
+
+  #createBoth(frame: ReadyFrame): void {
+    const { clock, log, store, limits, onGap } = this.#options
+    const { epoch, next } = frame.stream
+    this.#receiver = new Receiver({
+      clock,
+      log,
+      window: limits.window,
+      epoch,
+      offset: next - 1,
+      accept: (page) => store.accept(page),
+      acknowledge: (offset) => this.#send({ type: 'ack', epoch, offset }),
+      grant: (credit) => this.#send({ type: 'credit', ...credit }),
+      gap: onGap,
+      failed: (problem) => this.#fail('protocol_error', problem),
+    })
+    this.#sender = new Sender({
+      clock,
+      log,
+      credit: frame.credit,
+      pending: (seq, countMax) => store.pending(seq, countMax),
+      settle: (verdicts) => store.settle(verdicts),
+      publish: (message) => this.#publish(message, frame.tx.producer_epoch),
+      failed: (problem) => this.#fail('resume_again', problem),
+      misnumbered: (problem) => {
+        this.#beginning = store.forgetNumbering().catch((thrown: unknown) => {
+          log.warn('session:numbering:failed', { error: toError(thrown) })
+        })
+        this.#fail('resume_again', problem)
+      },
+    })
+  }
+
+  #publish(message: Outbound, producerEpoch: string): number {
+    const { seq, id, recipient, conversation, content, hops, inReplyTo, again } = message
+    const frame: PublishFrame = {
+      type: 'publish',
+      producer_epoch: producerEpoch,
+      seq,
+      id,
+      ...(again && { again }),
+      recipient_name: recipient,
+      conversation_id: conversation,
+      content,
+      message_type: 'text',
+      metadata: { auto_reply: true, hops, ...(inReplyTo !== undefined && { in_reply_to: inReplyTo }) },
+    }
+    const text = JSON.stringify(frame)
+    this.#connection.send(text)
+    return Buffer.byteLength(text)
+  }
+
+  /** Looks after the connection while it is live: whether the hub is still there, and how old the token is. */
+  #watch(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#heardMs > limits.silenceMs) {
+      this.#fail('timeout', 'nothing was heard of the hub')
+      this.#connection.terminate()
+      return
+    }
+    if (nowMs >= this.#access.refreshAtMs) void this.#refresh()
+    this.#timers = [clock.setTimer(watchMs, () => this.#watch())]
+  }
+
+  async #refresh(): Promise<void> {
+    const { credentials, log } = this.#options
+    try {
+      const access = await credentials.access()
+      if (access.token === this.#access.token || this.#phase !== 'live') return
+      this.#access = access
+      this.#send({ type: 'refresh', token: access.token })
+    } catch (thrown) {
+      // The hub closes the connection when the old one has run out; what then is to be done, the next login tells.
+      log.warn('session:token:failed', { error: toError(thrown) })
+    }
+  }
+
+  #handshakeLate(): void {
+    if (this.#phase === 'live') return
+    this.#fail('timeout', 'the handshake took too long')
+    this.#connection.terminate()
+  }
+
+  #fail(why: CloseReason, reason: string): void {
+    if (this.#ownEnd !== undefined || this.#phase === 'closed') return
+    this.#options.log.warn('session:connection:failed', { why, reason })
+    this.#ownEnd = { code: closeCodes[why], reason }
+    this.#connection.close(closeCodes[why], closeText(reason))
+    this.#timers.push(this.#options.clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
+  }
+
+  #send(frame: AgentFrame): void {
+    if (this.#phase !== 'closed' && this.#ownEnd === undefined) this.#connection.send(JSON.stringify(frame))
+  }
+}
+
+const watchMs = 5_000
+const closeHandshakeMs = 2_000
+
+const knownTypes = new Set(['connected', 'ready', 'message', 'publish_ack', 'gap', 'credit'])
+
+function isKnown(text: string): boolean {
+  try {
+    return knownTypes.has(String((JSON.parse(text) as { type?: unknown } | null)?.type))
+  } catch {
+    return true
+  }
+}

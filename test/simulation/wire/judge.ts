@@ -1,0 +1,219 @@
+import type { HubParts } from '../../../src/hub/parts.ts'
+import type { Actor } from '../../../src/hub/publishing.ts'
+import type { HubReader } from '../../../src/hub/storage.ts'
+import type { AgentMachine, Watchers } from './machines.ts'
+import type { Mishaps } from './mishaps.ts'
+import type { WireWorld } from './wire-world.ts'
+import { agentNames, nobody, type Task, type Work } from './work.ts'
+
+export interface Violation {
+  readonly invariant: Invariant
+  readonly message: string
+}
+
+export type Invariant =
+  | 'ack-after-commit'
+  | 'fenced-changes-nothing'
+  | 'one-session'
+  | 'no-gap'
+  | 'delivered-once'
+  | 'refusals-final'
+  | 'order'
+  | 'offsets-without-holes'
+  | 'one-accepted'
+  | 'converges'
+  | 'no-stray-errors'
+
+/** Holds what must always hold against the history of everything that hub and agents did. */
+export class Judge implements Watchers {
+  readonly violations: Violation[] = []
+  readonly reached = new Map<string, number>()
+  readonly #work: Work
+  readonly #mishaps: Mishaps
+  readonly #sessions = new Map<string, Set<string>>()
+
+  constructor(work: Work, mishaps: Mishaps) {
+    this.#work = work
+    this.#mishaps = mishaps
+  }
+
+  violate(invariant: Invariant, message: string): void {
+    this.violations.push({ invariant, message })
+  }
+
+  /** The hub's decisions, watched: whichever they are, what comes under a lower generation must change nothing. */
+  hubParts(parts: HubParts): HubParts {
+    return {
+      ...parts,
+      publishInOrder: async (tx, limits, sender, place, publication, context) => {
+        const outcome = await parts.publishInOrder(tx, limits, sender, place, publication, context)
+        if (outcome.kind === 'verdict') await this.#mustBeCurrent(tx, sender, `published ${publication.id}`)
+        return outcome
+      },
+      acknowledge: async (tx, actor, position, now) => {
+        const outcome = await parts.acknowledge(tx, actor, position, now)
+        if (outcome === 'moved') await this.#mustBeCurrent(tx, actor, `acknowledged ${position.position}`)
+        return outcome
+      },
+    }
+  }
+
+  /** An agent has just sent this. */
+  sent(machine: AgentMachine, frame: string): void {
+    if (!frame.startsWith('{"type":"ack"')) return
+    const { epoch, offset } = JSON.parse(frame) as { epoch: string; offset: number }
+    const row = machine.agent?.reader.get<{ stream_epoch: string; rx_offset: number }>(
+      'SELECT stream_epoch, rx_offset FROM session',
+    )
+    if (row !== undefined && row.stream_epoch === epoch && row.rx_offset >= offset) return
+    this.violate(
+      'ack-after-commit',
+      `${machine.host} acknowledged ${offset}, and has ${row?.rx_offset} on its disk`,
+    )
+  }
+
+  log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+    if (event === 'hub:session:resumed') {
+      this.#count(`ready:${String(fields['reason'])}`)
+      const agent = String(fields['agent'])
+      this.#sessions.set(agent, (this.#sessions.get(agent) ?? new Set()).add(String(fields['session'])))
+    }
+    if (event === 'session:gap:announced') this.violate('no-gap', `${machine}: ${JSON.stringify(fields)}`)
+    if (event === 'session:connection:failed') this.#count(`failed:${String(fields['why'])}`)
+    if (event === 'session:ended') this.#count('session:ended')
+  }
+
+  checkEnd(world: WireWorld): void {
+    this.#checkSessions()
+    const refused = this.#refusedLabels(world)
+    for (const name of agentNames) {
+      const machine = world.accepted(name)
+      if (machine?.agent === undefined) {
+        this.violate('converges', `${name} is not online`)
+        continue
+      }
+      this.#checkHandled(name, handledBy(machine), refused)
+      this.#checkAccepted(world, machine)
+    }
+    for (const [label, { to }] of this.#work.messages) {
+      if (to !== nobody || isWithin(label, refused, true)) continue
+      this.violate('refusals-final', `${label} went to nobody, and was not refused`)
+    }
+    this.#checkStreams(world)
+  }
+
+  async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {
+    const holder = await tx.get<{ generation: number }>(
+      'SELECT generation FROM holders WHERE ai_id = ?',
+      aiId,
+    )
+    if (holder === undefined || generation === undefined || generation >= holder.generation) return
+    this.violate(
+      'fenced-changes-nothing',
+      `${name} ${what} under generation ${generation}, and ${holder.generation} is the current one`,
+    )
+  }
+
+  #checkSessions(): void {
+    // Where both forget it, nobody can know what it was.
+    if (this.#mishaps.hubRestores > 0 && this.#mishaps.agentRestores > 0) return
+    for (const [agent, sessions] of this.#sessions) {
+      if (sessions.size > 1)
+        this.violate('one-session', `${agent} had the sessions ${[...sessions].join(', ')}`)
+    }
+  }
+
+  #refusedLabels(world: WireWorld): Set<string> {
+    const labels = agentNames.flatMap((name) => {
+      const agent = world.accepted(name)?.agent
+      const rows = agent?.reader.all<{ content: string }>(
+        "SELECT content FROM outbox WHERE status = 'refused' ORDER BY sequence",
+      )
+      return (rows ?? []).map(({ content }) => (JSON.parse(content) as Task).label)
+    })
+    return new Set(labels)
+  }
+
+  #checkHandled(name: string, handled: readonly string[], refused: ReadonlySet<string>): void {
+    const counts = new Map<string, number>()
+    for (const label of handled) counts.set(label, (counts.get(label) ?? 0) + 1)
+    const wanted = [
+      ...this.#work.inputs.filter(({ agent }) => agent === name).map(({ task }) => task.label),
+      ...[...this.#work.messages].filter(([, { to }]) => to === name).map(([label]) => label),
+    ]
+    for (const label of wanted) {
+      const count = counts.get(label) ?? 0
+      const mayCome = !isWithin(label, refused, true)
+      if (mayCome && count !== 1)
+        this.violate('delivered-once', `${label} took effect ${count} times at ${name}`)
+      if (!mayCome && count > 0) this.violate('refusals-final', `${label} was refused, and took effect`)
+    }
+    const last = new Map<string, { number: number; label: string }>()
+    for (const label of handled) {
+      const [thread, number, ...way] = label.split('/')
+      const key = [thread, ...way].join('/')
+      const before = last.get(key)
+      if (before !== undefined && before.number >= Number(number)) {
+        this.violate('order', `${name} handled ${label} after ${before.label}`)
+      }
+      last.set(key, { number: Number(number), label })
+    }
+  }
+
+  /** Nobody but the one with the hub's generation may take itself for accepted. */
+  #checkAccepted(world: WireWorld, machine: AgentMachine): void {
+    const [holder] = world.hub.query<{ generation: number }>(
+      'SELECT generation FROM holders JOIN profiles ON id = ai_id WHERE name = ?',
+      machine.name,
+    )
+    const own = machine.agent?.reader.get<{ generation: number }>('SELECT generation FROM session')
+    if (holder?.generation !== own?.generation) {
+      this.violate(
+        'one-accepted',
+        `${machine.host} has ${own?.generation}, and the hub ${holder?.generation}`,
+      )
+    }
+    const online = world
+      .machinesOf(machine.name)
+      .filter(({ alive, session }) => alive && session === 'online')
+    if (online.length > 1) this.violate('one-accepted', `${machine.name} is online ${online.length} times`)
+  }
+
+  #checkStreams(world: WireWorld): void {
+    const streams = world.hub.query<{
+      ai_id: number
+      floor: number
+      top: number
+      count: number
+      last: number | null
+    }>(
+      `SELECT streams.ai_id, floor, top, count(position) AS count, max(position) AS last
+       FROM streams LEFT JOIN entries USING (ai_id) GROUP BY streams.ai_id`,
+    )
+    for (const { ai_id: aiId, floor, top, count, last } of streams) {
+      if (count !== top - floor || (last ?? floor) !== top) {
+        this.violate('offsets-without-holes', `stream ${aiId} has ${count} entries from ${floor} to ${top}`)
+      }
+    }
+    const twice = world.hub.query<{ message_id: string }>(
+      'SELECT message_id FROM messages GROUP BY sender_id, recipient_id, message_id HAVING count(*) > 1',
+    )
+    for (const { message_id: id } of twice) this.violate('delivered-once', `${id} is at the hub twice`)
+  }
+
+  #count(what: string): void {
+    this.reached.set(what, (this.reached.get(what) ?? 0) + 1)
+  }
+}
+
+function handledBy({ agent }: AgentMachine): string[] {
+  const row = agent?.reader.get<{ value: string }>("SELECT value FROM state WHERE key = 'handled'")
+  return row === undefined ? [] : (JSON.parse(row.value) as string[])
+}
+
+/** Whether one of the messages on the way to this one was refused (with `self`, or itself). */
+function isWithin(label: string, refused: ReadonlySet<string>, self: boolean): boolean {
+  if (self && refused.has(label)) return true
+  const parts = label.split('/')
+  return parts.some((_, index) => index >= 2 && refused.has(parts.slice(0, index).join('/')))
+}

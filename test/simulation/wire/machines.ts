@@ -1,0 +1,289 @@
+import { DatabaseSync } from 'node:sqlite'
+import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
+import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
+import { toError } from '../../../src/errors.ts'
+import { createHub, type Hub } from '../../../src/hub/hub.ts'
+import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
+import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
+import type { HubStorage } from '../../../src/hub/storage.ts'
+import type { Transport } from '../../../src/platform/transport.ts'
+import { assembleAgent } from '../../../src/runtime/assemble.ts'
+import type { Agent } from '../../../src/runtime/agent.ts'
+import { agentParts } from '../../../src/runtime/parts.ts'
+import { defaultSessionLimits } from '../../../src/session/session.ts'
+import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
+import { SimulatedDatabase } from '../../../src/testing/database.ts'
+import { isDeath } from '../../../src/testing/death.ts'
+import { SimulatedDisk } from '../../../src/testing/disk.ts'
+import {
+  createSimulatedPlatform,
+  SimulatedProcess,
+  type SeededRandom,
+  type SimulatedClock,
+  type SimulatedHttp,
+  type SimulatedNetwork,
+  type SimulatedTransport,
+} from '../../../src/testing/index.ts'
+import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
+import { outside } from '../../../src/testing/owner.ts'
+import type { Trace } from '../../../src/testing/trace.ts'
+import { openQuickStore } from './quick-store.ts'
+import { createWorker } from './work.ts'
+
+/** What all machines of a simulation share. */
+export interface Surroundings {
+  readonly clock: SimulatedClock
+  readonly random: SeededRandom
+  readonly network: SimulatedNetwork
+  readonly http: SimulatedHttp
+  readonly transport: SimulatedTransport
+  readonly trace: Trace
+  readonly swaps: WireSwaps
+  readonly watch: Watchers
+  /** Bounds of the hub's streams, small enough in some seeds to be reached. */
+  readonly waitingMax: number
+}
+
+/** Parts that are put in place of the usual ones, to see that the simulation notices. */
+export interface WireSwaps {
+  readonly hub?: Partial<HubParts>
+  readonly storage?: (storage: HubStorage) => HubStorage
+  readonly transport?: (transport: Transport) => Transport
+}
+
+/** Told what happens inside, whatever is swapped. */
+export interface Watchers {
+  hubParts(parts: HubParts): HubParts
+  sent(machine: AgentMachine, frame: string): void
+  log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+export const hubPort = 8768
+const hubHost = 'hub'
+
+/** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
+abstract class Machine {
+  readonly host: string
+  readonly disk: SimulatedDisk
+  readonly database: SimulatedDatabase
+  readonly around: Surroundings
+  process: SimulatedProcess | undefined
+  starts = 0
+  /** What happens to the disk before the next start. */
+  whileDown: (() => void) | undefined
+  /** It stays as it is: not started again. */
+  over = false
+  protected readonly random: SeededRandom
+  #aim: number | undefined
+
+  constructor(host: string, around: Surroundings) {
+    this.host = host
+    this.around = around
+    this.random = around.random.fork(`machine ${host}`)
+    this.disk = new SimulatedDisk({ clock: around.clock, random: this.random.fork('disk') })
+    this.database = new SimulatedDatabase({ clock: around.clock, random: this.random.fork('database') })
+    this.database.onBoundary = () => this.boundary('database')
+  }
+
+  get alive(): boolean {
+    return this.process?.alive === true
+  }
+
+  /** The process is to die at the n-th boundary from now on: a call of its database, or a frame that it sends. */
+  aim(count: number | undefined): void {
+    this.#aim = count
+  }
+
+  boundary(kind: string): void {
+    if (this.#aim === undefined || !this.alive) return
+    this.#aim -= 1
+    if (this.#aim > 0) return
+    this.#aim = undefined
+    this.process?.dieHere(`killed at a boundary of ${kind}`)
+  }
+
+  /** Looks at what is committed, from outside. */
+  query<Row>(sql: string, ...parameters: (string | number)[]): Row[] {
+    const image = this.database.image()
+    if (image === undefined) return []
+    const copy = new DatabaseSync(':memory:')
+    try {
+      if (image.length > 0) copy.deserialize(image)
+      return copy.prepare(sql).all(...parameters) as Row[]
+    } finally {
+      copy.close()
+    }
+  }
+
+  boot(onDeath: () => void): void {
+    this.starts += 1
+    const { trace, network } = this.around
+    trace.add(`boot ${this.host} ${this.starts}`)
+    const process = new SimulatedProcess({ pid: 100 + this.starts, name: `${this.host} ${this.starts}` })
+    network.place(process, this.host)
+    this.process = process
+    process.onDeath(() => {
+      trace.add(`died ${process.name}: ${process.reason?.message ?? ''}`)
+      onDeath()
+    })
+    void this.#run(process)
+  }
+
+  async #run(process: SimulatedProcess): Promise<void> {
+    try {
+      await this.start(process)
+    } catch (thrown) {
+      if (!process.alive || isDeath(thrown)) return
+      this.around.trace.add(`${process.name} could not start: ${toError(thrown).message}`)
+      process.kill('could not start')
+    }
+  }
+
+  protected abstract start(process: SimulatedProcess): Promise<void>
+
+  protected platform(process: SimulatedProcess): ReturnType<typeof createSimulatedPlatform> {
+    const { clock, http, transport } = this.around
+    return createSimulatedPlatform({ clock, http, transport, disk: this.disk, process, random: this.random })
+  }
+
+  protected log(process: SimulatedProcess): ReturnType<typeof createSimulatedLog> {
+    const { trace, watch } = this.around
+    return createSimulatedLog(trace, (event, fields) => watch.log(process.name, event, fields)).with({
+      at: process.name,
+    })
+  }
+}
+
+export class HubMachine extends Machine {
+  hub: Hub | undefined
+
+  constructor(around: Surroundings) {
+    super(hubHost, around)
+  }
+
+  protected async start(process: SimulatedProcess): Promise<void> {
+    this.hub = undefined
+    const platform = this.platform(process)
+    const { swaps, watch, waitingMax } = this.around
+    const files = this.database.for(process, platform.disk)
+    const storage = new SqliteStorage({ database: files.open(), clock: platform.clock, process })
+    const hub = await createHub({
+      platform,
+      log: this.log(process),
+      storage: swaps.storage?.(storage) ?? storage,
+      keysFolder: '/hub/keys',
+      addresses: [{ host: '0.0.0.0', port: hubPort }],
+      parts: watch.hubParts({ ...hubParts, ...swaps.hub }),
+      streamLimits: { waitingMax },
+      requestsPerMinute: 100_000,
+    })
+    if (process.alive) this.hub = hub
+  }
+}
+
+export class AgentMachine extends Machine {
+  readonly name: string
+  agent: Agent | undefined
+  /** How the session stands, as it said last. */
+  session = 'none'
+  #onFenced: (() => void) | undefined
+
+  constructor(name: string, host: string, around: Surroundings) {
+    super(host, around)
+    this.name = name
+  }
+
+  /** Takes over everything that another machine has: a copy of its folder. */
+  copyOf(other: AgentMachine): void {
+    const image = other.database.image()
+    if (image !== undefined) this.database.putBack(image)
+    if (!other.disk.files().includes(credentialsPath)) return
+    const content = other.disk.content(credentialsPath)
+    const disk = this.disk.for(outside)
+    disk.makeFolder('/agent')
+    disk.replaceFile(credentialsPath, content)
+  }
+
+  onFenced(act: () => void): void {
+    this.#onFenced = act
+  }
+
+  protected async start(process: SimulatedProcess): Promise<void> {
+    this.agent = undefined
+    this.session = 'none'
+    const platform = this.platform(process)
+    const { clock, random, disk, http } = platform
+    const { swaps } = this.around
+    const log = this.log(process)
+    disk.makeFolder('/agent')
+    const file = openCredentialFile({ disk, random, path: credentialsPath })
+    const key = `http://${hubHost}:${hubPort}`
+    const credentials = new HubCredentials({
+      file,
+      http,
+      clock,
+      random,
+      log,
+      hub: { restAddress: { host: hubHost, port: hubPort }, pathPrefix: '', key },
+      name: this.name,
+    })
+    const transport = this.#killable(swaps.transport?.(platform.transport) ?? platform.transport)
+    const agent = await assembleAgent({
+      definition: createWorker(this.name),
+      folder: '/agent',
+      files: this.database.for(process, disk),
+      platform,
+      log,
+      openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
+      deliver: () => Promise.reject(new Error('there is a hub')),
+      hub: {
+        key,
+        url: `ws://${hubHost}:${hubPort}`,
+        transport,
+        credentials: {
+          access: (options) => credentials.access(options),
+          invalidate: (token) => credentials.invalidate(token),
+          recordGeneration: (generation) => credentials.recordGeneration(generation),
+          get generation() {
+            return file.generation(key)
+          },
+        },
+        limits: { window: this.random.pick([defaultSessionLimits.window, { messages: 4, bytes: 4_000 }]) },
+      },
+      parts: { ...agentParts, openStore: openQuickStore },
+    })
+    if (!process.alive) return
+    agent.on('session:state:changed', ({ state }) => (this.session = state))
+    agent.on('session:ended', () => {
+      this.over = true
+      this.#onFenced?.()
+      process.kill('fenced')
+    })
+    this.agent = agent
+  }
+
+  /** Between committing and sending, and between sending and what comes after, a process may die too. */
+  #killable(transport: Transport): Transport {
+    return {
+      connect: (url, options, sink) => {
+        const connection = transport.connect(url, options, sink)
+        return {
+          get bufferedBytes() {
+            return connection.bufferedBytes
+          },
+          send: (frame) => {
+            this.boundary('before a frame')
+            this.around.watch.sent(this, frame)
+            connection.send(frame)
+            this.boundary('after a frame')
+          },
+          ping: () => connection.ping(),
+          close: (code, reason) => connection.close(code, reason),
+          terminate: () => connection.terminate(),
+        }
+      },
+    }
+  }
+}
+
+const credentialsPath = '/agent/credentials'

@@ -1,0 +1,65 @@
+import type { SeededRandom } from '../../../src/testing/index.ts'
+
+/** What befalls a hub and its agents until the quiet period begins. */
+export interface Mishaps {
+  /** Deaths of the hub, and of each agent. */
+  readonly hubDeaths: number
+  readonly agentDeaths: number
+  /** How many boundaries a process passes at most before it dies, where it dies at one. */
+  readonly boundaryMax: number
+  readonly downtimeMsMax: number
+  readonly partitions: number
+  /** Connections that are cut, and how likely one of their sides is not told. */
+  readonly cuts: number
+  readonly halfOpenRate: number
+  readonly lossRate: number
+  readonly delayMsMax: number
+  /** Times that the hub, or an agent, is put back to an earlier state of its database. */
+  readonly hubRestores: number
+  readonly agentRestores: number
+  /** A second process of an agent, from a copy of its folder, on another host. */
+  readonly clones: number
+  readonly clockJumps: number
+  readonly clockJumpMsMax: number
+  readonly waitingMax: number
+}
+
+export const noMishaps: Mishaps = {
+  hubDeaths: 0,
+  agentDeaths: 0,
+  boundaryMax: 1,
+  downtimeMsMax: 1,
+  partitions: 0,
+  cuts: 0,
+  halfOpenRate: 0,
+  lossRate: 0,
+  delayMsMax: 5,
+  hubRestores: 0,
+  agentRestores: 0,
+  clones: 0,
+  clockJumps: 0,
+  clockJumpMsMax: 0,
+  waitingMax: 10_000,
+}
+
+/** Each seed has a mixture of its own: some mishaps often, some not at all, since one kind can hide another. */
+export function drawMishaps(random: SeededRandom): Mishaps {
+  const some = (rate: number): boolean => random.chance(rate)
+  return {
+    hubDeaths: some(0.6) ? random.int(1, 5) : 0,
+    agentDeaths: some(0.7) ? random.int(1, 6) : 0,
+    boundaryMax: random.pick([10, 100, 1_000]),
+    downtimeMsMax: random.pick([1, 200, 5_000]),
+    partitions: some(0.4) ? random.int(1, 4) : 0,
+    cuts: some(0.6) ? random.int(1, 10) : 0,
+    halfOpenRate: random.pick([0, 0.3, 1]),
+    lossRate: some(0.3) ? 0.05 : 0,
+    delayMsMax: random.pick([2, 20, 400]),
+    hubRestores: some(0.3) ? random.int(1, 2) : 0,
+    agentRestores: some(0.3) ? random.int(1, 2) : 0,
+    clones: some(0.2) ? 1 : 0,
+    clockJumps: some(0.2) ? random.int(1, 3) : 0,
+    clockJumpMsMax: random.pick([60_000, 3_600_000]),
+    waitingMax: some(0.1) ? random.int(2, 6) : 10_000,
+  }
+}

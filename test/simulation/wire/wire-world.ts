@@ -1,0 +1,274 @@
+import type { SeededRandom } from '../../../src/testing/index.ts'
+import { AgentMachine, HubMachine, type Surroundings } from './machines.ts'
+import type { Mishaps } from './mishaps.ts'
+import { agentNames, type Input, type Work } from './work.ts'
+
+export interface Plan {
+  readonly work: Work
+  readonly mishaps: Mishaps
+  readonly mishapsMs: number
+}
+
+/** The hub, the agents, those who give them work, and whatever goes wrong. */
+export class WireWorld {
+  readonly hub: HubMachine
+  readonly agents: AgentMachine[]
+  readonly reached = new Map<string, number>()
+  readonly #around: Surroundings
+  readonly #plan: Plan
+  readonly #random: SeededRandom
+  #calm = false
+  #over = false
+  #handingIn = 0
+  #atRest = false
+
+  constructor(around: Surroundings, plan: Plan) {
+    this.#around = around
+    this.#plan = plan
+    this.#random = around.random.fork('world')
+    this.hub = new HubMachine(around)
+    this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
+  }
+
+  start(): void {
+    const { mishaps, work } = this.#plan
+    const { network } = this.#around
+    network.delayMs = { min: 1, max: mishaps.delayMsMax }
+    for (const { host } of this.agents) {
+      for (const link of [network.link(host, this.hub.host), network.link(this.hub.host, host)]) {
+        link.lossRate = mishaps.lossRate
+      }
+    }
+    this.#bootHub()
+    for (const machine of this.agents) this.#bootAgent(machine)
+    this.#planDeaths()
+    this.#planNetwork()
+    this.#planRestores()
+    for (let count = 0; count < mishaps.clones; count++) this.#planClone()
+    const { clock } = this.#around
+    for (let count = 0; count < mishaps.clockJumps; count++) {
+      this.#sometime(() => clock.jump(this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)))
+    }
+    clock.schedule(this.#plan.mishapsMs, () => this.#becomeCalm())
+    const threads = new Set(work.inputs.map(({ thread }) => thread))
+    for (const thread of threads) void this.#handIn(work.inputs.filter((input) => input.thread === thread))
+  }
+
+  end(): void {
+    this.#over = true
+    for (const machine of [this.hub, ...this.agents]) machine.process?.kill('the end')
+  }
+
+  /** The machines that act for an agent: one, unless there is a copy. */
+  machinesOf(name: string): AgentMachine[] {
+    return this.agents.filter((machine) => machine.name === name)
+  }
+
+  /** The one that the hub accepts. */
+  accepted(name: string): AgentMachine | undefined {
+    return this.machinesOf(name).find((machine) => machine.alive && machine.session === 'online')
+  }
+
+  /** As it was found when somebody looked last, twice a second. */
+  get isAtRest(): boolean {
+    return this.#atRest
+  }
+
+  /** What is not at rest yet. */
+  unrest(): string {
+    return agentNames
+      .flatMap((name) => {
+        const agent = this.accepted(name)?.agent
+        if (agent === undefined) return [`${name} is not online`]
+        const count = (from: string): number =>
+          agent.reader.get<{ count: number }>(`SELECT count(*) AS count FROM ${from}`)?.count ?? 0
+        const inbox = count("inbox WHERE status IN ('pending', 'running', 'parked')")
+        const outbox = count("outbox WHERE status = 'pending'")
+        return inbox + outbox === 0 ? [] : [`${name}: ${inbox} in, ${outbox} out`]
+      })
+      .concat(this.#waiting())
+      .join(', ')
+  }
+
+  /** What the hub has not been told to be on the agents' disks. */
+  #waiting(): string[] {
+    const rows = this.hub.query<{ name: string; waiting_count: number }>(
+      "SELECT name, waiting_count FROM streams JOIN profiles ON id = ai_id WHERE waiting_count > 0 AND credential_kind <> 'expected'",
+    )
+    return rows.map(({ name, waiting_count: count }) => `${count} wait for ${name}`)
+  }
+
+  /**
+   * Hands inputs in, in order, each until it is acknowledged. Whoever was put back to an earlier time has lost what it
+   * acknowledged since, so with each one all those before it are handed in again, to one and the same process.
+   */
+  async #handIn(inputs: readonly Input[]): Promise<void> {
+    this.#handingIn += 1
+    for (let count = 1; count <= inputs.length; count++) {
+      await this.#sleep(this.#random.int(0, 4_000))
+      await this.#handInAll(inputs.slice(0, count))
+    }
+    while (!this.#calm) await this.#sleep(500)
+    // Once more when nobody is put back any more, and until the one has them whom the hub accepts.
+    await this.#sleep(60_000)
+    await this.#handInAll(inputs)
+    this.#handingIn -= 1
+  }
+
+  async #handInAll(inputs: readonly Input[]): Promise<void> {
+    while (!this.#over) {
+      const machine = this.#reachable(inputs[0]?.agent ?? '')
+      const process = machine?.process
+      const ask = async (): Promise<boolean> => {
+        for (const input of inputs) if (!(await this.#handInOne(machine, input))) return false
+        return true
+      }
+      if (machine !== undefined && process?.alive === true && (await ask()) && machine.process === process)
+        return
+      await this.#sleep(300)
+    }
+  }
+
+  /** Whoever looks in on an agent reaches the one that its hub has, where there are two. */
+  #reachable(name: string): AgentMachine | undefined {
+    return this.accepted(name) ?? this.machinesOf(name).find(({ alive, over }) => alive && !over)
+  }
+
+  async #handInOne(machine: AgentMachine | undefined, { id, task, thread }: Input): Promise<boolean> {
+    const { agent, process } = machine ?? {}
+    if (agent === undefined || process?.alive !== true) return false
+    const died = new Promise<boolean>((resolve) => process.onDeath(() => resolve(false)))
+    const payload = JSON.parse(JSON.stringify(task)) as never
+    const accepted = agent.ingest({ id, payload, conversation: thread }).then(
+      () => true,
+      () => false,
+    )
+    return (await Promise.race([accepted, died])) && process.alive
+  }
+
+  #bootHub(): void {
+    if (this.#over) return
+    this.hub.boot(() => this.#reboot(this.hub, () => this.#bootHub()))
+  }
+
+  #bootAgent(machine: AgentMachine): void {
+    if (this.#over || machine.over) return
+    machine.boot(() => this.#reboot(machine, () => this.#bootAgent(machine)))
+  }
+
+  #reboot(machine: HubMachine | AgentMachine, boot: () => void): void {
+    machine.aim(undefined)
+    const { clock } = this.#around
+    const { downtimeMsMax } = this.#plan.mishaps
+    clock.schedule(1 + this.#random.int(1, this.#calm ? 10 : downtimeMsMax), () => {
+      machine.whileDown?.()
+      machine.whileDown = undefined
+      boot()
+    })
+  }
+
+  #becomeCalm(): void {
+    this.#calm = true
+    const { network, trace } = this.#around
+    trace.add('— calm —')
+    network.heal()
+    for (const { host } of this.agents) {
+      network.link(host, this.hub.host).lossRate = 0
+      network.link(this.hub.host, host).lossRate = 0
+    }
+    for (const machine of [this.hub, ...this.agents]) machine.aim(undefined)
+    this.#look()
+  }
+
+  #look(): void {
+    this.#atRest = this.#handingIn === 0 && this.unrest() === ''
+    if (!this.#atRest) this.#around.clock.schedule(500, () => this.#look())
+  }
+
+  /** Calls `act` at some time before the quiet period. */
+  #sometime(act: () => void, afterMs = 0): void {
+    const { clock } = this.#around
+    clock.schedule(this.#random.int(afterMs, this.#plan.mishapsMs), () => {
+      if (!this.#calm) act()
+    })
+  }
+
+  #planDeaths(): void {
+    const { hubDeaths, agentDeaths } = this.#plan.mishaps
+    for (let count = 0; count < hubDeaths; count++) this.#planDeath(this.hub)
+    for (const machine of this.agents) {
+      for (let count = 0; count < agentDeaths; count++) this.#planDeath(machine)
+    }
+  }
+
+  #planDeath(machine: HubMachine | AgentMachine): void {
+    this.#sometime(() => {
+      this.#count(`death:${machine instanceof HubMachine ? 'hub' : 'agent'}`)
+      if (this.#random.chance(0.3)) machine.process?.kill('killed')
+      else machine.aim(this.#random.int(1, this.#plan.mishaps.boundaryMax))
+    })
+  }
+
+  #planNetwork(): void {
+    const { partitions, cuts, halfOpenRate } = this.#plan.mishaps
+    const { network, clock } = this.#around
+    for (let count = 0; count < partitions; count++) {
+      this.#sometime(() => {
+        const { host } = this.#random.pick(this.agents)
+        const direction = this.#random.pick(['both', 'there', 'back'] as const)
+        if (direction === 'both') network.partition(host, this.hub.host)
+        else if (direction === 'there') network.link(host, this.hub.host).down = true
+        else network.link(this.hub.host, host).down = true
+        clock.schedule(this.#random.int(100, 45_000), () => network.heal(host, this.hub.host))
+      })
+    }
+    for (let count = 0; count < cuts; count++) {
+      this.#sometime(() => {
+        network.cut(this.#random.pick(this.agents).host, this.hub.host, { halfOpenRate })
+      })
+    }
+  }
+
+  #planRestores(): void {
+    const { hubRestores, agentRestores } = this.#plan.mishaps
+    for (let count = 0; count < hubRestores; count++) this.#planRestore(this.hub, 'hub')
+    for (let count = 0; count < agentRestores; count++) {
+      this.#planRestore(this.#random.pick(this.agents), 'agent')
+    }
+  }
+
+  /** A backup now, and some time later that is what the machine finds when it is started again. */
+  #planRestore(machine: HubMachine | AgentMachine, what: string): void {
+    this.#sometime(() => {
+      const image = machine.database.image()
+      if (image === undefined) return
+      this.#around.clock.schedule(this.#random.int(100, 15_000), () => {
+        if (this.#calm || machine.over) return
+        this.#count(`restore:${what}`)
+        this.#around.trace.add(`${machine.host} is put back`)
+        machine.whileDown = () => machine.database.putBack(image)
+        if (machine.alive) machine.process?.kill('to be put back')
+      })
+    })
+  }
+
+  #planClone(): void {
+    this.#sometime(() => {
+      const original = this.#random.pick(this.agents)
+      const copy = new AgentMachine(original.name, `${original.host}-copy`, this.#around)
+      copy.copyOf(original)
+      this.agents.push(copy)
+      this.#count('clone')
+      this.#around.trace.add(`${original.name} lives twice`)
+      this.#bootAgent(copy)
+    }, 5_000)
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#around.clock.schedule(ms, resolve))
+  }
+
+  #count(what: string): void {
+    this.reached.set(what, (this.reached.get(what) ?? 0) + 1)
+  }
+}

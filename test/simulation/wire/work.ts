@@ -1,0 +1,105 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { defineAgent, type AgentDefinition } from '../../../src/index.ts'
+import type { SeededRandom } from '../../../src/testing/index.ts'
+
+/** What whoever gets a message is to do: send these on. */
+export interface Task {
+  /** Says which one it is: thread, number within the thread, and the way that it has come. */
+  readonly label: string
+  readonly sends: readonly Errand[]
+}
+
+export interface Errand {
+  readonly to: string
+  readonly task: Task
+}
+
+/** What is handed to an agent from outside, in order within a thread. */
+export interface Input {
+  readonly id: string
+  readonly agent: string
+  readonly thread: string
+  readonly task: Task
+}
+
+export const agentNames = ['ada', 'bo', 'cy'] as const
+/** Nobody has this name: what is sent there is refused. */
+export const nobody = 'nobody'
+
+export interface Work {
+  readonly inputs: readonly Input[]
+  /** Every message that must be sent, by its label. */
+  readonly messages: ReadonlyMap<string, { readonly from: string; readonly to: string }>
+}
+
+export function drawWork(random: SeededRandom): Work {
+  const inputs: Input[] = []
+  const messages = new Map<string, { from: string; to: string }>()
+  const threads = random.int(2, 4)
+  for (let thread = 0; thread < threads; thread++) {
+    const agent = random.pick(agentNames)
+    // Inputs of a thread go the same ways, so that their order can be compared wherever they come by.
+    const shape = drawShape(random, agent, random.int(1, 3))
+    const count = random.int(2, 8)
+    for (let number = 0; number < count; number++) {
+      const task = label(shape, `t${thread}/${number}`, agent, messages)
+      inputs.push({ id: `t${thread}-${number}`, agent, thread: `t${thread}`, task })
+    }
+  }
+  return { inputs, messages }
+}
+
+interface Shape {
+  readonly to: string
+  readonly next: readonly Shape[]
+}
+
+function drawShape(random: SeededRandom, at: string, depth: number): readonly Shape[] {
+  if (depth === 0) return []
+  return Array.from({ length: random.int(1, 2) }, () => {
+    const to = random.chance(0.06) ? nobody : random.pick(agentNames.filter((name) => name !== at))
+    return { to, next: to === nobody ? [] : drawShape(random, to, depth - 1) }
+  })
+}
+
+function label(
+  shapes: readonly Shape[],
+  prefix: string,
+  from: string,
+  messages: Map<string, { from: string; to: string }>,
+): Task {
+  return {
+    label: prefix,
+    sends: shapes.map(({ to, next }, index) => {
+      const own = `${prefix}/${index}${to}`
+      messages.set(own, { from, to })
+      return { to, task: label(next, own, to, messages) }
+    }),
+  }
+}
+
+export interface State {
+  /** Labels in the order in which they took effect. */
+  handled: string[]
+}
+
+const schema: StandardSchemaV1<unknown, State> = {
+  '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as State }) },
+}
+
+/** Does what it is told, and remembers what it was. */
+export function createWorker(name: string): AgentDefinition {
+  const worker = defineAgent({
+    name,
+    state: { version: 1, initial: { handled: [] } as State, schema },
+    limits: { turnsMax: 3, hopsMax: 20 },
+    async onMessage(message, ctx) {
+      const task = message.payload as unknown as Task
+      for (const { to, task: next } of task.sends) {
+        await ctx.send(to, next as never, { conversation: message.conversation })
+      }
+      ctx.update((state) => void state.handled.push(task.label))
+    },
+  })
+  return worker as unknown as AgentDefinition
+}

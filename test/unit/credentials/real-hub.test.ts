@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
+import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
+import type { Http } from '../../../src/platform/http.ts'
+import { createSeededRandom, outside } from '../../../src/testing/index.ts'
+import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
+import { Trace } from '../../../src/testing/trace.ts'
+import { createSimulation } from '../../helpers/simulated-machine.ts'
+import { RestWorld } from '../hub/rest/rest-world.ts'
+import { credentialPath, hasCode, hubUrl } from './fake-hub.ts'
+
+test('gets its tokens of our own hub', async () => {
+  const world = await RestWorld.start()
+  const calls: string[] = []
+  const http: Http = {
+    async request(_address, { method, path, headers, body: raw }) {
+      calls.push(path.replace('/api/v1', ''))
+      const { status, body } = await world.call(method, path.replace('/api/v1', ''), { raw, headers })
+      return { status, headers: {}, body: Buffer.from(JSON.stringify(body)) }
+    },
+  }
+  const start = (seed: string) => {
+    const { clock, disk } = createSimulation(seed)
+    const random = createSeededRandom(seed)
+    const file = openCredentialFile({ disk: disk.for(outside), random, path: credentialPath })
+    const hub = { restAddress: hubUrl.address, pathPrefix: '', key: hubUrl.key }
+    const log = createSimulatedLog(new Trace())
+    return new HubCredentials({ file, http, clock, random, log, hub, name: 'Ada' })
+  }
+  const verify = async (token: string) => (await world.call('POST', '/auth/verify', { token })).body.ai_name
+
+  const credentials = start('Ada')
+  const first = await credentials.access()
+  assert.equal(await verify(first.token), 'Ada')
+  const second = await credentials.access({ fresh: true })
+  assert.equal(await verify(second.token), 'Ada')
+  credentials.recordGeneration(3)
+  const third = await credentials.access()
+  assert.equal(third.aiId, first.aiId)
+  await world.call('POST', '/auth/logout', { token: third.token })
+  const fourth = await credentials.access({ fresh: true })
+  assert.equal(await verify(fourth.token), 'Ada')
+  assert.deepEqual(calls, [
+    '/auth/challenge',
+    '/auth/login',
+    '/ai/register',
+    '/auth/challenge',
+    '/auth/login',
+    '/auth/refresh',
+    '/auth/challenge',
+    '/auth/login',
+    '/auth/refresh',
+    '/auth/challenge',
+    '/auth/login',
+  ])
+  await assert.rejects(start('another').access(), hasCode('ERR_NAME_TAKEN', false))
+  assert.deepEqual(world.failures, [])
+})
