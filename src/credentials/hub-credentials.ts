@@ -1,3 +1,4 @@
+import { loginText } from '../protocol/rest.ts'
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import { describeAddress } from '../platform/http-error.ts'
@@ -196,7 +197,7 @@ export class HubCredentials {
       ai_name: name,
       ai_nickname: nickname,
       nonce: challenge.nonce,
-      signature: file.sign(`perdura-login:${challenge.hub}:${name}:${challenge.nonce}`),
+      signature: file.sign(loginText(challenge.hub, name, challenge.nonce)),
       generation,
     })
     if (isRefusal(answer)) return answer

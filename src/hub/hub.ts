@@ -76,12 +76,13 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     onPublished: (recipients) => relay.registry.wake(recipients),
     ...(options.requestsPerMinute !== undefined && { requestsPerMinute: options.requestsPerMinute }),
   })
-  const sweeper = new Sweeper(options, (now) =>
-    storage.write(async (tx) => {
+  const sweeper = new Sweeper(options, (now) => {
+    auth.rotateKeys()
+    return storage.write(async (tx) => {
       const swept = await sweepStreams(tx, streamLimits, { now, countMax: sweepRows })
       return swept + (await auth.sweep(tx, now, sweepRows))
-    }),
-  )
+    })
+  })
   const servers: HttpServer[] = []
   try {
     for (const address of options.addresses) {

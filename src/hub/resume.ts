@@ -1,8 +1,9 @@
 import type { ReadyReason, ResumeFrame } from '../protocol/frames.ts'
 import type { Random } from '../platform/random.ts'
+import { markSeen } from './profiles.ts'
 import { idOfSeq, readProducer, renumber, type Producer } from './publishing.ts'
 import { adoptSession } from './resumable-session.ts'
-import { messageIdAt, readStream, rewindAcked, type Stream } from './streams.ts'
+import { advanceAcked, messageIdAt, readStream, rewindAcked, type Stream } from './streams.ts'
 import type { HubReader, HubTx } from './storage.ts'
 
 /** Who has the agent's current generation. */
@@ -71,6 +72,7 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   const decision = decideHolder(holder, frame, holder !== undefined && holder.instance === goneInstance)
   if (decision.kind !== 'take') return decision
   const { generation } = decision
+  await markSeen(tx, aiId, now)
   const session = await adoptSession(tx, { aiId, wanted: frame.session_identifier ?? undefined, now, random })
   await tx.run(
     `INSERT INTO holders (ai_id, generation, instance, claim, session_id) VALUES (?, ?, ?, ?, ?)
@@ -104,7 +106,9 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
     }
   }
   const read = frame.rx?.offset ?? stream.floor
-  if (Math.max(read, stream.floor) < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
+  // Where it says that it stands is on its disk: an acknowledgement may have been lost with the connection before.
+  if (read > stream.acked) await advanceAcked(tx, aiId, { from: stream.acked, to: read, now })
+  else if (read < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
   const fresh = frame.tx === undefined || frame.tx === null
   const reason = reasonOf(session.outcome, {
     agentRewound,

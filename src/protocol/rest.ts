@@ -27,7 +27,7 @@ const flag = v.nullish(v.boolean('must be true or false'))
 const namePattern = /^[^\p{Cc}]{1,128}$/u
 
 /** Whether an agent may be called so at the hub: 1 to 128 characters of well-formed Unicode without control characters. */
-export function isProfileName(name: string): boolean {
+function isProfileName(name: string): boolean {
   const isText = name.isWellFormed() && name.length <= 128 && namePattern.test(name) && name.trim() !== ''
   return isText && !reservedNames.includes(name)
 }
@@ -94,6 +94,11 @@ export const registerBody = v.object({
 })
 
 export const challengeBody = v.object({ name: profileName, ai_name: profileName })
+
+/** What an agent signs with its key to log in: bound to this hub, this name and this one challenge. */
+export function loginText(hubId: string, name: string, nonce: string): string {
+  return `perdura-login:${hubId}:${name}:${nonce}`
+}
 
 export const loginBody = v.object({
   name: profileName,

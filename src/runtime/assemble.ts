@@ -21,8 +21,8 @@ export interface AssembleOptions {
   readonly log: Log
   /** Full-text search over the notes that the reader shows. */
   readonly openSearch: (reader: Reader) => NoteSearch & { close(): void }
-  /** The hub to be at. */
-  readonly hub?: HubOptions
+  /** The hub to be at; asked for once the agent is this process's alone. */
+  readonly openHub?: () => HubOptions
   /** Where messages to other agents go without a hub. */
   readonly deliver: (message: Outgoing) => Promise<Verdict>
   readonly limits?: Partial<AgentLimits>
@@ -62,7 +62,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       state,
       start,
       recovered: { ...recovered, previous: start.previous, interruptedTurns: start.interrupted },
-      hub: options.hub,
+      hub: options.openHub?.(),
       deliver: options.deliver,
     })
     agent.begin(Math.round(clock.monotonicMs() - startedMs))

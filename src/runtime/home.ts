@@ -34,6 +34,8 @@ export interface AgentPaths {
   readonly processRecord: string
   /** Names the process that keeps the agent running. */
   readonly supervisorRecord: string
+  /** The agent's key and tokens: apart from its database, so that losing that does not lose the agent. */
+  readonly credentials: string
   readonly log: string
   /** What the agent was last started from; see `launch-record.ts`. */
   readonly launchRecord: string
@@ -59,6 +61,7 @@ export function agentPaths(home: string, name: string): AgentPaths {
     journal: join(folder, 'journal'),
     processRecord: join(folder, 'agent.pid'),
     supervisorRecord: join(folder, 'supervisor.pid'),
+    credentials: join(folder, 'credentials'),
     log: join(folder, 'agent.log'),
     launchRecord: join(folder, 'agent.json'),
     controlSocket: socketFolder === undefined ? inside : join(socketFolder, 'control.sock'),

@@ -14,6 +14,7 @@ import type { Agent } from './agent.ts'
 import type { AgentLimits } from './agent-limits.ts'
 import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
+import { openHub } from './hub/open-hub.ts'
 import { LocalDelivery } from './local-delivery.ts'
 
 export interface OpenAgentOptions {
@@ -23,7 +24,11 @@ export interface OpenAgentOptions {
   readonly log?: Log
   readonly platform?: Platform
   readonly limits?: Partial<AgentLimits>
-  /** Where messages to other agents go. Default: to agents of the same home. */
+  /** Address of the hub to be at, such as `http://127.0.0.1:8767`. Default: none, and messages go to `deliver`. */
+  readonly hub?: string | undefined
+  /** Take the session at the hub from whichever process has it: for who knows that the other one is to end. */
+  readonly takeover?: boolean
+  /** Where messages to other agents go without a hub. Default: to agents of the same home. */
   readonly deliver?: (message: Outgoing) => Promise<Verdict>
 }
 
@@ -41,9 +46,11 @@ export async function openAgent<State extends object>(
   }
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
-  const { folder, log: logFile } = prepareAgentFolder(platform.disk, home, definition.name)
+  const { hub, takeover } = options
+  const paths = prepareAgentFolder(platform.disk, home, definition.name)
+  const { folder } = paths
   const { log, closeLog } =
-    options.log === undefined ? openOwnLog(logFile) : { log: options.log, closeLog: () => undefined }
+    options.log === undefined ? openOwnLog(paths.log) : { log: options.log, closeLog: () => undefined }
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({
@@ -53,6 +60,17 @@ export async function openAgent<State extends object>(
       platform,
       log,
       openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
+      ...(hub !== undefined && {
+        openHub: () =>
+          openHub({
+            url: hub,
+            name: definition.name,
+            credentialsPath: paths.credentials,
+            platform,
+            log,
+            ...(takeover !== undefined && { takeover }),
+          }),
+      }),
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     })

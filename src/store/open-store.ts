@@ -8,7 +8,7 @@ import {
   type StoreOptions,
   type StoreRecovery,
 } from './opening.ts'
-import { isSqliteError } from './sqlite-error.ts'
+import { isSqliteError } from '../platform/sqlite-error.ts'
 import type { Store } from './store.ts'
 
 export type { StoreLimits, StoreOptions, StoreRecovery }

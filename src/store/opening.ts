@@ -14,7 +14,7 @@ import type { Chain } from './journal-record.ts'
 import { Retention } from './retention.ts'
 import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
 import { migrations } from './schema.ts'
-import { isSqliteError } from './sqlite-error.ts'
+import { isSqliteError } from '../platform/sqlite-error.ts'
 
 export interface StoreOptions {
   /** The agent's folder; the journal is in `journal/`, what must not be believed goes to `quarantine/`. */

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, timingSafeEqual, verify } from 'node:crypto'
+import { loginText } from '../../protocol/rest.ts'
 import type { Credential } from '../profiles.ts'
 
 /** What a login shows for itself. */
@@ -22,11 +23,6 @@ export function credentialOfKey(text: string): Credential | undefined {
   return bytes.length === 32 && bytes.toString('base64url') === text
     ? { kind: 'key', value: text }
     : undefined
-}
-
-/** What an agent signs at login: bound to this hub, this name and this one challenge. */
-export function loginText(hubId: string, name: string, nonce: string): string {
-  return `perdura-login:${hubId}:${name}:${nonce}`
 }
 
 /** Whether the proof is one of this credential; that its nonce is fresh is not looked at here. */

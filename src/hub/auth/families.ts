@@ -93,7 +93,7 @@ export function standing(family: Family, jti: string, now: number): 'leaf' | 'pr
   return jti === family.previous && now - family.rotatedAt <= graceMs ? 'previous' : 'replayed'
 }
 
-/** Puts a new leaf in the place of the live one. */
+/** Puts a new leaf in the place of the live one, which must still be it where another hub writes at the same time. */
 export async function rotateFamily(
   tx: HubTx,
   random: Random,
@@ -101,14 +101,19 @@ export async function rotateFamily(
   { now, expiresAt }: { readonly now: number; readonly expiresAt: number },
 ): Promise<Family> {
   const leaf = random.uuid()
-  await tx.run(
-    'UPDATE token_families SET leaf = ?, previous = ?, rotated_at = ?, expires_at = ? WHERE sid = ?',
+  const { changes } = await tx.run(
+    `UPDATE token_families SET leaf = ?, previous = ?, rotated_at = ?, expires_at = ?
+     WHERE sid = ? AND leaf = ? AND revoked_at IS NULL`,
     leaf,
     family.leaf,
     now,
     expiresAt,
     family.sid,
+    family.leaf,
   )
+  if (changes === 0) {
+    throw new PerduraError('ERR_HUB_STORAGE', 'the token has just been used elsewhere: try again')
+  }
   return { ...family, leaf, previous: family.leaf, rotatedAt: now, expiresAt }
 }
 

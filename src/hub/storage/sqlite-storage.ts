@@ -2,6 +2,7 @@ import { PerduraError, toError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Database, SqlValue, Statement } from '../../platform/database.ts'
 import type { Process } from '../../platform/process.ts'
+import { isSqliteError } from '../../platform/sqlite-error.ts'
 import type { HubReader, HubStorage, HubTx } from '../storage.ts'
 import { migrations } from './sqlite-schema.ts'
 
@@ -40,11 +41,13 @@ export class SqliteStorage implements HubStorage {
     this.#options = { queueMax: 10_000, batchMax: 512, ...options }
     migrate(options.database)
     this.#tx = {
-      run: async (sql, ...parameters) => ({ changes: Number(this.#prepare(sql).run(...parameters).changes) }),
+      run: async (sql, ...parameters) => ({
+        changes: Number(this.#ask(sql, (statement) => statement.run(...parameters)).changes),
+      }),
       get: async <Row>(sql: string, ...parameters: SqlValue[]) =>
-        this.#prepare(sql).get(...parameters) as Row | undefined,
+        this.#ask(sql, (statement) => statement.get(...parameters)) as Row | undefined,
       all: async <Row>(sql: string, ...parameters: SqlValue[]) =>
-        this.#prepare(sql).all(...parameters) as Row[],
+        this.#ask(sql, (statement) => statement.all(...parameters)) as Row[],
     }
   }
 
@@ -136,12 +139,32 @@ export class SqliteStorage implements HubStorage {
     }
   }
 
+  /** What the database cannot do now is nobody's fault who asks: a disk that is full, a file that is gone. */
+  #ask<T>(sql: string, ask: (statement: Statement) => T): T {
+    try {
+      return ask(this.#prepare(sql))
+    } catch (error) {
+      throw isSqliteError(error, ...notOurFault) ? storageError(error) : error
+    }
+  }
+
   #prepare(sql: string): Statement {
     let statement = this.#statements.get(sql)
     if (statement === undefined) this.#statements.set(sql, (statement = this.#options.database.prepare(sql)))
     return statement
   }
 }
+
+const notOurFault = [
+  'busy',
+  'locked',
+  'readOnly',
+  'ioError',
+  'corrupt',
+  'full',
+  'cannotOpen',
+  'notADatabase',
+] as const
 
 function storageError(error: unknown): PerduraError {
   if (error instanceof PerduraError) return error

@@ -15,6 +15,13 @@ import {
 import type { Store } from '../../store/store.ts'
 import { StoredSession, type AcceptedMessage } from './session-store.ts'
 
+export interface HubAccess extends SessionCredentials {
+  /** As it is kept outside the agent's database. */
+  readonly generation: number
+  /** Nothing is written any more once it resolves: the agent's folder may then be another process's. */
+  close(): Promise<void>
+}
+
 /** The hub that an agent is to be at. */
 export interface HubOptions {
   /** By which the agent's place at this hub is found again: its address. */
@@ -22,7 +29,7 @@ export interface HubOptions {
   /** The WebSocket, such as `ws://127.0.0.1:8768`. */
   readonly url: string
   readonly transport: Transport
-  readonly credentials: SessionCredentials & { readonly generation: number }
+  readonly credentials: HubAccess
   readonly takeover?: boolean
   readonly limits?: Partial<SessionLimits>
 }
@@ -96,8 +103,9 @@ export class HubLink implements Outlet {
     this.#session.look()
   }
 
-  close(): Promise<void> {
-    return this.#session.stop()
+  async close(): Promise<void> {
+    await this.#session.stop()
+    await this.#options.hub.credentials.close()
   }
 
   async #open(): Promise<void> {

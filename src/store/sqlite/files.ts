@@ -16,7 +16,7 @@ import { pathToFileURL } from 'node:url'
 import { PerduraError } from '../../errors.ts'
 import type { Database } from '../../platform/database.ts'
 import type { DatabaseFiles } from '../database.ts'
-import { isSqliteError } from '../sqlite-error.ts'
+import { isSqliteError } from '../../platform/sqlite-error.ts'
 
 const companions = ['', '-wal', '-shm'] as const
 

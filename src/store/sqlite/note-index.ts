@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { PerduraError, toError } from '../../errors.ts'
 import type { Log } from '../../platform/log.ts'
-import { isSqliteError } from '../sqlite-error.ts'
+import { isSqliteError } from '../../platform/sqlite-error.ts'
 import type { Reader } from '../store.ts'
 import { significantWords, stopWords } from '../words.ts'
 import { NoteIndexFile } from './note-index-file.ts'

@@ -6,9 +6,12 @@ import { createHub, type Hub } from '../../../src/hub/hub.ts'
 import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
 import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
 import type { HubStorage } from '../../../src/hub/storage.ts'
+import type { Log } from '../../../src/platform/log.ts'
+import type { Platform } from '../../../src/platform/platform.ts'
 import type { Transport } from '../../../src/platform/transport.ts'
 import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
+import type { HubOptions } from '../../../src/runtime/hub/hub-link.ts'
 import { agentParts } from '../../../src/runtime/parts.ts'
 import { defaultSessionLimits } from '../../../src/session/session.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
@@ -212,10 +215,34 @@ export class AgentMachine extends Machine {
     this.agent = undefined
     this.session = 'none'
     const platform = this.platform(process)
-    const { clock, random, disk, http } = platform
+    const { disk } = platform
     const { swaps } = this.around
     const log = this.log(process)
     disk.makeFolder('/agent')
+    const transport = this.#killable(swaps.transport?.(platform.transport) ?? platform.transport)
+    const agent = await assembleAgent({
+      definition: createWorker(this.name),
+      folder: '/agent',
+      files: this.database.for(process, disk),
+      platform,
+      log,
+      openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
+      deliver: () => Promise.reject(new Error('there is a hub')),
+      openHub: () => this.#openHub(platform, log, transport),
+      parts: { ...agentParts, openStore: openQuickStore },
+    })
+    if (!process.alive) return
+    agent.on('session:state:changed', ({ state }) => (this.session = state))
+    agent.on('session:ended', () => {
+      this.over = true
+      this.#onFenced?.()
+      process.kill('fenced')
+    })
+    this.agent = agent
+  }
+
+  #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
+    const { clock, random, disk, http } = platform
     const file = openCredentialFile({ disk, random, path: credentialsPath })
     const key = `http://${hubHost}:${hubPort}`
     const credentials = new HubCredentials({
@@ -227,39 +254,21 @@ export class AgentMachine extends Machine {
       hub: { restAddress: { host: hubHost, port: hubPort }, pathPrefix: '', key },
       name: this.name,
     })
-    const transport = this.#killable(swaps.transport?.(platform.transport) ?? platform.transport)
-    const agent = await assembleAgent({
-      definition: createWorker(this.name),
-      folder: '/agent',
-      files: this.database.for(process, disk),
-      platform,
-      log,
-      openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
-      deliver: () => Promise.reject(new Error('there is a hub')),
-      hub: {
-        key,
-        url: `ws://${hubHost}:${hubPort}`,
-        transport,
-        credentials: {
-          access: (options) => credentials.access(options),
-          invalidate: (token) => credentials.invalidate(token),
-          recordGeneration: (generation) => credentials.recordGeneration(generation),
-          get generation() {
-            return file.generation(key)
-          },
+    return {
+      key,
+      url: `ws://${hubHost}:${hubPort}`,
+      transport,
+      credentials: {
+        access: (options) => credentials.access(options),
+        invalidate: (token) => credentials.invalidate(token),
+        recordGeneration: (generation) => credentials.recordGeneration(generation),
+        get generation() {
+          return file.generation(key)
         },
-        limits: { window: this.random.pick([defaultSessionLimits.window, { messages: 4, bytes: 4_000 }]) },
+        close: () => credentials.close(),
       },
-      parts: { ...agentParts, openStore: openQuickStore },
-    })
-    if (!process.alive) return
-    agent.on('session:state:changed', ({ state }) => (this.session = state))
-    agent.on('session:ended', () => {
-      this.over = true
-      this.#onFenced?.()
-      process.kill('fenced')
-    })
-    this.agent = agent
+      limits: { window: this.random.pick([defaultSessionLimits.window, { messages: 4, bytes: 4_000 }]) },
+    }
   }
 
   /** Between committing and sending, and between sending and what comes after, a process may die too. */

@@ -1,10 +1,10 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { type Auth, createAuth, type HubAuthOptions } from '../../../../src/hub/auth/auth.ts'
-import { loginText } from '../../../../src/hub/auth/credentials.ts'
 import { SqliteStorage } from '../../../../src/hub/storage/sqlite-storage.ts'
 import type { Clock } from '../../../../src/platform/clock.ts'
 import type { Disk } from '../../../../src/platform/disk.ts'
+import { loginText } from '../../../../src/protocol/rest.ts'
 import {
   createSeededRandom,
   outside,
