@@ -15,6 +15,7 @@ import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PerduraError } from '../../errors.ts'
 import type { Database } from '../../platform/database.ts'
+import { configure, lockFile, openDatabaseFile } from '../../platform/node/sqlite-file.ts'
 import type { DatabaseFiles } from '../database.ts'
 import { isSqliteError } from '../../platform/sqlite-error.ts'
 
@@ -24,10 +25,10 @@ const companions = ['', '-wal', '-shm'] as const
 export function createDatabaseFiles(folder: string): DatabaseFiles {
   const path = join(folder, 'state.db')
   return {
-    lock: () => lock(join(folder, 'lock.db')),
+    lock: () => lockFile(join(folder, 'lock.db'), 'the agent'),
     exists: () => companions.some((companion) => existsSync(path + companion)),
     sizeBytes: () => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
-    open: () => openWriter(path),
+    open: () => openDatabaseFile(path, 'NORMAL'),
     openReader: () => connectReader(path),
     checkpoint,
     quarantine(target) {
@@ -100,65 +101,9 @@ function isUnwritable(error: unknown): boolean {
   return isSqliteError(error, 'readOnly', 'ioError', 'full', 'cannotOpen')
 }
 
-/** What is no database shows itself at the first statement; its file must not stay open then. */
-function configure(connection: DatabaseSync, pragmas: string): DatabaseSync {
-  try {
-    connection.exec(pragmas)
-    return connection
-  } catch (error) {
-    connection.close()
-    throw error
-  }
-}
-
-/** SQLite would create it readable for everybody; its WAL and SHM take over the mode of the file. */
-function createPrivate(path: string): void {
-  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
-}
-
-function openWriter(path: string): Database {
-  createPrivate(path)
-  const connection = new DatabaseSync(path, {
-    timeout: 5_000,
-    enableForeignKeyConstraints: false,
-    enableDoubleQuotedStringLiterals: false,
-  })
-  configure(connection, 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = 0')
-  // Without these, fsync on macOS leaves the data in the drive's cache; elsewhere they do nothing.
-  return configure(connection, 'PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1')
-}
-
 function checkpoint(connection: Database): boolean {
   const row = connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
   return row.busy === 0
-}
-
-/**
- * An exclusive transaction on a database of its own, held for the life of the process: Node has no `flock`, and the
- * kernel drops this lock with the process, however it ends.
- */
-function lock(path: string): { release(): void } {
-  createPrivate(path)
-  const connection = new DatabaseSync(path, { timeout: 0 })
-  try {
-    connection.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
-  } catch (error) {
-    connection.close()
-    if (isSqliteError(error, 'notADatabase')) {
-      throw new PerduraError(
-        'ERR_STORE_CORRUPT',
-        `${path} is not what Perdura made: move it away and start again, it holds a lock and no data`,
-        { cause: error },
-      )
-    }
-    if (!isSqliteError(error, 'busy')) throw error
-    throw new PerduraError(
-      'ERR_HOME_IN_USE',
-      `another process has the agent in ${dirname(path)} open: stop it first, or use another --home`,
-      { cause: error },
-    )
-  }
-  return { release: () => connection.close() }
 }
 
 function syncPath(path: string): void {

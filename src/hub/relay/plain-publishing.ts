@@ -1,0 +1,72 @@
+import { PerduraError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import { type SendBody, sendBody } from '../../protocol/rest.ts'
+import type { Publication, Recipient } from '../publishing.ts'
+import { readBody } from '../rest/body.ts'
+import { missing } from '../rest/query.ts'
+import { firstOf } from '../rest/route.ts'
+import { insightType } from './plain-pushes.ts'
+import type { Authenticated, Relay } from './relay.ts'
+
+/** As for the body of a request. */
+const frameBytesMax = 1024 * 1024
+
+/**
+ * Publishes what a `message` or an `insight` says, under the rules that REST has, and tells what became of it. Rejects
+ * with the reason where it was refused.
+ */
+export async function publishFrame(
+  relay: Relay,
+  sender: Authenticated,
+  type: 'message' | 'insight',
+  text: string,
+): Promise<JsonObject> {
+  const { storage, parts, streamLimits, clock, registry } = relay
+  const publication = publicationOf(relay, type, text)
+  const { result, duplicate, recipients, code, error } = await storage.write((tx) =>
+    parts.publishOnce(tx, streamLimits, sender, publication, clock.now()),
+  )
+  registry.wake(recipients)
+  // Not thrown in the transaction: the verdict is kept, and a repeat gets the same.
+  if (result === 'refused') throw new PerduraError(code ?? 'ERR_RECIPIENT', error ?? 'refused')
+  return {
+    message_id: publication.id,
+    duplicate,
+    // Of a repeat nobody gets anything any more.
+    ...(!duplicate && { recipients: recipients.length }),
+    ...(code !== undefined && { warning: { code, error: error ?? '' } }),
+  }
+}
+
+function publicationOf({ random }: Relay, type: 'message' | 'insight', text: string): Publication {
+  const body = Buffer.from(text)
+  if (body.length > frameBytesMax) {
+    throw new PerduraError(
+      'ERR_PAYLOAD_TOO_LARGE',
+      `a message has at most ${frameBytesMax} bytes: send it in parts`,
+    )
+  }
+  const fields = readBody({ method: 'POST', path: '', headers: {}, body }, sendBody)
+  const { content } = fields
+  if (content === undefined || content === null || content === '') throw missing('content')
+  const isInsight = type === 'insight'
+  return {
+    id: fields.message_id ?? random.uuid(),
+    recipient: isInsight ? 'everybody' : recipientOf(fields),
+    conversationId: fields.conversation_id || undefined,
+    subject: fields.subject ?? undefined,
+    content,
+    messageType: isInsight ? insightType : fields.message_type || 'text',
+    // Agents say one every minute, and nobody in particular: marked, so that no agent answers it as if it were asked.
+    metadata: isInsight ? { hops: 1, ...fields.metadata, auto_reply: true } : (fields.metadata ?? undefined),
+  }
+}
+
+function recipientOf(fields: SendBody): Recipient {
+  const { broadcast, recipient_name: name } = fields
+  const id = firstOf(fields.recipient_id, fields.target_ai_id, fields.to_ai_id)
+  if (broadcast === true || name === '*' || typeof id === 'string') return 'everybody'
+  if (name) return { name }
+  if (id !== undefined) return { aiId: id }
+  throw missing('recipient_id')
+}

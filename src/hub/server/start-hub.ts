@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import { PerduraError, toError } from '../../errors.ts'
+import type { HttpAddress } from '../../platform/http.ts'
+import type { Log } from '../../platform/log.ts'
+import { createNodeHttpListener } from '../../platform/node/http-server.ts'
+import { lockFile, openDatabaseFile } from '../../platform/node/sqlite-file.ts'
+import type { Platform } from '../../platform/platform.ts'
+import { createHub, type Hub, type HubOptions } from '../hub.ts'
+import { SqliteStorage } from '../storage/sqlite-storage.ts'
+
+export interface StartHubOptions {
+  /** Where its database and keys are; made where it is missing. */
+  readonly folder: string
+  /** Default: the ports of the original, 8767 and 8768 of loopback; both kinds are served on each. */
+  readonly addresses?: readonly HttpAddress[]
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'process'>
+  readonly log: Log
+  readonly auth?: NonNullable<HubOptions['auth']>
+  readonly limits?: NonNullable<HubOptions['limits']>
+  readonly streamLimits?: NonNullable<HubOptions['streamLimits']>
+  readonly requestsPerMinute?: number
+}
+
+export const defaultHubAddresses: readonly HttpAddress[] = [
+  { host: '127.0.0.1', port: 8767 },
+  { host: '127.0.0.1', port: 8768 },
+]
+
+/** A connection costs a file descriptor and some kilobytes; what the system allows ends before this. */
+const connectionsMax = 50_000
+
+/** Starts a hub on its own folder, with the embedded database. ERR_HOME_IN_USE where another process has it. */
+export async function startHub(options: StartHubOptions): Promise<Hub> {
+  const { folder, platform, log, addresses = defaultHubAddresses } = options
+  const { clock, disk, process } = platform
+  try {
+    disk.makeFolder(folder)
+  } catch (cause) {
+    throw new PerduraError(
+      'ERR_HOME_UNWRITABLE',
+      `cannot make ${folder} (${toError(cause).message}): give this user the right to, or choose another with --home`,
+      { cause },
+    )
+  }
+  const lock = lockFile(join(folder, 'lock.db'), 'the hub')
+  try {
+    const database = openDatabaseFile(join(folder, 'hub.db'), 'FULL')
+    const hub = await createHub({
+      ...options,
+      platform: { ...platform, listener: createNodeHttpListener({ connectionsMax }) },
+      log,
+      storage: new SqliteStorage({ database, clock, process }),
+      keysFolder: join(folder, 'keys'),
+      addresses,
+    })
+    return {
+      addresses: hub.addresses,
+      get sessionCount() {
+        return hub.sessionCount
+      },
+      async close(graceMs) {
+        await hub.close(graceMs)
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
