@@ -28,6 +28,8 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const hubSchema = v.object({
   /** The fencing number that this hub gave last. */
   generation: v.optional(count, 0),
+  /** What the next generation is asked for with. */
+  claim: v.optional(v.string()),
   login: v.optional(
     v.object({
       ai_id: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -113,7 +115,7 @@ export class CredentialFile {
   /** Puts a login, or its next refresh token, in the place of the one before. */
   recordLogin(hub: string, { aiId, refreshToken, generation }: Login): void {
     const login = { ai_id: aiId, refresh_token: refreshToken, generation }
-    this.#write(hub, { generation: this.generation(hub), login })
+    this.#write(hub, { ...this.#entry(hub), generation: this.generation(hub), login })
   }
 
   /** 0 where the hub never gave one. */
@@ -125,7 +127,20 @@ export class CredentialFile {
   recordGeneration(hub: string, generation: number): void {
     if (!Number.isSafeInteger(generation)) throw new RangeError(`${generation} is no generation`)
     if (generation <= this.generation(hub)) return
-    this.#write(hub, { ...this.#entry(hub), generation })
+    this.#write(hub, { ...this.#entry(hub), generation, claim: this.#parts.random.uuid() })
+  }
+
+  /**
+   * What a generation is asked for with: on disk before it is sent, the same until a higher generation has been noted, and
+   * kept with it. So a process that was killed before it could note its generation leaves the next one what proves that
+   * it was meant.
+   */
+  claim(hub: string): string {
+    const known = this.#entry(hub)?.claim
+    if (known !== undefined) return known
+    const claim = this.#parts.random.uuid()
+    this.#write(hub, { ...this.#entry(hub), generation: this.generation(hub), claim })
+    return claim
   }
 
   #entry(hub: string): HubEntry | undefined {

@@ -15,8 +15,8 @@ export interface NumberedMessage {
   readonly content: string
   readonly hops: number
   readonly in_reply_to: string | null
-  /** When a hub accepted it before, which may have lost it since. */
-  readonly settled_at: number | null
+  /** 1: the hub may have accepted it before it was put back. */
+  readonly again: number
 }
 
 /** The number that the next message will get. */
@@ -27,7 +27,7 @@ export function nextSeq(reader: Reader): number {
 /** Messages without a verdict from `seq` on, in order. */
 export function pendingFrom(reader: Reader, seq: number, countMax: number): NumberedMessage[] {
   return reader.all<NumberedMessage>(
-    `SELECT seq, id, recipient, conversation, content, hops, in_reply_to, settled_at FROM outbox
+    `SELECT seq, id, recipient, conversation, content, hops, in_reply_to, again FROM outbox
      WHERE seq >= ? AND seq > 0 AND status = 'pending' ORDER BY seq LIMIT ?`,
     seq,
     countMax,
@@ -72,10 +72,12 @@ export function settleNumber(tx: Tx, verdict: NumberVerdict, now: number): Settl
 export function renumberPending(tx: Tx, acceptedToo: boolean): number[] {
   const again = acceptedToo
     ? tx.all<{ size_bytes: number }>(
-        `UPDATE outbox SET status = 'pending'
+        `UPDATE outbox SET status = 'pending', settled_at = NULL
          WHERE status = 'delivered' AND seq IS NOT NULL RETURNING size_bytes`,
       )
     : []
+  // What is pending may have been accepted as well, and only its verdict been lost.
+  if (acceptedToo) tx.run("UPDATE outbox SET again = 1 WHERE status = 'pending' AND seq IS NOT NULL")
   // 0: it has gone to a hub, under a number that means nothing any more.
   tx.run('UPDATE outbox SET seq = 0 WHERE seq IS NOT NULL')
   const pending = tx.all<{ sequence: number }>(

@@ -153,7 +153,6 @@ export const migrations: readonly string[] = [
     hub TEXT PRIMARY KEY NOT NULL,
     session_identifier TEXT,
     generation INTEGER NOT NULL,
-    claim TEXT NOT NULL,
     stream_epoch TEXT,
     rx_offset INTEGER NOT NULL,
     rx_last_id TEXT,
@@ -169,6 +168,8 @@ export const migrations: readonly string[] = [
 
   -- Its number towards the hub; 0 for what went there under an earlier numbering, NULL for what does not go there.
   ALTER TABLE outbox ADD COLUMN seq INTEGER;
+  -- 1: the hub may have accepted it before it was put back to an earlier time.
+  ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX outbox_seq ON outbox (seq) WHERE seq > 0;
   `,
 ]

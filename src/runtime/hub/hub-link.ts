@@ -13,11 +13,12 @@ import {
   type SessionStatus,
 } from '../../session/session.ts'
 import type { Store } from '../../store/store.ts'
+import type { KeptOutside } from './session-row.ts'
 import { StoredSession, type AcceptedMessage } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
-  /** As it is kept outside the agent's database. */
-  readonly generation: number
+  /** Generation and claim, as they are kept outside the agent's database. */
+  readonly kept: KeptOutside
   /** Nothing is written any more once it resolves: the agent's folder may then be another process's. */
   close(): Promise<void>
 }
@@ -72,7 +73,7 @@ export class HubLink implements Outlet {
       ...options,
       log,
       hub: hub.key,
-      generation: () => hub.credentials.generation,
+      keptOutside: () => hub.credentials.kept,
     })
     this.#session = new Session({
       clock,

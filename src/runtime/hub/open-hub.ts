@@ -53,8 +53,8 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
       access: (options) => credentials.access(options),
       invalidate: (token) => credentials.invalidate(token),
       recordGeneration: (generation) => credentials.recordGeneration(generation),
-      get generation() {
-        return file.generation(key)
+      get kept() {
+        return { generation: file.generation(key), claim: file.claim(key) }
       },
       close: () => credentials.close(),
     },

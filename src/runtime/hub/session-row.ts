@@ -1,4 +1,3 @@
-import type { Random } from '../../platform/random.ts'
 import type { SessionPosition } from '../../session/position.ts'
 import { nextSeq } from '../../queue/outbox-numbers.ts'
 import type { Reader, Tx } from '../../store/store.ts'
@@ -7,7 +6,6 @@ export interface SessionRow {
   readonly hub: string
   readonly session_identifier: string | null
   readonly generation: number
-  readonly claim: string
   readonly stream_epoch: string | null
   readonly rx_offset: number
   readonly rx_last_id: string | null
@@ -23,23 +21,31 @@ export function readSession(reader: Reader, hub: string): SessionRow | undefined
   return reader.get<SessionRow>('SELECT * FROM session WHERE hub = ?', hub)
 }
 
-/** Makes the row of a hub that the agent has not been at; its first claim is on disk before anything is asked of the hub. */
-export function ensureSession(tx: Tx, hub: string, random: Random, now: number): void {
+/** Makes the row of a hub that the agent has not been at. */
+export function ensureSession(tx: Tx, hub: string, now: number): void {
   tx.run(
-    `INSERT INTO session (hub, generation, claim, rx_offset, state, reason, since) VALUES (?, 0, ?, 0, 'idle', 'new', ?)
+    `INSERT INTO session (hub, generation, rx_offset, state, reason, since) VALUES (?, 0, 0, 'idle', 'new', ?)
      ON CONFLICT (hub) DO NOTHING`,
     hub,
-    random.uuid(),
     now,
   )
 }
 
-/** `generation` is the one that is kept outside the database, which may know of a later one than a restored database. */
-export function positionOf(reader: Reader, row: SessionRow, generation: number): SessionPosition {
+/** What is kept outside the database, which may know of a later generation than a database that was put back. */
+export interface KeptOutside {
+  readonly generation: number
+  readonly claim: string
+}
+
+export function positionOf(
+  reader: Reader,
+  row: SessionRow,
+  { generation, claim }: KeptOutside,
+): SessionPosition {
   return {
     sessionIdentifier: row.session_identifier ?? undefined,
     generation: Math.max(row.generation, generation),
-    claim: row.claim,
+    claim,
     rx:
       row.stream_epoch === null
         ? undefined

@@ -2,7 +2,6 @@ import { PerduraError } from '../../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
-import type { Random } from '../../platform/random.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
 import {
@@ -21,7 +20,7 @@ import type {
   SettledVerdict,
 } from '../../session/position.ts'
 import type { Store, Tx } from '../../store/store.ts'
-import { ensureSession, positionOf, readSession, type SessionRow } from './session-row.ts'
+import { ensureSession, positionOf, readSession, type KeptOutside, type SessionRow } from './session-row.ts'
 
 export interface AcceptedMessage {
   readonly position: number
@@ -34,13 +33,11 @@ export interface StoredSessionOptions {
   readonly hub: string
   readonly store: Store
   readonly clock: Clock
-  readonly random: Random
   readonly log: Log
   readonly inbox: InboxTable
   readonly inboxBound: Bound
   readonly outboxBound: Bound
-  /** The generation as it is kept outside the database. */
-  readonly generation: () => number
+  readonly keptOutside: () => KeptOutside
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
 }
@@ -55,29 +52,28 @@ export class StoredSession implements SessionStore {
 
   /** Before anything else. */
   async open(): Promise<void> {
-    const { store, hub, random, clock } = this.#options
-    await store.write((tx) => ensureSession(tx, hub, random, clock.now()))
+    const { store, hub, clock } = this.#options
+    await store.write((tx) => ensureSession(tx, hub, clock.now()))
   }
 
   position(): SessionPosition {
-    const { store, hub, generation } = this.#options
+    const { store, hub, keptOutside } = this.#options
     const row = readSession(store.reader, hub)
     if (row === undefined) throw new Error(`there is no session for ${hub}`)
-    return positionOf(store.reader, row, generation())
+    return positionOf(store.reader, row, keptOutside())
   }
 
   async begin(begun: Begun): Promise<void> {
-    const { store, hub, random } = this.#options
+    const { store, hub } = this.#options
     await store.write((tx) => {
       const row = this.#row(tx)
       if (row.producer_epoch !== begun.producerEpoch) this.#renumber(tx, begun)
       const sameStream = row.stream_epoch === begun.streamEpoch
       tx.run(
-        `UPDATE session SET session_identifier = ?, generation = ?, claim = ?, stream_epoch = ?, rx_offset = ?,
+        `UPDATE session SET session_identifier = ?, generation = ?, stream_epoch = ?, rx_offset = ?,
            rx_last_id = ? WHERE hub = ?`,
         begun.sessionIdentifier,
         begun.generation,
-        random.uuid(),
         begun.streamEpoch,
         sameStream ? row.rx_offset : begun.next - 1,
         sameStream ? row.rx_last_id : null,
@@ -117,7 +113,7 @@ export class StoredSession implements SessionStore {
       content: JSON.parse(row.content) as Json,
       hops: row.hops,
       inReplyTo: row.in_reply_to ?? undefined,
-      again: row.settled_at !== null,
+      again: row.again === 1,
     }))
   }
 

@@ -262,8 +262,8 @@ export class AgentMachine extends Machine {
         access: (options) => credentials.access(options),
         invalidate: (token) => credentials.invalidate(token),
         recordGeneration: (generation) => credentials.recordGeneration(generation),
-        get generation() {
-          return file.generation(key)
+        get kept() {
+          return { generation: file.generation(key), claim: file.claim(key) }
         },
         close: () => credentials.close(),
       },

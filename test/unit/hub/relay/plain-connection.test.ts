@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PlainWorld } from './plain-world.ts'
+
+test('greets on each endpoint as v1 does', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const connect = world.dial(`/ws/v1/connect?token=${ada.accessToken}`)
+  const { timestamp, ...connected } = await connect.next('connected')
+  assert.deepEqual(connected, { type: 'connected', ai_id: ada.aiId, ai_name: 'Ada' })
+  assert.match(timestamp, /^\d{4}-.*T.*\.\d{3}Z$/)
+  for (const stream of ['messages', 'collaboration', 'session']) {
+    const client = world.dial(`/ws/v1/${stream}`, { Authorization: `Bearer ${ada.accessToken}` })
+    const { timestamp: _, ...subscribed } = await client.next('subscribed')
+    assert.deepEqual(subscribed, { type: 'subscribed', stream, ai_id: ada.aiId })
+  }
+})
+
+test('an agent is present while it has a socket of any kind', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const client = await world.open(ada.accessToken, 'session')
+  assert.deepEqual(world.registry.present(), [ada.aiId])
+  client.close()
+  await client.ended()
+  await world.clock.runFor(1_000)
+  assert.deepEqual(world.registry.present(), [])
+})
+
+test('a token that opens nothing is told so and closed with a code of ours', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const revoked = await world.join('Bob')
+  await world.logout(revoked.accessToken)
+  const cases = [
+    ['', 'ERR_TOKEN'],
+    ['nonsense', 'ERR_TOKEN'],
+    [ada.refreshToken, 'ERR_TOKEN'],
+    [revoked.accessToken, 'ERR_TOKEN_REVOKED'],
+  ]
+  for (const [token = '', code] of cases) {
+    const client = world.dial(`/ws/v1/connect?token=${token}`)
+    assert.equal(await client.ended(), 4401)
+    assert.deepEqual(client.frames, [{ type: 'error', error: 'Authentication failed', code }])
+  }
+  await world.clock.runFor(3_600_000)
+  const client = world.dial(`/ws/v1/messages?token=${ada.accessToken}`)
+  assert.equal(await client.ended(), 4401)
+  assert.equal(client.frames[0].code, 'ERR_TOKEN_EXPIRED')
+  const lines = world.trace.lines.join('\n')
+  assert.ok(!lines.includes(ada.accessToken))
+})
+
+test('a hub that cannot reach its storage does not call a token bad', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  world.outage = true
+  const client = world.dial(`/ws/v1/connect?token=${ada.accessToken}`)
+  assert.equal(await client.ended(), 4007)
+  assert.equal(client.frames[0].code, 'ERR_HUB_STORAGE')
+  assert.notEqual(client.frames[0].error, 'Authentication failed')
+})
+
+test('a check of the token that takes for ever ends as an outage', async () => {
+  const world = await PlainWorld.start()
+  world.relay = { ...world.relay, authenticate: () => new Promise(() => {}) }
+  const client = world.dial('/ws/v1/connect?token=any')
+  assert.equal(await client.ended(), 4007)
+})
+
+test('takes what comes before the token is checked, within a bound', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const { authenticate } = world.relay
+  let letThrough = (): void => {}
+  const checked = new Promise<void>((resolve) => (letThrough = resolve))
+  world.relay = { ...world.relay, authenticate: (token) => checked.then(() => authenticate(token)) }
+  const early = world.dial(`/ws/v1/connect?token=${ada.accessToken}`)
+  const greedy = world.dial(`/ws/v1/connect?token=${ada.accessToken}`)
+  await world.clock.runFor(100)
+  early.send({ type: 'heartbeat', ai_id: ada.aiId })
+  greedy.send({ type: 'message', content: 'x'.repeat(300_000) })
+  assert.equal(await greedy.ended(), 4005)
+  assert.deepEqual(early.frames, [])
+  letThrough()
+  await early.next('heartbeat_ack')
+  assert.deepEqual(early.types(), ['connected'])
+})
+
+test('a socket outlives its token by the grace, and no longer', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const client = await world.open(ada.accessToken)
+  await world.clock.runFor(620_000)
+  assert.equal(client.closed, undefined)
+  assert.equal(await client.ended(60_000), 4401)
+  assert.deepEqual(client.frames.at(-1), {
+    type: 'error',
+    error: 'Authentication failed',
+    code: 'ERR_TOKEN_EXPIRED',
+  })
+})
+
+test('answers pings and heartbeats on every endpoint', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  for (const stream of ['connect', 'messages', 'collaboration', 'session']) {
+    const client = await world.open(ada.accessToken, stream)
+    client.send({ type: 'ping' })
+    assert.equal((await client.next('pong')).request_id, undefined)
+    client.send({ type: 'ping', request_id: '7' })
+    assert.equal((await client.next('pong')).request_id, '7')
+    client.send({ type: 'heartbeat', request_id: 8 })
+    assert.equal((await client.next('heartbeat_ack')).request_id, 8)
+    assert.equal(client.closed, undefined)
+  }
+})
+
+test('what is no JSON object ends the connection, with a word and a code', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  for (const text of ['[]', '7', 'null', '"text"', '{', '']) {
+    const client = await world.open(ada.accessToken)
+    client.raw(text)
+    assert.equal(await client.ended(), 4000, text)
+    assert.deepEqual(client.types(), ['error'])
+  }
+})
+
+test('what v1 ignored is ignored, unless somebody waits for an answer', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const client = await world.open(ada.accessToken)
+  const ignored = ['connect', 'status_update', 'brain_state_update', 'activity_confirmation', 7, undefined]
+  for (const type of ignored) client.send({ type })
+  client.send({ type: 'subscribe', subscription: 'messages' })
+  client.send({ type: 'subscribe', subscription: 'the moon' })
+  await world.clock.runFor(1_000)
+  assert.deepEqual(client.frames, [])
+
+  client.send({ type: 'subscribe', subscription: 'messages', request_id: '1' })
+  const subscribed = await client.next('subscribed')
+  assert.deepEqual([subscribed.subscription, subscribed.request_id], ['messages', '1'])
+  client.send({ type: 'unsubscribe', subscription: 'messages', request_id: '2' })
+  assert.equal((await client.next('unsubscribed')).request_id, '2')
+  client.send({ type: 'activity_confirmation', request_id: '3' })
+  assert.equal((await client.next('activity_confirmed')).request_id, '3')
+  const refused = [
+    [{ type: 'subscribe', subscription: 'the moon' }, 'ERR_REQUEST_INVALID'],
+    [{ type: 'collaboration_request', title: 'x' }, 'ERR_NO_SUCH_ROUTE'],
+    [{ type: 'collaboration_response' }, 'ERR_NO_SUCH_ROUTE'],
+    [{ type: 'brain_state_update' }, 'ERR_NO_SUCH_ROUTE'],
+    [{ type: 'unheard-of' }, 'ERR_NO_SUCH_ROUTE'],
+    [{}, 'ERR_NO_SUCH_ROUTE'],
+  ] as const
+  for (const [frame, code] of refused) {
+    client.send({ ...frame, request_id: '4' })
+    const error = await client.next('error')
+    assert.deepEqual([error.code, error.request_id], [code, '4'])
+  }
+  client.send({ type: 'ping', request_id: { not: 'one' } })
+  const error = await client.next('error')
+  assert.deepEqual([error.code, error.request_id], ['ERR_REQUEST_INVALID', undefined])
+})
+
+test('a client that is there and silent is asked once, and again after its next frame', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  // A token that lasts, so that nothing else ends the socket.
+  const { authenticate } = world.relay
+  const later = async (token: string) => ({
+    ...(await authenticate(token)),
+    expiresAt: world.clock.now() + 86_400_000,
+  })
+  world.relay = { ...world.relay, authenticate: later }
+  const client = await world.open(ada.accessToken)
+  await world.clock.runFor(14 * 60_000)
+  assert.deepEqual(client.frames, [])
+  await world.clock.runFor(30 * 60_000)
+  assert.deepEqual(client.types(), ['activity_verification'])
+  assert.equal(client.frames[0].urgent, true)
+  assert.equal(client.closed, undefined)
+  client.send({ type: 'unheard-of' })
+  await world.clock.runFor(14 * 60_000)
+  assert.equal(client.frames.length, 1)
+  await world.clock.runFor(3 * 60_000)
+  assert.equal(client.frames.length, 2)
+})
+
+test('a socket behind which nobody is any more is dropped', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  // Longer than the hub waits, so that it is the hub that notices.
+  world.transport.network.retransmitMs = 3_600_000
+  await world.open(ada.accessToken)
+  await world.clock.runFor(120_000)
+  assert.deepEqual(world.registry.present(), [ada.aiId])
+  world.transport.network.partition('client', 'hub')
+  await world.clock.runFor(60_000)
+  assert.deepEqual(world.registry.present(), [ada.aiId])
+  await world.clock.runFor(40_000)
+  assert.deepEqual(world.registry.present(), [])
+})
+
+test('bursts are fine, a flood is not', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const client = await world.open(ada.accessToken)
+  for (let second = 0; second < 5; second += 1) {
+    for (let count = 0; count < 95; count += 1) client.send({ type: 'ping' })
+    await world.clock.runFor(1_000)
+  }
+  assert.equal(client.frames.length, 475)
+  for (let count = 0; count < 250; count += 1) client.send({ type: 'unheard-of' })
+  assert.equal(await client.ended(), 4005)
+  assert.equal(client.frames.at(-1).code, 'ERR_RATE_LIMIT')
+})
