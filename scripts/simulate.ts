@@ -1,5 +1,10 @@
-/** `npm run simulate -- [--seeds N] [--seed S] [--json] [--trace]`: runs seeds of the simulation, as many as wanted. */
+/**
+ * `npm run simulate -- [--seeds N] [--seed S] [--world agent|wire|both] [--json] [--trace]`: runs seeds of the
+ * simulation, as many as wanted: of one agent on its machine, of a hub with agents, or (default) of both.
+ */
 import { parseArgs } from 'node:util'
+import { explainWire } from '../test/simulation/wire/explain.ts'
+import { runWireSeed } from '../test/simulation/wire/run.ts'
 import { explain } from '../test/simulation/workload/explain.ts'
 import { runSeed } from '../test/simulation/workload/run.ts'
 
@@ -9,8 +14,13 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    world: { type: 'string', default: 'both' },
   },
 })
+if (!['agent', 'wire', 'both'].includes(values.world)) {
+  process.stderr.write(`--world: agent, wire or both, not ${values.world}\n`)
+  process.exit(2)
+}
 const seeds = wholeNumber('--seeds', values.seeds)
 const first = wholeNumber('--seed', values.seed)
 const sayEveryMs = 2_000
@@ -19,18 +29,12 @@ const startedMs = performance.now()
 let saidMs = startedMs
 const failing: number[] = []
 let inputs = 0
-let deaths = 0
+let messages = 0
+const onLine = values.trace ? { onLine: (line: string) => process.stderr.write(`${line}\n`) } : {}
 for (let seed = first; seed < first + seeds; seed++) {
-  const result = await runSeed(
-    seed,
-    values.trace ? { onLine: (line) => process.stderr.write(`${line}\n`) } : {},
-  )
-  inputs += result.inputs
-  deaths += result.deaths
-  if (result.violations.length > 0) {
-    failing.push(seed)
-    process.stderr.write(`\n${explain(result)}\n\n`)
-  }
+  const problems = [...(await runAgent(seed)), ...(await runWire(seed))]
+  if (problems.length > 0) failing.push(seed)
+  for (const problem of problems) process.stderr.write(`\n${problem}\n\n`)
   if (performance.now() - saidMs > sayEveryMs) {
     saidMs = performance.now()
     process.stderr.write(`${seed - first + 1} of ${seeds} seeds, ${failing.length} failed\n`)
@@ -46,13 +50,28 @@ if (values.json) {
   const rows = [
     ['seeds', `${first} to ${first + seeds - 1}`],
     ['failed', failing.length === 0 ? '0' : `${failing.length}: ${failing.join(' ')}`],
-    ['inputs', String(inputs)],
-    ['deaths of the process', String(deaths)],
+    ['inputs to agents', String(inputs)],
+    ['messages through hubs', String(messages)],
     ['seeds per second', String(seedsPerSecond)],
   ]
   for (const [name = '', value = ''] of rows) process.stdout.write(`${name.padEnd(24)}${value}\n`)
 }
 process.exitCode = failing.length === 0 ? 0 : 1
+
+/** Returns what went wrong. */
+async function runAgent(seed: number): Promise<string[]> {
+  if (values.world === 'wire') return []
+  const result = await runSeed(seed, onLine)
+  inputs += result.inputs
+  return result.violations.length > 0 ? [explain(result)] : []
+}
+
+async function runWire(seed: number): Promise<string[]> {
+  if (values.world === 'agent') return []
+  const result = await runWireSeed(seed, onLine)
+  messages += result.messages
+  return result.violations.length > 0 ? [explainWire(result)] : []
+}
 
 function wholeNumber(option: string, text: string): number {
   const value = Number(text)

@@ -5,15 +5,17 @@ import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
 import type { AgentDefinition } from '../agent/definition.ts'
 import { errorCodes, PerduraError, toError } from '../errors.ts'
 import { agentExists, agentPaths, checkAgentName } from '../runtime/home.ts'
-import { readLaunchRecord, type LaunchRecord } from '../runtime/launch-record.ts'
+import { readLaunchRecord, type LaunchSource } from '../runtime/launch-record.ts'
 import type { Call } from './call.ts'
 import { noSuchAgent } from './look.ts'
 import { installResolveHook } from './resolve-hook.ts'
 
 /** What is to be run: from which definition, and under which name where that is known before it is loaded. */
 export interface Target {
-  readonly launch: LaunchRecord
+  readonly launch: LaunchSource
   readonly name: string | undefined
+  /** The hub that was asked for when it was started before. */
+  readonly hub?: string | undefined
 }
 
 /**
@@ -51,7 +53,7 @@ export function resolveTarget(call: Call): Target {
 function knownTarget(call: Call, name: string): Target | undefined {
   if (!agentExists(call.disk, call.home, name)) return undefined
   const launch = readLaunchRecord(call.disk, agentPaths(call.home, name).launchRecord)
-  return launch === undefined ? undefined : { launch, name }
+  return launch === undefined ? undefined : { launch: launch.source, name, hub: launch.hub }
 }
 
 function looksLikeFile(argument: string): boolean {

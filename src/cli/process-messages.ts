@@ -29,6 +29,8 @@ export type ProcessMessage =
       readonly totals: Totals
       readonly lines: readonly Activity[]
     }
+  /** The hub's process is ready, or another number of agents is connected to it. */
+  | { readonly type: 'hub'; readonly pid: number; readonly url: string; readonly connected: number }
   /** Somebody asked the agent itself to stop: it is not to be started again. */
   | { readonly type: 'stop' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -53,6 +53,7 @@ export class SupervisorRecord {
       controlSocket: '',
       ingressPort: null,
       supervisorPid: null,
+      hub: null,
     }
     try {
       writeProcessRecord(disk, paths.supervisorRecord, record)

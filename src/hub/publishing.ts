@@ -26,6 +26,8 @@ export interface Publication {
   readonly metadata: JsonObject | undefined
   /** It was accepted before the hub was put back to an earlier time: there is room for it, and a recipient. */
   readonly again?: boolean
+  /** Why nobody could take it: it is refused, and the verdict kept, so that it does not block what comes after it. */
+  readonly problem?: string
 }
 
 export interface Verdict {
@@ -121,9 +123,9 @@ export async function publishInOrder(
     await renumber(tx, sender.aiId, random)
     return { kind: 'resume_again' }
   }
-  const { again, recipient } = publication
+  const { again, problem, recipient } = publication
   // It has been put back to before this one registered, who will be back.
-  if (again === true && recipient !== 'everybody' && 'name' in recipient) {
+  if (again === true && problem === undefined && recipient !== 'everybody' && 'name' in recipient) {
     await expectProfile(tx, random, recipient.name, now)
   }
   const verdict = await publishOnce(tx, limits, sender, publication, now)
@@ -179,7 +181,8 @@ async function append(
   publication: Publication,
   now: number,
 ): Promise<Verdict> {
-  const { recipient } = publication
+  const { problem, recipient } = publication
+  if (problem !== undefined) return refused('ERR_REQUEST_INVALID', problem)
   const recipients = await resolveRecipients(tx, sender, recipient)
   if (recipients.length === 0 && recipient !== 'everybody') {
     const who = 'name' in recipient ? `"${recipient.name}"` : `the id ${recipient.aiId}`

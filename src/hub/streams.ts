@@ -254,9 +254,13 @@ export async function sweepStreams(
   limits: StreamLimits,
   { now, countMax }: { readonly now: number; readonly countMax: number },
 ): Promise<number> {
+  // Asked of the entry above the floor: others may be old, but wait behind one that must stay, and would crowd out those
+  // where something can go.
   const oldest = await tx.all<{ ai_id: number }>(
-    'SELECT DISTINCT ai_id FROM entries WHERE appended_at < ? LIMIT 100',
-    now - Math.min(limits.rewindMs, limits.ageMaxMs),
+    `SELECT streams.ai_id FROM streams JOIN entries ON entries.ai_id = streams.ai_id AND position = floor + 1
+     WHERE appended_at < ? OR acked_at < ? LIMIT 100`,
+    now - limits.ageMaxMs,
+    now - limits.rewindMs,
   )
   let swept = 0
   for (const { ai_id: aiId } of oldest) {

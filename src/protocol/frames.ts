@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { Json } from '../json.ts'
+import { isCleanText } from './content.ts'
 
 /** What the hub names in `connected`, and the agent asks for with `?resume=1`. */
 export const resumeCapability = 'resume.1'
@@ -7,9 +8,10 @@ export const resumeCapability = 'resume.1'
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
-const label = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
+const clean = v.check(isCleanText, 'contains NUL or half a surrogate pair')
+const label = v.pipe(v.string(), v.minLength(1), v.maxLength(256), clean)
 /** Identifies a lineage: an instance, an epoch, a claim. */
-const lineage = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
+const lineage = v.pipe(v.string(), v.minLength(1), v.maxLength(64), clean)
 const text = v.pipe(v.string(), v.maxLength(1_024))
 const json = v.custom<Json>((value) => value !== undefined, 'missing')
 const metadata = v.record(v.string(), json)
@@ -115,8 +117,8 @@ export const errorFrame = v.object({
 export const resumeFrame = v.object({
   type: v.literal('resume'),
   instance: lineage,
-  /** 0 where it never had one. */
-  generation: count,
+  /** 0 where it never had one. It rises by one at a time, and so leaves room above itself. */
+  generation: v.pipe(count, v.maxValue(2 ** 48)),
   /**
    * Drawn by the agent, on its disk before it is sent, and drawn anew with every generation that it has stored. It lets
    * an agent that was killed between the hub's decision and its own note of it have the generation it was given.
@@ -139,11 +141,17 @@ export const resumeFrame = v.object({
 
 export const ackFrame = v.object({ type: v.literal('ack'), epoch: lineage, offset: positive })
 
-export const publishFrame = v.object({
+/** What a `publish` must have in order to get a verdict; whatever else is wrong with it is the verdict. */
+const publishEnvelope = {
   type: v.literal('publish'),
   producer_epoch: lineage,
   seq: positive,
   id: label,
+}
+export const publishEnvelopeFrame = v.object(publishEnvelope)
+
+export const publishFrame = v.object({
+  ...publishEnvelope,
   /**
    * The hub accepted it before, and may have lost it in being put back: it must not refuse it now for want of room, or
    * because the recipient has not come back yet.
@@ -210,5 +218,7 @@ export type MessageFrame = v.InferOutput<typeof messageFrame>
 export type PublishAckFrame = v.InferOutput<typeof publishAckFrame>
 export type GapFrame = v.InferOutput<typeof gapFrame>
 export type ResumeFrame = v.InferOutput<typeof resumeFrame>
+export type PublishEnvelope = v.InferOutput<typeof publishEnvelopeFrame>
 export type PublishFrame = v.InferOutput<typeof publishFrame>
+export type CreditFrame = v.InferOutput<typeof creditFrame>
 export type AckFrame = v.InferOutput<typeof ackFrame>

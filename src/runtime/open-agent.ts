@@ -14,7 +14,6 @@ import type { Agent } from './agent.ts'
 import type { AgentLimits } from './agent-limits.ts'
 import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
-import { openHub } from './hub/open-hub.ts'
 import { LocalDelivery } from './local-delivery.ts'
 
 export interface OpenAgentOptions {
@@ -51,6 +50,8 @@ export async function openAgent<State extends object>(
   const { folder } = paths
   const { log, closeLog } =
     options.log === undefined ? openOwnLog(paths.log) : { log: options.log, closeLog: () => undefined }
+  // What a session is made of costs an agent without a hub nothing.
+  const hubCode = hub === undefined ? undefined : await import('./hub/open-hub.ts')
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({
@@ -60,10 +61,10 @@ export async function openAgent<State extends object>(
       platform,
       log,
       openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
-      ...(hub !== undefined && {
+      ...(hubCode !== undefined && {
         openHub: () =>
-          openHub({
-            url: hub,
+          hubCode.openHub({
+            url: hub ?? '',
             name: definition.name,
             credentialsPath: paths.credentials,
             platform,

@@ -4,6 +4,7 @@ import { stepTable, type StepTable } from '../agent/steps.ts'
 import { timerTable, type TimerTable } from '../agent/timers.ts'
 import { inboxTable, type InboxTable } from '../queue/inbox.ts'
 import { openStore } from '../store/open-store.ts'
+import { StoredSession, type StoredSessionOptions } from './hub/session-store.ts'
 
 /** The parts that an agent is made of; a simulation can swap one for a broken one, to see that it notices. */
 export interface AgentParts {
@@ -13,6 +14,7 @@ export interface AgentParts {
   readonly effects: EffectTable
   readonly timers: TimerTable
   readonly loadState: typeof AgentState.load
+  readonly createSessionStore: (options: StoredSessionOptions) => StoredSession
 }
 
 export const agentParts: AgentParts = {
@@ -22,4 +24,5 @@ export const agentParts: AgentParts = {
   effects: effectTable,
   timers: timerTable,
   loadState: (reader, definition) => AgentState.load(reader, definition),
+  createSessionStore: (options) => new StoredSession(options),
 }

@@ -18,12 +18,14 @@ export interface ProcessRecord {
   readonly ingressPort: number | null
   /** The process that restarts it; null when it runs by itself. */
   readonly supervisorPid: number | null
+  /** Address of the hub that it is at; null without one. */
+  readonly hub: string | null
 }
 
 export function readProcessRecord(disk: Disk, path: string): ProcessRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid } = value
+  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid, hub } = value
   if (typeof pid !== 'number' || typeof identity !== 'string') return undefined
   return {
     pid,
@@ -33,6 +35,7 @@ export function readProcessRecord(disk: Disk, path: string): ProcessRecord | und
     controlSocket: typeof controlSocket === 'string' ? controlSocket : '',
     ingressPort: typeof ingressPort === 'number' ? ingressPort : null,
     supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
+    hub: typeof hub === 'string' ? hub : null,
   }
 }
 
@@ -46,7 +49,10 @@ export function removeProcessRecord(disk: Disk, path: string, instance: string):
 }
 
 /** Whether the very process that wrote the record still runs. */
-export function isAlive(table: ProcessTable, record: ProcessRecord | undefined): record is ProcessRecord {
+export function isAlive<Record extends Pick<ProcessRecord, 'pid' | 'identity'>>(
+  table: ProcessTable,
+  record: Record | undefined,
+): record is Record {
   return record !== undefined && table.identify(record.pid) === record.identity
 }
 

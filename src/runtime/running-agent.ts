@@ -31,7 +31,7 @@ import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, Recover
 import type { AgentParts } from './parts.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
-import { HubLink, type HubOptions, type Outlet } from './hub/hub-link.ts'
+import type { HubOptions, Outlet } from './hub/hub-link.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
 import { checkInput } from './ingest-input.ts'
 import type { Started } from './start.ts'
@@ -246,10 +246,9 @@ export class RunningAgent implements Agent {
 
   #createLink(hub: HubOptions): Outlet {
     const { log, parts } = this.#options
-    return new HubLink({
+    return hub.createLink({
       ...this.#options,
       hub,
-      inbox: parts.inbox,
       inboxBound: this.#inboxBound,
       outboxBound: this.#outboxBound,
       onAccepted: (messages) => {

@@ -8,6 +8,7 @@ import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
 import { agentPaths, unwritable } from './home.ts'
+import { watchSession, type LiveSession } from './live-session.ts'
 import { defaultIngressPort, payloadBytesMax } from './limits.ts'
 import {
   readProcessRecord,
@@ -30,6 +31,8 @@ export interface ServeOptions {
   /** Required of whoever uses the ingress. */
   readonly token?: string | undefined
   readonly supervisorPid: number | null
+  /** Address of the hub that the agent is at. */
+  readonly hub: string | null
   /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
   readonly makePrivateFolder: (path: string) => void
   readonly memory: () => JsonObject
@@ -43,6 +46,8 @@ export interface Served {
   readonly ingressUrl: string
   /** What this process has done, kept up to date. */
   readonly counters: Counters
+  /** How its session at the hub stands. */
+  readonly session: () => LiveSession | undefined
   /** Stops taking requests from programs; the owner can still look and is answered. */
   closeIngress(graceMs: number): Promise<void>
   /** Closes what is left and removes the traces of this process. */
@@ -59,6 +64,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const startedMs = clock.monotonicMs()
   const startedAt = clock.now()
   const counters = countEvents(agent)
+  const session = watchSession(agent, () => clock.now())
 
   if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
   const before = readProcessRecord(disk, paths.processRecord)
@@ -72,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     controlSocket: paths.controlSocket,
     ingressPort: port,
     supervisorPid: options.supervisorPid,
+    hub: options.hub,
   }
   const describeProcess = (): JsonObject => ({
     pid: record.pid,
@@ -80,6 +87,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     uptime_ms: Math.round(clock.monotonicMs() - startedMs),
     ingress_port: port,
     supervisor_pid: options.supervisorPid,
+    hub: options.hub,
+    session: session() === undefined ? null : { ...session() },
     memory: options.memory(),
     counters: { ...counters },
     recovered: {
@@ -115,6 +124,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     record,
     ingressUrl: `http://127.0.0.1:${port}/agents/${agent.name}/inbox`,
     counters,
+    session,
     closeIngress,
     async close(graceMs) {
       await closeIngress(graceMs)

@@ -51,7 +51,7 @@ export class SimulatedDatabase {
   /** How likely a write within a transaction fails with SQLITE_FULL. */
   fullRate = 0
   /** Called at every boundary; it may end the process right there. */
-  onBoundary: ((boundary: DatabaseBoundary) => void) | undefined
+  onBoundary: ((boundary: DatabaseBoundary, process: SimulatedProcess) => void) | undefined
   readonly #clock: SimulatedClock
   readonly #random: SeededRandom
   readonly #imageRate: number
@@ -152,6 +152,12 @@ export class SimulatedDatabase {
     return this.#bytes()
   }
 
+  /** Asks for what is committed, from outside of all processes. */
+  look<Row>(sql: string, ...parameters: (string | number)[]): Row[] {
+    if (this.#content?.isTransaction === true) throw new Error('somebody is in the middle of a transaction')
+    return (this.#content?.prepare(sql).all(...parameters) ?? []) as Row[]
+  }
+
   #host(process: SimulatedProcess): ConstructorParameters<typeof SimulatedConnection>[0] {
     return {
       process,
@@ -243,7 +249,7 @@ export class SimulatedDatabase {
     const name = `${boundary.when}:${boundary.kind}`
     this.#count(`operation:${name}`)
     try {
-      this.onBoundary?.(boundary)
+      this.onBoundary?.(boundary, process)
       process.check()
     } catch (error) {
       if (error instanceof SimulatedDeath) this.#count(`death:${name}`)

@@ -18,6 +18,19 @@ const name = {
   help: 'run under this name instead of the one that the definition has',
 } as const satisfies OptionSpec
 
+const hub = {
+  type: 'text',
+  value: '<URL>',
+  help: 'the hub to be at, such as http://127.0.0.1:8767 (also: PERDURA_HUB; default: that of the last time, or of this home if it runs)',
+} as const satisfies OptionSpec
+
+const noHub = { type: 'boolean', help: 'be at no hub' } as const satisfies OptionSpec
+
+const takeover = {
+  type: 'boolean',
+  help: 'take the session at the hub from whichever process has it',
+} as const satisfies OptionSpec
+
 /** Every verb, in the order in which the help shows them. docs/reference/cli.md is tested against this table. */
 export const commands: readonly CommandSpec[] = [
   {
@@ -45,7 +58,7 @@ export const commands: readonly CommandSpec[] = [
     summary: 'run an agent in this process, without a supervisor',
     arguments: '[agent|file]',
     takes: [0, 1],
-    options: { port, name },
+    options: { port, name, hub, 'no-hub': noHub, takeover },
     examples: ['perdura run ./ada.ts --port 9000'],
     load: () => import('./run.ts'),
   },
@@ -174,6 +187,24 @@ export const commands: readonly CommandSpec[] = [
     takes: [1, 1],
     options: {},
     load: () => import('./stop.ts'),
+  },
+  {
+    name: 'hub run',
+    summary: 'run the hub of this home in this process',
+    arguments: '',
+    takes: [0, 0],
+    options: {
+      host: { type: 'text', value: '<host>', help: 'address to listen on (default: 127.0.0.1)' },
+      port: { type: 'text', value: '<port>', help: 'port; 0 takes any (default: 8767)' },
+      'ws-port': {
+        type: 'text',
+        value: '<port>',
+        help: 'second port, which serves the same (default: 8768 beside 8767, else none)',
+      },
+      'open-login': { type: 'boolean', help: 'let in original clients, which give a name and no proof' },
+    },
+    examples: ['perdura hub run', 'perdura hub run --port 0'],
+    load: () => import('./hub-run.ts'),
   },
   {
     name: 'version',

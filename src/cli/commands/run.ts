@@ -1,4 +1,4 @@
-import { PerduraError, toError } from '../../errors.ts'
+import { errorCodes, PerduraError, toError } from '../../errors.ts'
 import { formatDuration } from '../../duration.ts'
 import type { Log } from '../../platform/log.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
@@ -6,6 +6,7 @@ import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
 import type { Agent } from '../../runtime/agent.ts'
 import { prepareAgentFolder } from '../../runtime/home.ts'
+import { hubPlace } from '../../runtime/hub-address.ts'
 import { writeLaunchRecord } from '../../runtime/launch-record.ts'
 import { openAgent } from '../../runtime/open-agent.ts'
 import { terminalMessages, totals } from '../../runtime/queries.ts'
@@ -14,8 +15,10 @@ import { terminal } from '../../queue/outbox.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 import type { Call } from '../call.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
+import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
-import { ActivityReport, type ProcessMessage } from '../process-messages.ts'
+import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
+import { ActivityReport } from '../process-messages.ts'
 
 /** Of turns that are under way, after which they are interrupted; they go on at the next start. */
 const stopDeadlineMs = 10_000
@@ -45,6 +48,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   }
   const target = resolveTarget(call)
   const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
+  const hub = chooseHub(call, target.hub)
   const definition = await loadDefinition(target)
 
   const platform = createNodePlatform()
@@ -59,11 +63,22 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
 
   let agent: Agent
   try {
-    agent = await openAgent(definition, { home: call.home, platform, log })
+    agent = await openAgent(definition, {
+      home: call.home,
+      platform,
+      log,
+      hub: hub.url,
+      takeover: call.flag('takeover'),
+    })
   } catch (error) {
     log.error('agent:start:failed', { error: toError(error) })
     throw error
   }
+  let sessionEnd: PerduraError | undefined
+  agent.on('session:ended', ({ code, error }) => {
+    sessionEnd = new PerduraError(errorCodes.find((known) => known === code) ?? 'ERR_FENCED', error)
+    stop.ask('its session has ended')
+  })
   let served: Served
   try {
     // Nothing is awaited in between: whoever counts events must be there when the first one comes.
@@ -76,6 +91,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       port,
       token,
       supervisorPid: parent.connected ? process.ppid : null,
+      hub: hub.url === undefined ? null : hubPlace(hub.url).key,
       makePrivateFolder,
       memory: () => {
         const { rss, heapUsed } = process.memoryUsage()
@@ -91,7 +107,10 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     throw error
   }
   try {
-    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, target.launch)
+    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, {
+      source: target.launch,
+      hub: hub.recorded,
+    })
   } catch (error) {
     // A full disk, mostly. Only that its name alone will not be enough to start it again.
     log.warn('agent:launch:unrecorded', { error: toError(error) })
@@ -99,10 +118,20 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   await announce(call, parent, agent, served)
 
   const reason = await stop.asked
-  await shutDown(call, { agent, served, reason, log })
+  // What has lost its session is not to act any more, so its turns get no time to finish.
+  const deadlineMs = sessionEnd === undefined ? stopDeadlineMs : requestGraceMs
+  await shutDown(call, { agent, served, reason, log, deadlineMs })
   log.close()
-  parent.disconnect()
-  return 0
+  if (sessionEnd === undefined) {
+    parent.disconnect()
+    return 0
+  }
+  // Only a person can change what the hub says, so nobody starts it again, whatever the code is otherwise.
+  if (parent.connected) {
+    await parent.tell({ type: 'failed', code: sessionEnd.code, message: sessionEnd.message })
+    parent.disconnect()
+  } else call.output.failure(sessionEnd)
+  return doNotRestartExitCode
 }
 
 /** A token that is set and empty is a script's mistake: taken for none it would open the door that it was to close. */
@@ -149,16 +178,17 @@ interface Stopping {
   readonly served: Served
   readonly reason: string
   readonly log: Log
+  readonly deadlineMs: number
 }
 
 /** In the order in which work flows: nothing new comes in, what runs ends, then nobody can look any more. */
-async function shutDown(call: Call, { agent, served, reason, log }: Stopping): Promise<void> {
+async function shutDown(call: Call, { agent, served, reason, log, deadlineMs }: Stopping): Promise<void> {
   log.info('agent:stop:began', { reason })
   call.output.note(`${agent.name} is stopping (${reason})`)
   const startedMs = performance.now()
   const stages: [name: string, run: () => Promise<void>][] = [
     ['ingress', () => served.closeIngress(requestGraceMs)],
-    ['agent', () => agent.close({ deadlineMs: stopDeadlineMs })],
+    ['agent', () => agent.close({ deadlineMs })],
     ['control', () => served.close(requestGraceMs)],
   ]
   const failures: Error[] = []
@@ -178,69 +208,4 @@ async function shutDown(call: Call, { agent, served, reason, log }: Stopping): P
       `${agent.name} stopped with ${failures.length} failures: ${failures.map(({ message }) => message).join('; ')}`,
     )
   call.output.note(`${agent.name} stopped in ${formatDuration(performance.now() - startedMs)}`)
-}
-
-interface StopRequest {
-  readonly asked: Promise<string>
-  ask(reason: string): void
-}
-
-/** The first signal lets turns finish, the second ends the process: nothing that was acknowledged is lost by that. */
-function watchForStop(parent: Parent): StopRequest {
-  const asked = Promise.withResolvers<string>()
-  let signalled = false
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      // Ctrl-C goes to the whole foreground group; a supervised process leaves it to its supervisor.
-      if (signal === 'SIGINT' && parent.connected) return
-      if (signalled) process.exit(1)
-      signalled = true
-      asked.resolve(signal)
-    })
-  }
-  parent.onGone(() => asked.resolve('its supervisor is gone'))
-  return { asked: asked.promise, ask: (reason) => asked.resolve(reason) }
-}
-
-/** A bug ends the process, and says so where it will be found; whoever supervises starts it again. */
-function crashLoudly(log: Log): void {
-  const crashExitCode = 70
-  process.on('uncaughtException', (thrown) => {
-    const error = toError(thrown)
-    log.error('process:crash', { error })
-    process.stderr.write(`perdura: ERR_INTERNAL: ${error.stack ?? error.message}\n`)
-    process.exit(crashExitCode)
-  })
-}
-
-/** The process that started this one with a message channel, if there is one. */
-interface Parent {
-  readonly connected: boolean
-  /** Resolves when it is on its way; a parent that is gone is told nothing. */
-  tell(message: ProcessMessage): Promise<void>
-  onGone(listener: () => void): void
-  disconnect(): void
-}
-
-function connectParent(): Parent {
-  let leaving = false
-  return {
-    get connected() {
-      return process.connected
-    },
-    tell: (message) =>
-      new Promise((resolve) => {
-        if (process.send === undefined || !process.connected) resolve()
-        else process.send(message, undefined, undefined, () => resolve())
-      }),
-    onGone(listener) {
-      process.on('disconnect', () => {
-        if (!leaving) listener()
-      })
-    },
-    disconnect() {
-      leaving = true
-      if (process.connected) process.disconnect()
-    },
-  }
 }

@@ -8,17 +8,21 @@ import {
   resumeCapability,
   type AckFrame,
   type AgentFrame,
-  type Credit,
+  type CreditFrame,
   type HubFrame,
+  publishEnvelopeFrame,
+  type PublishEnvelope,
   type PublishFrame,
   type ResumeFrame,
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
-import type { Actor, Verdict } from '../publishing.ts'
-import type { Resumed, ResumeOutcome } from '../resume.ts'
-import { sessionTtlMs } from '../resumable-session.ts'
+import type { Actor, Publication } from '../publishing.ts'
+import { readHolder, type Resumed, type ResumeOutcome } from '../resume.ts'
+import { AckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
-import { toPublication } from './publication.ts'
+import { toPublication, unfitPublication, verdictFrame } from './publication.ts'
+import { PublishCredit } from './publish-credit.ts'
+import { readyFrameOf } from './ready-frame.ts'
 import type { LiveSession } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
 
@@ -47,10 +51,9 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   #heardMs: number
   #expiresAtMs = 0
   #timers: Timer[] = []
-  /** What the agent has published on this connection, and what of it has been dealt with. */
-  readonly #published = { messages: 0, bytes: 0 }
-  readonly #handled = { messages: 0, bytes: 0 }
-  #granted: Credit
+  readonly #credit: PublishCredit
+  #acks: AckWriter | undefined
+  #refreshing = false
   readonly #waitingForSign = new Set<() => void>()
 
   constructor(relay: Relay, connection: Connection, token: string) {
@@ -59,7 +62,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#token = token
     this.#log = relay.log
     this.#heardMs = relay.clock.monotonicMs()
-    this.#granted = relay.limits.publishWindow
+    this.#credit = new PublishCredit(relay.limits.publishWindow)
   }
 
   onOpen(): void {
@@ -73,8 +76,14 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#heardMs = this.#relay.clock.monotonicMs()
     for (const heard of this.#waitingForSign) heard()
     const frame = parseJson(agentFrame, text)
-    if (!frame.ok) this.#refuse(`${frame.path === '' ? 'the frame' : frame.path}: ${frame.problem}`)
-    else this.#take(frame.value, text)
+    if (frame.ok) return this.#take(frame.value, text)
+    const problem = `${frame.path === '' ? 'the frame' : frame.path}: ${frame.problem}`
+    const envelope = parseJson(publishEnvelopeFrame, text)
+    if (envelope.ok && this.#state === 'live' && this.#actor !== undefined) {
+      const publication = unfitPublication(envelope.value, problem)
+      return void this.#publish(this.#actor, envelope.value, publication, Buffer.byteLength(text))
+    }
+    this.#refuse(problem)
   }
 
   onClose(): void {
@@ -161,27 +170,31 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
         if (this.#state !== 'waiting') return this.#refuse('resume: comes once, after connected')
         this.#state = 'resuming'
         return void this.#resume(frame)
-      case 'ping':
+      case 'ping': {
+        const time = new Date(this.#relay.clock.now()).toISOString()
         return this.#send({
           type: 'pong',
           ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }),
-          time: new Date(this.#relay.clock.now()).toISOString(),
+          time,
         })
+      }
       case 'pong':
         return
       case 'refresh':
         return void this.#refresh(frame.token)
+      case 'ack':
+      case 'credit':
+      case 'publish':
+        this.#takeLive(frame, text)
     }
+  }
+
+  #takeLive(frame: AckFrame | CreditFrame | PublishFrame, text: string): void {
     const actor = this.#actor
     if (this.#state !== 'live' || actor === undefined) return this.#refuse(`${frame.type}: comes after ready`)
-    switch (frame.type) {
-      case 'ack':
-        return void this.#acknowledge(actor, frame)
-      case 'credit':
-        return this.#delivery?.grant(frame)
-      case 'publish':
-        return void this.#publish(actor, frame, Buffer.byteLength(text))
-    }
+    if (frame.type === 'ack') this.#acks?.add(frame)
+    else if (frame.type === 'credit') this.#delivery?.grant(frame)
+    else void this.#publish(actor, frame, toPublication(frame), Buffer.byteLength(text))
   }
 
   async #resume(frame: ResumeFrame): Promise<void> {
@@ -193,6 +206,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
           this.close('in_use', 'another process of this agent is connected')
           return
         }
+        // Who has gone meanwhile must not take the place of one who is only slow.
+        if (this.#state !== 'resuming') return
         outcome = await this.#tryResume(who, frame, outcome.instance)
       }
       if (this.#state !== 'resuming') return
@@ -221,36 +236,34 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   }
 
   #begin(who: Authenticated, frame: ResumeFrame, resumed: Resumed): void {
-    const { clock, random, registry, limits } = this.#relay
+    const { clock, random, registry, limits, storage, parts } = this.#relay
     this.instance = frame.instance
     this.generation = resumed.generation
     const actor = { ...who, generation: resumed.generation }
     this.#actor = actor
     this.#state = 'live'
-    const { stream, next, producer, reason } = resumed
+    const { stream, next, reason } = resumed
     this.#delivery = new Delivery({
       relay: this.#relay,
       aiId: who.aiId,
       epoch: stream.epoch,
       after: next - 1,
       credit: frame.credit,
-      send: (text) => this.#connection.send(text),
+      send: (text) => this.#sendText(text),
       failed: (why, text) => this.close(why, text),
+    })
+    this.#acks = new AckWriter({
+      write: ({ epoch, offset: position }) =>
+        storage.write((tx) => parts.acknowledge(tx, actor, { epoch, position }, clock.now())),
+      refused: ({ offset }, outcome) => {
+        if (outcome === 'beyond') this.#refuse(`ack: there is no offset ${offset}`)
+        else this.close('resume_again', 'the epoch is not the stream’s')
+      },
+      failed: (error) => this.#failed(error),
     })
     // In the registry before `ready` is on its way: whatever is appended from here on wakes this connection.
     if (!registry.enter(who.aiId, this)) return this.close('fenced', 'a newer process has connected')
-    this.#send({
-      type: 'ready',
-      resumed: reason === 'resumed',
-      reason,
-      session_identifier: resumed.sessionIdentifier,
-      generation: resumed.generation,
-      stream: { epoch: stream.epoch, floor: stream.floor, top: stream.top, next },
-      tx: { producer_epoch: producer.epoch, verdict_seq: producer.verdictSeq },
-      credit: this.#granted,
-      session_ttl_s: Math.floor(sessionTtlMs / 1_000),
-      token_ttl_s: this.#tokenTtlS(),
-    })
+    this.#send(readyFrameOf(resumed, { credit: this.#credit.granted, tokenTtlS: this.#tokenTtlS() }))
     this.#log.info('hub:session:resumed', {
       agent: who.name,
       session: resumed.sessionIdentifier,
@@ -261,20 +274,17 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#delivery.look()
   }
 
-  async #publish(actor: Actor, frame: PublishFrame, bytes: number): Promise<void> {
-    const { storage, parts, streamLimits, clock, random, registry, limits } = this.#relay
-    this.#published.messages += 1
-    this.#published.bytes += bytes
-    if (
-      this.#published.messages > this.#granted.messages ||
-      this.#published.bytes - bytes > this.#granted.bytes
-    ) {
-      return this.#refuse('publish: more than the credit allows')
-    }
+  async #publish(
+    actor: Actor,
+    frame: PublishEnvelope,
+    publication: Publication,
+    bytes: number,
+  ): Promise<void> {
+    const { storage, parts, streamLimits, clock, random, registry } = this.#relay
+    if (!this.#credit.take(bytes)) return this.#refuse('publish: more than the credit allows')
     const { seq, producer_epoch: producerEpoch } = frame
     let answer: HubFrame
     try {
-      const publication = toPublication(frame)
       const outcome = await storage.write((tx) =>
         parts.publishInOrder(tx, streamLimits, actor, { producerEpoch, seq }, publication, {
           now: clock.now(),
@@ -293,48 +303,26 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     }
     if (this.#state !== 'live') return
     this.#send(answer)
-    this.#handled.messages += 1
-    this.#handled.bytes += bytes
-    this.#replenish(limits.publishWindow)
-  }
-
-  /** Lets the agent publish on, in steps of half a window. */
-  #replenish(window: Credit): void {
-    const messages = this.#handled.messages + window.messages
-    const bytes = this.#handled.bytes + window.bytes
-    if (
-      messages - this.#granted.messages < window.messages / 2 &&
-      bytes - this.#granted.bytes < window.bytes / 2
-    ) {
-      return
-    }
-    this.#granted = { messages, bytes }
-    this.#send({ type: 'credit', messages, bytes })
-  }
-
-  async #acknowledge(actor: Actor, { epoch, offset }: AckFrame): Promise<void> {
-    const { storage, parts, clock } = this.#relay
-    try {
-      const outcome = await storage.write((tx) =>
-        parts.acknowledge(tx, actor, { epoch, position: offset }, clock.now()),
-      )
-      if (outcome === 'beyond') this.#refuse(`ack: there is no offset ${offset}`)
-      else if (outcome === 'resume_again') this.close('resume_again', 'the epoch is not the stream’s')
-    } catch (error) {
-      this.#failed(error)
-    }
+    const granted = this.#credit.handled(bytes)
+    if (granted !== undefined) this.#send({ type: 'credit', ...granted })
   }
 
   async #refresh(token: string): Promise<void> {
     const { clock } = this.#relay
+    if (this.#state === 'greeting' || this.#refreshing) {
+      return this.#refuse('refresh: one at a time, after connected')
+    }
+    this.#refreshing = true
     try {
       const who = await this.#relay.authenticate(token)
       if (who.aiId !== this.#who?.aiId) return this.close('unauthorized', 'the token is of another agent')
       this.#who = who
       this.#expiresAtMs = clock.monotonicMs() + Math.max(0, who.expiresAt - clock.now())
-      if (this.#state !== 'closed') this.#send({ type: 'refreshed', token_ttl_s: this.#tokenTtlS() })
+      this.#send({ type: 'refreshed', token_ttl_s: this.#tokenTtlS() })
     } catch (error) {
       this.#failed(error)
+    } finally {
+      this.#refreshing = false
     }
   }
 
@@ -350,7 +338,20 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     if (nowMs > this.#expiresAtMs + limits.tokenGraceMs)
       return this.close('unauthorized', 'the token has expired')
     this.#ping()
+    void this.#catchUp()
     this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
+  }
+
+  /** What another hub on the same database has done: appended to the stream, or given the agent to another process. */
+  async #catchUp(): Promise<void> {
+    const { storage } = this.#relay
+    try {
+      const holder = await storage.read((reader) => readHolder(reader, this.#who?.aiId ?? 0))
+      if (holder !== undefined && holder.generation > this.generation) this.replace(holder)
+      else this.#delivery?.look()
+    } catch (error) {
+      this.#log.warn('hub:session:unchecked', { error: toError(error) })
+    }
   }
 
   #ping(): void {
@@ -375,21 +376,22 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   }
 
   #send(frame: HubFrame): void {
-    if (this.#state !== 'closed') this.#connection.send(JSON.stringify(frame))
+    this.#sendText(JSON.stringify(frame))
+  }
+
+  #sendText(text: string): void {
+    if (this.#state === 'closed') return
+    if (this.#connection.bufferedBytes > queueBytesMax) {
+      this.close('slow', 'what was sent is not read')
+      // It would not read the close either.
+      return this.#connection.terminate()
+    }
+    this.#connection.send(text)
   }
 }
+
+/** What may be on its way to an agent; more, and it is not reading. A window and the largest frame fit well within. */
+const queueBytesMax = 16 * 1024 * 1024
 
 /** When to publish again what the hub could not write. */
 const retryAfterMs = 1_000
-
-function verdictFrame(frame: PublishFrame, { result, duplicate, code, error }: Verdict): HubFrame {
-  return {
-    type: 'publish_ack',
-    seq: frame.seq,
-    result,
-    duplicate,
-    message_id: frame.id,
-    ...(code !== undefined && { code }),
-    ...(error !== undefined && { error }),
-  }
-}

@@ -7,7 +7,7 @@ const plain = new Set<string>(['connect', 'messages', 'collaboration', 'session'
 const prefix = '/ws/v1/'
 
 export function streamOf({ path }: Upgrade): StreamName | undefined {
-  const [route = '', query = ''] = split(path)
+  const [route, query] = split(path)
   const name = route.startsWith(prefix) ? route.slice(prefix.length) : ''
   if (name === 'connect' && new URLSearchParams(query).get('resume') === '1') return 'session.resume'
   return plain.has(name) ? (name as StreamName) : undefined

@@ -16,6 +16,7 @@ const commands = `  remember that <text>
   list notes, list reminders
   forget <words>, forget #<number>
   cancel reminder #<number>
+  tell <agent> <text>, ask <agent> <question>
   report
   help`
 
@@ -33,6 +34,8 @@ const examples = {
   remind: 'remind me in 10 minutes to take the bread out, or: remind me tomorrow at 9:00 to call Ada',
   forget: 'forget the key, or: forget #3',
   cancel: 'cancel reminder #2; "list reminders" shows the numbers',
+  tell: 'tell Bo that the tea is ready',
+  ask: 'ask Bo where the key is',
 } as const
 
 /** The notes as sentences, best first. */
@@ -75,6 +78,16 @@ export function reportAnswer({ notes, reminders, handled, since }: Report, notes
 
 export function firedAnswer(text: string, lateMs: number): string {
   return lateMs > 60_000 ? `Reminder (${formatDuration(lateMs)} late): ${text}` : `Reminder: ${text}`
+}
+
+/** What was passed on, so that nobody takes it for a request. */
+export function passedAnswer(how: 'tell' | 'ask', to: string, text: string): string {
+  return `I have ${how === 'tell' ? 'told' : 'asked'} ${to}: ${preview(text)}`
+}
+
+/** What another agent said to what it was told or asked. */
+export function saysAnswer(from: string, text: string): string {
+  return `${from} says: ${text}`
 }
 
 /** The beginning of a text, on one line, never cut within a character. */

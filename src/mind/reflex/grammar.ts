@@ -15,23 +15,28 @@ export type Intent =
   | { readonly kind: 'forget-note'; readonly id: number }
   | { readonly kind: 'forget-everything'; readonly really: boolean }
   | { readonly kind: 'cancel'; readonly reminder: number }
+  /** Something for another agent; its answer goes back to who asked. */
+  | { readonly kind: 'pass'; readonly how: 'tell' | 'ask'; readonly to: string; readonly text: string }
   | { readonly kind: 'report' }
   | { readonly kind: 'help' }
   /** A command whose object is missing or not understood. */
-  | { readonly kind: 'incomplete'; readonly command: 'remember' | 'recall' | 'remind' | 'forget' | 'cancel' }
+  | {
+      readonly kind: 'incomplete'
+      readonly command: 'remember' | 'recall' | 'remind' | 'forget' | 'cancel' | 'tell' | 'ask'
+    }
   | { readonly kind: 'unknown' }
 
 const unknown: Intent = { kind: 'unknown' }
 
 /** What the statements of reflex agents begin with that quote a text: never a request, whatever they quote. */
 const statement =
-  /^(?:reminder(?![\p{L}\p{N}])|i (?:will remember|remember|have forgotten):|my (?:notes|reminders),)/iu
+  /^(?:reminder(?![\p{L}\p{N}])|i (?:will remember|remember|have forgotten|have (?:told|asked) [\p{L}\p{N}_-]{1,64}):|my (?:notes|reminders),|[\p{L}\p{N}_-]{1,64} says:)/iu
 
 const questionWords = 'where what when who which how why is are do does did can'
 const question = new RegExp(`^(?:${questionWords.replaceAll(' ', '|')})(?![\\p{L}\\p{N}])`, 'iu')
 /** A command in the form of a question: the other ones would be questions about notes. */
 const asked =
-  /^(?:can|could|would|will) you (?:please )?(?=(?:remind me|list|forget|cancel|report|help|remember that)(?!\S))/iu
+  /^(?:can|could|would|will) you (?:please )?(?=(?:remind me|list|forget|cancel|report|help|remember that|ask|tell(?! me))(?!\S))/iu
 /** What stands before the question proper. */
 const leadIn = /^(?:do|can|could|would|will) you (?:please )?(?:know|remember|recall|tell me)\s+(?=\S)/iu
 const ends = /[\s.!?？؟]/u
@@ -87,6 +92,9 @@ function parseCommand(text: string): Intent | undefined {
       return parseForget(object)
     case 'cancel':
       return parseCancel(object)
+    case 'tell':
+    case 'ask':
+      return parsePass(verb.toLowerCase() === 'tell' ? 'tell' : 'ask', object)
     case 'report':
     case 'status':
       return object === '' ? { kind: 'report' } : undefined
@@ -146,6 +154,14 @@ function parseCancel(object: string): Intent | undefined {
   return /^(?:(?:the |my |a )?reminders?)?[.!?]*$/iu.test(object)
     ? { kind: 'incomplete', command: 'cancel' }
     : undefined
+}
+
+function parsePass(how: 'tell' | 'ask', object: string): Intent | undefined {
+  const [, to = '', after = ''] = /^@?([\p{L}\p{N}][\p{L}\p{N}_-]{0,63})(?:[,:]?\s+([\s\S]*)|[,:.!?]*)$/u.exec(object) ?? []
+  // "Tell me" is about whoever asks.
+  if (/^(?:me|us)$/iu.test(to)) return undefined
+  const text = after.replace(/^(?:that|to)(?:\s+|$)/iu, '').trim()
+  return to === '' || text === '' ? { kind: 'incomplete', command: how } : { kind: 'pass', how, to, text }
 }
 
 function parseQuestion(text: string): Intent | undefined {

@@ -2,6 +2,7 @@ import type { AgentDefinition, Context, FiredTimer, Message, Note } from '../../
 import { defineAgent } from '../../agent/define-agent.ts'
 import { noteCharactersMax } from '../../agent/note-table.ts'
 import { PerduraError } from '../../errors.ts'
+import { isJsonObject } from '../../json.ts'
 import { significantWords, words } from '../../store/words.ts'
 import {
   firedAnswer,
@@ -9,16 +10,18 @@ import {
   incompleteAnswer,
   linesMax,
   listAnswer,
+  passedAnswer,
   preview,
   recallAnswer,
   reportAnswer,
+  saysAnswer,
   unknownAnswer,
   whichAnswer,
 } from './answers.ts'
 import { parseIntent } from './grammar.ts'
 import type { Intent } from './grammar.ts'
-import { reflexSchema, reminderCharactersMax, remindersMax } from './state.ts'
-import type { ReflexState, Reminder } from './state.ts'
+import { passedMax, reflexSchema, reminderCharactersMax, remindersMax } from './state.ts'
+import type { Passed, ReflexState, Reminder } from './state.ts'
 import { formatTime, resolveWhen } from './time.ts'
 
 type ReflexContext = Context<ReflexState>
@@ -27,18 +30,27 @@ const hopsMax = 8
 /** Most notes that memory gives out at a time. */
 const notesListedMax = 1_000
 
+export interface ReflexOptions {
+  /** Another agent, which is asked for a report after each start: two that meet can be seen to. */
+  readonly greet?: string | undefined
+}
+
+/** Long enough for the other one to have come to the hub for the first time. */
+const greetAfter = '3s'
+
 /**
  * The mind that needs neither key nor network: it keeps what it is told, finds it again, reminds, and says what it
  * does not understand. Its grammar is fixed and documented in docs/reference/reflex.md.
  */
-export function reflexAgent(name: string): AgentDefinition<ReflexState> {
+export function reflexAgent(name: string, { greet }: ReflexOptions = {}): AgentDefinition<ReflexState> {
   return defineAgent({
     name,
     state: { version: 1, schema: reflexSchema },
     limits: { hopsMax },
 
-    onStart(_start, ctx) {
+    async onStart(_start, ctx) {
       const now = ctx.now()
+      if (greet !== undefined) await ctx.schedule(greetAfter, { greet })
       ctx.update((state) => {
         if (state.since === 0) state.since = now
       })
@@ -50,6 +62,11 @@ export function reflexAgent(name: string): AgentDefinition<ReflexState> {
       })
       // Answers to answers end here: neither done nor answered.
       if (message.hops >= hopsMax) return
+      const passed = passedTo(message, ctx)
+      if (passed !== undefined) {
+        await passBack(passed, message, ctx)
+        return
+      }
       const intent = parseIntent(message.text, name)
       // What it does not understand in an automatic message is somebody's answer: answering it would go on for ever.
       if (message.hops > 0 && (intent.kind === 'unknown' || intent.kind === 'incomplete')) return
@@ -57,6 +74,11 @@ export function reflexAgent(name: string): AgentDefinition<ReflexState> {
     },
 
     async onTimer(timer, ctx) {
+      const greeted = fieldOf(timer, 'greet')
+      if (typeof greeted === 'string') {
+        await ctx.send(greeted, 'report', { conversation: 'greeting' })
+        return
+      }
       const reminder = ctx.state.reminders.find(({ number }) => number === reminderNumber(timer))
       // It was cancelled while it waited in the inbox.
       if (reminder === undefined) return
@@ -89,6 +111,8 @@ async function carryOut(intent: Intent, message: Message, ctx: ReflexContext): P
       return forgetEverything(intent.really, ctx)
     case 'cancel':
       return cancel(intent.reminder, message, ctx)
+    case 'pass':
+      return passOn(intent, message, ctx)
     case 'report': {
       const notes = await ctx.memory.list(notesListedMax)
       const { since, handled, reminders } = ctx.state
@@ -149,6 +173,38 @@ async function cancel(number: number, message: Message, ctx: ReflexContext): Pro
   return `Reminder #${number} is cancelled: ${preview(reminder.text)}`
 }
 
+/** In a conversation of its own, by which the answer is known again. */
+async function passOn(
+  { how, to, text }: Extract<Intent, { kind: 'pass' }>,
+  message: Message,
+  ctx: ReflexContext,
+): Promise<string> {
+  if (to.toLowerCase() === ctx.agent.name.toLowerCase()) return 'That is me: write it without my name.'
+  const number = ctx.state.passNext
+  const conversation = `${ctx.agent.name}-${number}`
+  await ctx.send(to, text, { conversation })
+  ctx.update((state) => {
+    state.passNext = Math.max(state.passNext, number + 1)
+    const passed = { conversation, agent: to, asker: message.from, askedIn: message.conversation }
+    state.passed = [...state.passed, passed].slice(-passedMax)
+  })
+  return passedAnswer(how, to, text)
+}
+
+/** What the message answers, if this one passed it on. */
+function passedTo({ from, conversation }: Message, ctx: ReflexContext): Passed | undefined {
+  return ctx.state.passed.find((each) => each.agent === from && each.conversation === conversation)
+}
+
+/** Once: whatever else comes in that conversation is read like any other message. */
+async function passBack(passed: Passed, message: Message, ctx: ReflexContext): Promise<void> {
+  const { asker, askedIn, conversation } = passed
+  ctx.update((state) => {
+    state.passed = state.passed.filter((each) => each.conversation !== conversation)
+  })
+  await ctx.send(asker, saysAnswer(message.from, message.text), { conversation: askedIn })
+}
+
 /** One that certainly is meant, or asks back: forgetting cannot be undone. */
 async function forgetByWords(query: string, ctx: ReflexContext): Promise<string> {
   const found = await ctx.memory.recall(query, 5)
@@ -196,10 +252,11 @@ function removeReminder(ctx: ReflexContext, number: number): void {
 }
 
 function reminderNumber(timer: FiredTimer): unknown {
-  const payload: unknown = timer.payload
-  return typeof payload === 'object' && payload !== null && 'reminder' in payload
-    ? payload.reminder
-    : undefined
+  return fieldOf(timer, 'reminder')
+}
+
+function fieldOf({ payload }: FiredTimer, name: string): unknown {
+  return isJsonObject(payload) ? payload[name] : undefined
 }
 
 function sameWords(text: string, query: string): boolean {

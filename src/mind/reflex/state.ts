@@ -10,6 +10,10 @@ export interface ReflexState {
   reminderNext: number
   /** Those that have not fired, at most `remindersMax`. */
   reminders: Reminder[]
+  /** Number of the next thing that is passed on. */
+  passNext: number
+  /** What was passed on and not answered, the oldest first, at most `passedMax`. */
+  passed: Passed[]
 }
 
 export interface Reminder {
@@ -20,6 +24,18 @@ export interface Reminder {
   readonly dueAt: number
   readonly timer: string
 }
+
+/** Something that another agent was told or asked, in a conversation of its own. */
+export interface Passed {
+  readonly conversation: string
+  readonly agent: string
+  /** Who gets the answer, and in which conversation. */
+  readonly asker: string
+  readonly askedIn: string
+}
+
+/** Older ones are forgotten: their answers are not passed back. */
+export const passedMax = 100
 
 export const remindersMax = 1_000
 /** Characters of a reminder's text: all reminders are one value of the state, which is written whole. */
@@ -32,7 +48,7 @@ export const reflexSchema: StandardSchemaV1<unknown, ReflexState> = {
 
 function validate(value: unknown): StandardSchemaV1.Result<ReflexState> {
   if (!isRecord(value)) return { issues: [{ message: 'must be an object' }] }
-  const { since = 0, handled = 0, reminderNext = 1, reminders = [] } = value
+  const { since = 0, handled = 0, reminderNext = 1, reminders = [], passNext = 1, passed = [] } = value
   const issues = [
     ...(isCount(since) ? [] : [issue('since')]),
     ...(isCount(handled) ? [] : [issue('handled')]),
@@ -40,14 +56,23 @@ function validate(value: unknown): StandardSchemaV1.Result<ReflexState> {
     ...(Array.isArray(reminders) && reminders.length <= remindersMax && reminders.every(isReminder)
       ? []
       : [issue('reminders')]),
+    ...(isCount(passNext) ? [] : [issue('passNext')]),
+    ...(Array.isArray(passed) && passed.length <= passedMax && passed.every(isPassed)
+      ? []
+      : [issue('passed')]),
   ]
   if (issues.length > 0) return { issues }
-  return { value: { since, handled, reminderNext, reminders } as ReflexState }
+  return { value: { since, handled, reminderNext, reminders, passNext, passed } as ReflexState }
 }
 
 function isReminder(value: unknown): value is Reminder {
   if (!isRecord(value) || !isCount(value['number']) || !isCount(value['dueAt'])) return false
   return ['text', 'to', 'conversation', 'timer'].every((key) => typeof value[key] === 'string')
+}
+
+function isPassed(value: unknown): value is Passed {
+  if (!isRecord(value)) return false
+  return ['conversation', 'agent', 'asker', 'askedIn'].every((key) => typeof value[key] === 'string')
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

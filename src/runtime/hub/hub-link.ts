@@ -4,7 +4,6 @@ import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Transport } from '../../platform/transport.ts'
 import type { Bound } from '../../queue/bound.ts'
-import type { InboxTable } from '../../queue/inbox.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
 import {
   Session,
@@ -13,8 +12,9 @@ import {
   type SessionStatus,
 } from '../../session/session.ts'
 import type { Store } from '../../store/store.ts'
+import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
-import { StoredSession, type AcceptedMessage } from './session-store.ts'
+import type { AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
   /** Generation and claim, as they are kept outside the agent's database. */
@@ -31,6 +31,8 @@ export interface HubOptions {
   readonly url: string
   readonly transport: Transport
   readonly credentials: HubAccess
+  /** A `HubLink`: an agent without a hub does not load what one is made of. */
+  readonly createLink: (options: HubLinkOptions) => Outlet
   readonly takeover?: boolean
   readonly limits?: Partial<SessionLimits>
 }
@@ -41,7 +43,7 @@ export interface HubLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly inbox: InboxTable
+  readonly parts: Pick<AgentParts, 'inbox' | 'createSessionStore'>
   readonly inboxBound: Bound
   readonly outboxBound: Bound
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
@@ -69,8 +71,9 @@ export class HubLink implements Outlet {
     this.#options = options
     const { hub, random, clock } = options
     const log = options.log.with({ hub: hub.key })
-    this.#stored = new StoredSession({
+    this.#stored = options.parts.createSessionStore({
       ...options,
+      inbox: options.parts.inbox,
       log,
       hub: hub.key,
       keptOutside: () => hub.credentials.kept,

@@ -1,11 +1,9 @@
 import { openCredentialFile } from '../../credentials/credential-file.ts'
 import { HubCredentials } from '../../credentials/hub-credentials.ts'
-import { PerduraError } from '../../errors.ts'
-import { parseHttpUrl } from '../../platform/http-json.ts'
-import { describeAddress } from '../../platform/http-error.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
-import type { HubOptions } from './hub-link.ts'
+import { hubPlace } from '../hub-address.ts'
+import { HubLink, type HubOptions } from './hub-link.ts'
 
 export interface OpenHubOptions {
   /** Such as `http://127.0.0.1:8767`. */
@@ -20,20 +18,10 @@ export interface OpenHubOptions {
   readonly takeover?: boolean
 }
 
-/** The ports of the original, one of each kind. */
-const restPort = 8767
-const webSocketPort = 8768
-
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub({ url, name, credentialsPath, platform, log, takeover }: OpenHubOptions): HubOptions {
   const { disk, http, clock, random, transport } = platform
-  const { address, pathPrefix } = parseHttpUrl(url)
-  if (pathPrefix !== '') {
-    throw new PerduraError('ERR_USAGE', 'the address of a hub has no path: write http://host:port')
-  }
-  const { rest, webSocket } = bothPorts(address.port)
-  const restAddress = { ...address, port: rest }
-  const key = `${address.tls ? 'https' : 'http'}://${describeAddress({ host: address.host, port: rest })}`
+  const { key, rest, webSocketUrl } = hubPlace(url)
   const file = openCredentialFile({ disk, random, path: credentialsPath })
   const credentials = new HubCredentials({
     file,
@@ -41,14 +29,14 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
     clock,
     random,
     log,
-    hub: { restAddress, pathPrefix, key },
+    hub: { restAddress: rest, pathPrefix: '', key },
     name,
   })
-  const socketAddress = describeAddress({ host: address.host, port: webSocket })
   return {
     key,
-    url: `${address.tls ? 'wss' : 'ws'}://${socketAddress}`,
+    url: webSocketUrl,
     transport,
+    createLink: (options) => new HubLink(options),
     credentials: {
       access: (options) => credentials.access(options),
       invalidate: (token) => credentials.invalidate(token),
@@ -60,10 +48,4 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
     },
     ...(takeover !== undefined && { takeover }),
   }
-}
-
-/** Either of the original's two ports names both; with any other, both kinds are served on it. */
-function bothPorts(port: number): { readonly rest: number; readonly webSocket: number } {
-  if (port === restPort || port === webSocketPort) return { rest: restPort, webSocket: webSocketPort }
-  return { rest: port, webSocket: port }
 }

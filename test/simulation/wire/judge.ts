@@ -1,7 +1,7 @@
 import type { HubParts } from '../../../src/hub/parts.ts'
 import type { Actor } from '../../../src/hub/publishing.ts'
 import type { HubReader } from '../../../src/hub/storage.ts'
-import type { AgentMachine, Watchers } from './machines.ts'
+import type { AgentMachine, HubMachine, Watchers } from './machines.ts'
 import type { Mishaps } from './mishaps.ts'
 import type { WireWorld } from './wire-world.ts'
 import { agentNames, nobody, type Task, type Work } from './work.ts'
@@ -13,6 +13,7 @@ export interface Violation {
 
 export type Invariant =
   | 'ack-after-commit'
+  | 'verdict-after-commit'
   | 'fenced-changes-nothing'
   | 'one-session'
   | 'no-gap'
@@ -72,6 +73,14 @@ export class Judge implements Watchers {
     )
   }
 
+  /** The hub has just sent this. */
+  answered({ host, database }: HubMachine, frame: string): void {
+    if (!frame.startsWith('{"type":"publish_ack"') || !frame.includes('"result":"ok"')) return
+    const { message_id: id } = JSON.parse(frame) as { message_id: string }
+    if (database.look('SELECT 1 FROM publishes WHERE id = ?', id).length > 0) return
+    this.violate('verdict-after-commit', `${host} said ok of ${id}, which is not on its disk`)
+  }
+
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event === 'hub:session:resumed') {
       this.#count(`ready:${String(fields['reason'])}`)
@@ -104,6 +113,15 @@ export class Judge implements Watchers {
       this.violate('refusals-final', `${label} went to nobody, and was not refused`)
     }
     this.#checkStreams(world)
+  }
+
+  /**
+   * Refused for want of room, and then both put back: neither knows of it, and it is accepted behind what came after. And
+   * of two copies one does not know what the other has sent, and a hub that was put back knows neither.
+   */
+  get #forgetsOrder(): boolean {
+    const { waitingMax, hubRestores, agentRestores, clones } = this.#mishaps
+    return hubRestores > 0 && (clones > 0 || (waitingMax < 100 && agentRestores > 0))
   }
 
   async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {
@@ -160,7 +178,7 @@ export class Judge implements Watchers {
       const [thread, number, ...way] = label.split('/')
       const key = [thread, ...way].join('/')
       const before = last.get(key)
-      if (before !== undefined && before.number >= Number(number)) {
+      if (before !== undefined && before.number >= Number(number) && !this.#forgetsOrder) {
         this.violate('order', `${name} handled ${label} after ${before.label}`)
       }
       last.set(key, { number: Number(number), label })
@@ -169,7 +187,7 @@ export class Judge implements Watchers {
 
   /** Nobody but the one with the hub's generation may take itself for accepted. */
   #checkAccepted(world: WireWorld, machine: AgentMachine): void {
-    const [holder] = world.hub.query<{ generation: number }>(
+    const [holder] = world.hub.database.look<{ generation: number }>(
       'SELECT generation FROM holders JOIN profiles ON id = ai_id WHERE name = ?',
       machine.name,
     )
@@ -187,7 +205,7 @@ export class Judge implements Watchers {
   }
 
   #checkStreams(world: WireWorld): void {
-    const streams = world.hub.query<{
+    const streams = world.hub.database.look<{
       ai_id: number
       floor: number
       top: number
@@ -202,7 +220,7 @@ export class Judge implements Watchers {
         this.violate('offsets-without-holes', `stream ${aiId} has ${count} entries from ${floor} to ${top}`)
       }
     }
-    const twice = world.hub.query<{ message_id: string }>(
+    const twice = world.hub.database.look<{ message_id: string }>(
       'SELECT message_id FROM messages GROUP BY sender_id, recipient_id, message_id HAVING count(*) > 1',
     )
     for (const { message_id: id } of twice) this.violate('delivered-once', `${id} is at the hub twice`)

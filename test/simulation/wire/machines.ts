@@ -1,4 +1,3 @@
-import { DatabaseSync } from 'node:sqlite'
 import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
 import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
 import { toError } from '../../../src/errors.ts'
@@ -8,11 +7,12 @@ import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
 import type { HubStorage } from '../../../src/hub/storage.ts'
 import type { Log } from '../../../src/platform/log.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
-import type { Transport } from '../../../src/platform/transport.ts'
+import type { HttpListener } from '../../../src/platform/http.ts'
+import type { AcceptConnection, Transport } from '../../../src/platform/transport.ts'
 import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
-import type { HubOptions } from '../../../src/runtime/hub/hub-link.ts'
-import { agentParts } from '../../../src/runtime/parts.ts'
+import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
+import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
 import { defaultSessionLimits } from '../../../src/session/session.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
@@ -45,6 +45,8 @@ export interface Surroundings {
   readonly watch: Watchers
   /** Bounds of the hub's streams, small enough in some seeds to be reached. */
   readonly waitingMax: number
+  readonly hubNodes: number
+  readonly journal: boolean
 }
 
 /** Parts that are put in place of the usual ones, to see that the simulation notices. */
@@ -52,17 +54,20 @@ export interface WireSwaps {
   readonly hub?: Partial<HubParts>
   readonly storage?: (storage: HubStorage) => HubStorage
   readonly transport?: (transport: Transport) => Transport
+  readonly agent?: Partial<AgentParts>
 }
 
 /** Told what happens inside, whatever is swapped. */
 export interface Watchers {
   hubParts(parts: HubParts): HubParts
   sent(machine: AgentMachine, frame: string): void
+  answered(machine: HubMachine, frame: string): void
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }
 
 export const hubPort = 8768
-const hubHost = 'hub'
+/** The name that the agents know is that of the first; a load balancer may lead them to the other. */
+export const hubHosts = ['hub', 'hub2'] as const
 
 /** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
 abstract class Machine {
@@ -70,6 +75,7 @@ abstract class Machine {
   readonly disk: SimulatedDisk
   readonly database: SimulatedDatabase
   readonly around: Surroundings
+  readonly #nodes: Machine[]
   process: SimulatedProcess | undefined
   starts = 0
   /** What happens to the disk before the next start. */
@@ -79,13 +85,19 @@ abstract class Machine {
   protected readonly random: SeededRandom
   #aim: number | undefined
 
-  constructor(host: string, around: Surroundings) {
+  /** With `shared`, disk and database are those of another machine. */
+  constructor(host: string, around: Surroundings, shared?: Machine) {
     this.host = host
     this.around = around
     this.random = around.random.fork(`machine ${host}`)
-    this.disk = new SimulatedDisk({ clock: around.clock, random: this.random.fork('disk') })
-    this.database = new SimulatedDatabase({ clock: around.clock, random: this.random.fork('database') })
-    this.database.onBoundary = () => this.boundary('database')
+    const { clock } = around
+    this.disk = shared?.disk ?? new SimulatedDisk({ clock, random: this.random.fork('disk') })
+    this.database = shared?.database ?? new SimulatedDatabase({ clock, random: this.random.fork('database') })
+    this.#nodes = shared === undefined ? [] : shared.#nodes
+    this.#nodes.push(this)
+    this.database.onBoundary = (_boundary, process) => {
+      this.#nodes.find((node) => node.process === process)?.boundary('database')
+    }
   }
 
   get alive(): boolean {
@@ -103,19 +115,6 @@ abstract class Machine {
     if (this.#aim > 0) return
     this.#aim = undefined
     this.process?.dieHere(`killed at a boundary of ${kind}`)
-  }
-
-  /** Looks at what is committed, from outside. */
-  query<Row>(sql: string, ...parameters: (string | number)[]): Row[] {
-    const image = this.database.image()
-    if (image === undefined) return []
-    const copy = new DatabaseSync(':memory:')
-    try {
-      if (image.length > 0) copy.deserialize(image)
-      return copy.prepare(sql).all(...parameters) as Row[]
-    } finally {
-      copy.close()
-    }
   }
 
   boot(onDeath: () => void): void {
@@ -160,8 +159,9 @@ abstract class Machine {
 export class HubMachine extends Machine {
   hub: Hub | undefined
 
-  constructor(around: Surroundings) {
-    super(hubHost, around)
+  /** A further node serves the same database. */
+  constructor(around: Surroundings, first?: HubMachine) {
+    super(first === undefined ? hubHosts[0] : hubHosts[1], around, first)
   }
 
   protected async start(process: SimulatedProcess): Promise<void> {
@@ -171,7 +171,7 @@ export class HubMachine extends Machine {
     const files = this.database.for(process, platform.disk)
     const storage = new SqliteStorage({ database: files.open(), clock: platform.clock, process })
     const hub = await createHub({
-      platform,
+      platform: { ...platform, listener: this.#watched(platform.listener) },
       log: this.log(process),
       storage: swaps.storage?.(storage) ?? storage,
       keysFolder: '/hub/keys',
@@ -181,6 +181,30 @@ export class HubMachine extends Machine {
       requestsPerMinute: 100_000,
     })
     if (process.alive) this.hub = hub
+  }
+
+  /** Sees what the hub sends, at the moment at which it does. */
+  #watched(listener: HttpListener): HttpListener {
+    return {
+      listen: (address, options, handle) => {
+        const { upgrade } = options
+        if (upgrade === undefined) return listener.listen(address, options, handle)
+        const accept: AcceptConnection = (asked, connection) =>
+          upgrade.accept(asked, {
+            get bufferedBytes() {
+              return connection.bufferedBytes
+            },
+            send: (frame) => {
+              this.around.watch.answered(this, frame)
+              connection.send(frame)
+            },
+            ping: () => connection.ping(),
+            close: (code, reason) => connection.close(code, reason),
+            terminate: () => connection.terminate(),
+          })
+        return listener.listen(address, { ...options, upgrade: { ...upgrade, accept } }, handle)
+      },
+    }
   }
 }
 
@@ -229,7 +253,8 @@ export class AgentMachine extends Machine {
       openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
       deliver: () => Promise.reject(new Error('there is a hub')),
       openHub: () => this.#openHub(platform, log, transport),
-      parts: { ...agentParts, openStore: openQuickStore },
+      parts: { ...agentParts, ...(!this.around.journal && { openStore: openQuickStore }), ...swaps.agent },
+      store: { segmentBytes: 16_384, cutEverySegments: 4 },
     })
     if (!process.alive) return
     agent.on('session:state:changed', ({ state }) => (this.session = state))
@@ -244,20 +269,21 @@ export class AgentMachine extends Machine {
   #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
     const { clock, random, disk, http } = platform
     const file = openCredentialFile({ disk, random, path: credentialsPath })
-    const key = `http://${hubHost}:${hubPort}`
+    const key = `http://${hubHosts[0]}:${hubPort}`
     const credentials = new HubCredentials({
       file,
       http,
       clock,
       random,
       log,
-      hub: { restAddress: { host: hubHost, port: hubPort }, pathPrefix: '', key },
+      hub: { restAddress: { host: hubHosts[0], port: hubPort }, pathPrefix: '', key },
       name: this.name,
     })
     return {
       key,
-      url: `ws://${hubHost}:${hubPort}`,
+      url: `ws://${hubHosts[0]}:${hubPort}`,
       transport,
+      createLink: (options) => new HubLink(options),
       credentials: {
         access: (options) => credentials.access(options),
         invalidate: (token) => credentials.invalidate(token),
@@ -275,7 +301,8 @@ export class AgentMachine extends Machine {
   #killable(transport: Transport): Transport {
     return {
       connect: (url, options, sink) => {
-        const connection = transport.connect(url, options, sink)
+        const host = this.random.pick(hubHosts.slice(0, this.around.hubNodes))
+        const connection = transport.connect(url.replace(hubHosts[0], host), options, sink)
         return {
           get bufferedBytes() {
             return connection.bufferedBytes

@@ -22,6 +22,10 @@ export interface Mishaps {
   readonly clockJumps: number
   readonly clockJumpMsMax: number
   readonly waitingMax: number
+  /** Hubs that serve one database: 1 or 2. */
+  readonly hubNodes: number
+  /** Agents keep their whole store, journal and all, which costs time and is judged elsewhere. */
+  readonly journal: boolean
 }
 
 export const noMishaps: Mishaps = {
@@ -40,11 +44,16 @@ export const noMishaps: Mishaps = {
   clockJumps: 0,
   clockJumpMsMax: 0,
   waitingMax: 10_000,
+  hubNodes: 1,
+  journal: false,
 }
 
 /** Each seed has a mixture of its own: some mishaps often, some not at all, since one kind can hide another. */
 export function drawMishaps(random: SeededRandom): Mishaps {
   const some = (rate: number): boolean => random.chance(rate)
+  const hubNodes = some(0.25) ? 2 : 1
+  // A database that is put back without its journal catches up with that, and a copy needs both.
+  const journal = some(0.1)
   return {
     hubDeaths: some(0.6) ? random.int(1, 5) : 0,
     agentDeaths: some(0.7) ? random.int(1, 6) : 0,
@@ -55,11 +64,14 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     halfOpenRate: random.pick([0, 0.3, 1]),
     lossRate: some(0.3) ? 0.05 : 0,
     delayMsMax: random.pick([2, 20, 400]),
-    hubRestores: some(0.3) ? random.int(1, 2) : 0,
-    agentRestores: some(0.3) ? random.int(1, 2) : 0,
-    clones: some(0.2) ? 1 : 0,
+    // Nobody puts a database back that another hub has open.
+    hubRestores: some(0.3) && hubNodes === 1 ? random.int(1, 2) : 0,
+    agentRestores: some(0.3) && !journal ? random.int(1, 2) : 0,
+    clones: some(0.2) && !journal ? 1 : 0,
     clockJumps: some(0.2) ? random.int(1, 3) : 0,
     clockJumpMsMax: random.pick([60_000, 3_600_000]),
     waitingMax: some(0.1) ? random.int(2, 6) : 10_000,
+    hubNodes,
+    journal,
   }
 }

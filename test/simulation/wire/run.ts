@@ -55,6 +55,8 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       swaps: options.swaps ?? {},
       watch: judge,
       waitingMax: mishaps.waitingMax,
+      hubNodes: mishaps.hubNodes,
+      journal: mishaps.journal,
     },
     { work, mishaps, mishapsMs },
   )

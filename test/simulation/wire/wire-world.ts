@@ -1,5 +1,5 @@
 import type { SeededRandom } from '../../../src/testing/index.ts'
-import { AgentMachine, HubMachine, type Surroundings } from './machines.ts'
+import { AgentMachine, hubHosts, HubMachine, type Surroundings } from './machines.ts'
 import type { Mishaps } from './mishaps.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
@@ -11,7 +11,8 @@ export interface Plan {
 
 /** The hub, the agents, those who give them work, and whatever goes wrong. */
 export class WireWorld {
-  readonly hub: HubMachine
+  /** Nodes that serve one database; the first is where it is put back. */
+  readonly hubs: HubMachine[]
   readonly agents: AgentMachine[]
   readonly reached = new Map<string, number>()
   readonly #around: Surroundings
@@ -26,7 +27,8 @@ export class WireWorld {
     this.#around = around
     this.#plan = plan
     this.#random = around.random.fork('world')
-    this.hub = new HubMachine(around)
+    const first = new HubMachine(around)
+    this.hubs = around.hubNodes === 2 ? [first, new HubMachine(around, first)] : [first]
     this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
   }
 
@@ -35,11 +37,12 @@ export class WireWorld {
     const { network } = this.#around
     network.delayMs = { min: 1, max: mishaps.delayMsMax }
     for (const { host } of this.agents) {
-      for (const link of [network.link(host, this.hub.host), network.link(this.hub.host, host)]) {
-        link.lossRate = mishaps.lossRate
+      for (const hub of hubHosts) {
+        network.link(host, hub).lossRate = mishaps.lossRate
+        network.link(hub, host).lossRate = mishaps.lossRate
       }
     }
-    this.#bootHub()
+    for (const hub of this.hubs) this.#bootHub(hub)
     for (const machine of this.agents) this.#bootAgent(machine)
     this.#planDeaths()
     this.#planNetwork()
@@ -56,7 +59,11 @@ export class WireWorld {
 
   end(): void {
     this.#over = true
-    for (const machine of [this.hub, ...this.agents]) machine.process?.kill('the end')
+    for (const machine of [...this.hubs, ...this.agents]) machine.process?.kill('the end')
+  }
+
+  get hub(): HubMachine {
+    return this.hubs[0] as HubMachine
   }
 
   /** The machines that act for an agent: one, unless there is a copy. */
@@ -92,7 +99,7 @@ export class WireWorld {
 
   /** What the hub has not been told to be on the agents' disks. */
   #waiting(): string[] {
-    const rows = this.hub.query<{ name: string; waiting_count: number }>(
+    const rows = this.hub.database.look<{ name: string; waiting_count: number }>(
       "SELECT name, waiting_count FROM streams JOIN profiles ON id = ai_id WHERE waiting_count > 0 AND credential_kind <> 'expected'",
     )
     return rows.map(({ name, waiting_count: count }) => `${count} wait for ${name}`)
@@ -146,9 +153,9 @@ export class WireWorld {
     return (await Promise.race([accepted, died])) && process.alive
   }
 
-  #bootHub(): void {
+  #bootHub(hub: HubMachine): void {
     if (this.#over) return
-    this.hub.boot(() => this.#reboot(this.hub, () => this.#bootHub()))
+    hub.boot(() => this.#reboot(hub, () => this.#bootHub(hub)))
   }
 
   #bootAgent(machine: AgentMachine): void {
@@ -173,10 +180,12 @@ export class WireWorld {
     trace.add('— calm —')
     network.heal()
     for (const { host } of this.agents) {
-      network.link(host, this.hub.host).lossRate = 0
-      network.link(this.hub.host, host).lossRate = 0
+      for (const hub of hubHosts) {
+        network.link(host, hub).lossRate = 0
+        network.link(hub, host).lossRate = 0
+      }
     }
-    for (const machine of [this.hub, ...this.agents]) machine.aim(undefined)
+    for (const machine of [...this.hubs, ...this.agents]) machine.aim(undefined)
     this.#look()
   }
 
@@ -195,7 +204,7 @@ export class WireWorld {
 
   #planDeaths(): void {
     const { hubDeaths, agentDeaths } = this.#plan.mishaps
-    for (let count = 0; count < hubDeaths; count++) this.#planDeath(this.hub)
+    for (let count = 0; count < hubDeaths; count++) this.#planDeath(this.#random.pick(this.hubs))
     for (const machine of this.agents) {
       for (let count = 0; count < agentDeaths; count++) this.#planDeath(machine)
     }
@@ -215,23 +224,26 @@ export class WireWorld {
     for (let count = 0; count < partitions; count++) {
       this.#sometime(() => {
         const { host } = this.#random.pick(this.agents)
+        const { host: hub } = this.#random.pick(this.hubs)
         const direction = this.#random.pick(['both', 'there', 'back'] as const)
-        if (direction === 'both') network.partition(host, this.hub.host)
-        else if (direction === 'there') network.link(host, this.hub.host).down = true
-        else network.link(this.hub.host, host).down = true
-        clock.schedule(this.#random.int(100, 45_000), () => network.heal(host, this.hub.host))
+        if (direction === 'both') network.partition(host, hub)
+        else if (direction === 'there') network.link(host, hub).down = true
+        else network.link(hub, host).down = true
+        clock.schedule(this.#random.int(100, 45_000), () => network.heal(host, hub))
       })
     }
     for (let count = 0; count < cuts; count++) {
       this.#sometime(() => {
-        network.cut(this.#random.pick(this.agents).host, this.hub.host, { halfOpenRate })
+        network.cut(this.#random.pick(this.agents).host, this.#random.pick(this.hubs).host, { halfOpenRate })
       })
     }
   }
 
   #planRestores(): void {
     const { hubRestores, agentRestores } = this.#plan.mishaps
-    for (let count = 0; count < hubRestores; count++) this.#planRestore(this.hub, 'hub')
+    // Nobody puts a database back that another hub has open.
+    const restores = this.hubs.length === 1 ? hubRestores : 0
+    for (let count = 0; count < restores; count++) this.#planRestore(this.hub, 'hub')
     for (let count = 0; count < agentRestores; count++) {
       this.#planRestore(this.#random.pick(this.agents), 'agent')
     }

@@ -116,6 +116,7 @@ const record: ProcessRecord = {
   controlSocket: '/s',
   ingressPort: 8760,
   supervisorPid: null,
+  hub: null,
 }
 
 test('a process is alive only if it is the very one that wrote the record', () => {
@@ -151,9 +152,12 @@ test('a record that is no record counts as none', () => {
 test('what an agent was started from is remembered', () => {
   withFolder((folder) => {
     const path = join(folder, 'agent.json')
-    writeLaunchRecord(disk, path, 'Ada', { kind: 'file', path: '/x/ada.ts' })
-    assert.deepEqual(readLaunchRecord(disk, path), { kind: 'file', path: '/x/ada.ts' })
-    writeLaunchRecord(disk, path, 'Ada', { kind: 'reflex' })
-    assert.deepEqual(readLaunchRecord(disk, path), { kind: 'reflex' })
+    writeLaunchRecord(disk, path, 'Ada', { source: { kind: 'file', path: '/x/ada.ts' }, hub: 'http://hub:1' })
+    assert.deepEqual(readLaunchRecord(disk, path), {
+      source: { kind: 'file', path: '/x/ada.ts' },
+      hub: 'http://hub:1',
+    })
+    writeLaunchRecord(disk, path, 'Ada', { source: { kind: 'reflex' }, hub: undefined })
+    assert.deepEqual(readLaunchRecord(disk, path), { source: { kind: 'reflex' }, hub: undefined })
   })
 })

@@ -47,7 +47,7 @@ test('a token that opens nothing is told so and closed with a code of ours', asy
   const client = world.dial(`/ws/v1/messages?token=${ada.accessToken}`)
   assert.equal(await client.ended(), 4401)
   assert.equal(client.frames[0].code, 'ERR_TOKEN_EXPIRED')
-  const lines = world.trace.lines.join('\n')
+  const lines = world.trace.last.join('\n')
   assert.ok(!lines.includes(ada.accessToken))
 })
 
@@ -175,7 +175,7 @@ test('a client that is there and silent is asked once, and again after its next 
   world.relay = { ...world.relay, authenticate: later }
   const client = await world.open(ada.accessToken)
   await world.clock.runFor(14 * 60_000)
-  assert.deepEqual(client.frames, [])
+  assert.equal(client.frames.length, 0)
   await world.clock.runFor(30 * 60_000)
   assert.deepEqual(client.types(), ['activity_verification'])
   assert.equal(client.frames[0].urgent, true)
@@ -187,19 +187,39 @@ test('a client that is there and silent is asked once, and again after its next 
   assert.equal(client.frames.length, 2)
 })
 
-test('a socket behind which nobody is any more is dropped', async () => {
+test('a socket behind which nobody is any more is dropped, without waiting for a goodbye', async () => {
   const world = await PlainWorld.start()
   const ada = await world.join('Ada')
+  const { network } = world.transport
   // Longer than the hub waits, so that it is the hub that notices.
-  world.transport.network.retransmitMs = 3_600_000
+  network.retransmitMs = 3_600_000
   await world.open(ada.accessToken)
   await world.clock.runFor(120_000)
   assert.deepEqual(world.registry.present(), [ada.aiId])
-  world.transport.network.partition('client', 'hub')
+  network.partition('client', 'hub')
   await world.clock.runFor(60_000)
   assert.deepEqual(world.registry.present(), [ada.aiId])
   await world.clock.runFor(40_000)
   assert.deepEqual(world.registry.present(), [])
+  await world.clock.runFor(60_000)
+  assert.equal(network.reached.get('close:timeout'), undefined)
+})
+
+test('who asks and asks and never reads the answers is closed', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  world.transport.network.retransmitMs = 3_600_000
+  const client = await world.open(ada.accessToken)
+  world.transport.network.link('hub', 'client').down = true
+  for (let second = 0; second < 60 && world.registry.present().length > 0; second += 1) {
+    for (let count = 0; count < 95; count += 1) client.send({ type: 'ping', request_id: 'x'.repeat(256) })
+    await world.clock.runFor(1_000)
+  }
+  const reasons = world.logged.filter(({ event }) => event === 'hub:plain:closed')
+  assert.deepEqual(
+    reasons.map(({ fields }) => fields['reason']),
+    ['slow'],
+  )
 })
 
 test('bursts are fine, a flood is not', async () => {

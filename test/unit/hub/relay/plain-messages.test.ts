@@ -167,6 +167,27 @@ test('who publishes in vain is told why', async () => {
   assert.equal(client.closed, undefined)
 })
 
+test('while the hub cannot write, only so much waits to be written', async () => {
+  const world = await PlainWorld.start()
+  const ada = await world.join('Ada')
+  const { storage } = world.relay
+  world.relay = { ...world.relay, storage: { ...storage, write: () => new Promise(() => {}) } }
+  const client = await world.open(ada.accessToken)
+  for (let number = 0; number < 10; number += 1) {
+    client.send({
+      type: 'message',
+      recipient_name: 'Ada',
+      content: 'x'.repeat(1_000_000),
+      request_id: number,
+    })
+  }
+  await world.clock.runFor(1_000)
+  assert.deepEqual(
+    client.frames.map(({ code, request_id: id }) => [code, id]),
+    [['ERR_RATE_LIMIT', 9]],
+  )
+})
+
 test('an insight goes to everybody else, marked as nothing to answer', async () => {
   const world = await PlainWorld.start()
   const ada = await world.join('Ada')
@@ -244,7 +265,7 @@ test('no log says what anybody said', async () => {
   from.send({ type: 'message', recipient_name: 'Bob', content: 'between us', subject: 7 })
   from.raw('{"type":"message","content":"between us')
   await from.ended()
-  const lines = world.trace.lines.join('\n')
+  const lines = world.trace.last.join('\n')
   assert.ok(lines.includes('hub:plain:connected'))
   assert.ok(!lines.includes('between us') && !lines.includes(ada.accessToken))
 })

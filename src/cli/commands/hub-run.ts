@@ -1,0 +1,229 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { formatDuration } from '../../duration.ts'
+import { PerduraError, toError } from '../../errors.ts'
+import { startHub } from '../../hub/server/start-hub.ts'
+import type { Hub } from '../../hub/hub.ts'
+import type { Disk } from '../../platform/disk.ts'
+import type { Log } from '../../platform/log.ts'
+import { createNodeLog } from '../../platform/node/log.ts'
+import { createNodePlatform } from '../../platform/node/platform.ts'
+import { unwritable } from '../../runtime/home.ts'
+import type { Call } from '../call.ts'
+import {
+  hubPaths,
+  readHubRecord,
+  removeHubRecord,
+  urlOf,
+  writeHubRecord,
+  type HubPaths,
+  type HubRecord,
+  type PortAddress,
+} from '../hub-record.ts'
+import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
+import { doNotRestartExitCode } from '../../supervisor/child.ts'
+
+/** The ports of the original: agents that know one of them know the other. */
+const defaultPort = 8767
+const defaultWebSocketPort = 8768
+const recordEveryMs = 1_000
+const closeGraceMs = 2_000
+
+export async function run(call: Call): Promise<number> {
+  const parent = connectParent()
+  try {
+    return await runHub(call, parent)
+  } catch (error) {
+    if (!parent.connected) throw error
+    const code = error instanceof PerduraError ? error.code : 'ERR_INTERNAL'
+    await parent.tell({ type: 'failed', code, message: toError(error).message })
+    if (!(error instanceof PerduraError)) throw error
+    parent.disconnect()
+    return error.retryable ? error.exitCode : doNotRestartExitCode
+  }
+}
+
+async function runHub(call: Call, parent: Parent): Promise<number> {
+  const addresses = addressesOf(call)
+  const openLogin = call.flag('open-login')
+  const [first] = addresses
+  if (openLogin && !isLoopback(first?.host ?? '')) {
+    throw new PerduraError(
+      'ERR_USAGE',
+      `--open-login lets in whoever gives a name, so it goes with a loopback --host only, not ${first?.host}`,
+    )
+  }
+  const stop = watchForStop(parent)
+  call.onBrokenPipe = () => stop.ask('broken pipe')
+  const platform = createNodePlatform()
+  const paths = hubPaths(call.home)
+  makeFolder(platform.disk, paths)
+  const log = createNodeLog({ file: { path: paths.log } })
+  crashLoudly(log)
+  const hub = await open(call, { addresses, openLogin, paths, log })
+  const startedMs = performance.now()
+  const bound = hub.addresses.flatMap((address) =>
+    'port' in address ? [{ host: address.host, port: address.port }] : [],
+  )
+  const record: HubRecord = {
+    pid: process.pid,
+    identity: call.processes.identify(process.pid) ?? '',
+    instance: platform.random.uuid(),
+    startedAt: Date.now(),
+    addresses: bound,
+    connected: 0,
+  }
+  const url = urlOf(record)
+  const keeper = new RecordKeeper(platform.disk, paths, record, hub, (connected) => {
+    void parent.tell({ type: 'hub', pid: process.pid, url, connected })
+  })
+  keeper.begin()
+  log.info('hub:start:ready', { url, addresses: bound.map(({ host, port }) => `${host}:${port}`).join(' ') })
+  if (!parent.connected) {
+    call.output.note(`the hub is ready (process ${process.pid}): ${bound.map(addressText).join(', ')}`)
+    call.output.note(`  agents come with:  ${call.program} up <agent|file> --hub ${url}`)
+  }
+
+  const reason = await stop.asked
+  log.info('hub:stop:began', { reason })
+  if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
+  keeper.end()
+  await hub.close(closeGraceMs)
+  removeHubRecord(platform.disk, paths.record, record.instance)
+  log.info('hub:stop:done', { reason })
+  log.close()
+  const uptimeMs = Math.round(performance.now() - startedMs)
+  if (!parent.connected) call.output.note(`the hub stopped after ${formatDuration(uptimeMs)}`)
+  call.output.document({ stopped: true, reason, url, uptimeMs })
+  parent.disconnect()
+  return 0
+}
+
+async function open(
+  call: Call,
+  options: {
+    readonly addresses: readonly PortAddress[]
+    readonly openLogin: boolean
+    readonly paths: HubPaths
+    readonly log: Log
+  },
+): Promise<Hub> {
+  const { addresses, openLogin, paths, log } = options
+  try {
+    return await startHub({
+      folder: paths.folder,
+      addresses,
+      platform: createNodePlatform(),
+      log,
+      auth: { openLogin },
+    })
+  } catch (thrown) {
+    const error = toError(thrown)
+    log.error('hub:start:failed', { error })
+    if (!(error instanceof PerduraError)) throw error
+    if (error.code === 'ERR_PORT_IN_USE') {
+      throw new PerduraError(
+        'ERR_PORT_IN_USE',
+        `${error.message}: with --port 0 --ws-port 0 the hub takes free ones`,
+        { cause: error, details: error.details },
+      )
+    }
+    const other = readHubRecord(call.disk, paths.record)
+    if (error.code === 'ERR_HOME_IN_USE' && other !== undefined) {
+      throw new PerduraError(
+        'ERR_HOME_IN_USE',
+        `the hub of this home runs already, in process ${other.pid}, at ${urlOf(other)}: agents can use it; another one needs another --home`,
+        { cause: error, details: { pid: other.pid } },
+      )
+    }
+    throw error
+  }
+}
+
+/** Both kinds are served on each port; that there are two is for clients that know the original's two. */
+function addressesOf(call: Call): PortAddress[] {
+  const host = call.text('host') ?? '127.0.0.1'
+  if (host === '' || /[\s/]/.test(host)) {
+    throw new PerduraError('ERR_USAGE', '--host is the address to listen on, such as 127.0.0.1 or ::1')
+  }
+  const port = call.count('port', defaultPort, 65_535)
+  const second =
+    call.text('ws-port') === undefined && port !== defaultPort
+      ? undefined
+      : call.count('ws-port', defaultWebSocketPort, 65_535)
+  if (second === undefined || (second === port && port !== 0)) return [{ host, port }]
+  return [
+    { host, port },
+    { host, port: second },
+  ]
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
+function addressText({ host, port }: PortAddress): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function makeFolder(disk: Disk, { folder }: HubPaths): void {
+  try {
+    disk.makeFolder(folder)
+  } catch (cause) {
+    throw unwritable(folder, cause)
+  }
+}
+
+/** Keeps the record of this process true: who looks wants to know how many agents are connected. */
+class RecordKeeper {
+  readonly #disk: Disk
+  readonly #paths: HubPaths
+  readonly #hub: Hub
+  readonly #tell: (connected: number) => void
+  readonly #ended = new AbortController()
+  #record: HubRecord
+
+  constructor(
+    disk: Disk,
+    paths: HubPaths,
+    record: HubRecord,
+    hub: Hub,
+    tell: (connected: number) => void,
+  ) {
+    this.#disk = disk
+    this.#paths = paths
+    this.#record = record
+    this.#hub = hub
+    this.#tell = tell
+  }
+
+  begin(): void {
+    try {
+      this.#disk.replaceFile(this.#paths.place, Buffer.from(`${JSON.stringify(this.#record.addresses[0])}\n`))
+      writeHubRecord(this.#disk, this.#paths.record, this.#record)
+    } catch (cause) {
+      throw unwritable(this.#paths.record, cause)
+    }
+    this.#tell(0)
+    void this.#watch()
+  }
+
+  end(): void {
+    this.#ended.abort()
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#ended
+    while (!signal.aborted) {
+      await delay(recordEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
+      const connected = this.#hub.sessionCount
+      if (signal.aborted || connected === this.#record.connected) continue
+      this.#record = { ...this.#record, connected }
+      this.#tell(connected)
+      try {
+        writeHubRecord(this.#disk, this.#paths.record, this.#record)
+      } catch {
+        // A full disk: the number is a hint, and the next change writes it.
+      }
+    }
+  }
+}

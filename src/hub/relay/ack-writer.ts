@@ -1,0 +1,51 @@
+import type { AckOutcome } from '../cursor.ts'
+
+export interface Position {
+  readonly epoch: string
+  readonly offset: number
+}
+
+/**
+ * Writes acknowledgements one at a time. What comes meanwhile is one more, since the last says what the others said: so
+ * an agent that sends many takes no more of the storage's queue than one that sends few.
+ */
+export class AckWriter {
+  readonly #write: (position: Position) => Promise<AckOutcome>
+  readonly #refused: (position: Position, outcome: AckOutcome) => void
+  readonly #failed: (error: unknown) => void
+  #next: Position | undefined
+  #busy = false
+
+  constructor(options: {
+    readonly write: (position: Position) => Promise<AckOutcome>
+    readonly refused: (position: Position, outcome: AckOutcome) => void
+    readonly failed: (error: unknown) => void
+  }) {
+    this.#write = options.write
+    this.#refused = options.refused
+    this.#failed = options.failed
+  }
+
+  add(position: Position): void {
+    const next = this.#next
+    // A late one takes nothing back; one of another epoch is for the hub to judge.
+    if (next?.epoch === position.epoch && next.offset > position.offset) return
+    this.#next = position
+    if (!this.#busy) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true
+    try {
+      for (let position = this.#next; position !== undefined; position = this.#next) {
+        this.#next = undefined
+        const outcome = await this.#write(position)
+        if (outcome === 'beyond' || outcome === 'resume_again') this.#refused(position, outcome)
+      }
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#busy = false
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { PerduraError } from '../errors.ts'
+import { describeAddress } from '../platform/http-error.ts'
+import { parseHttpUrl } from '../platform/http-json.ts'
+
+/** The ports of the original, one of each kind. */
+const restPort = 8767
+const webSocketPort = 8768
+
+export interface HubPlace {
+  /** The hub's one spelling, by which an agent's place at it is found again. */
+  readonly key: string
+  readonly rest: { readonly host: string; readonly port: number; readonly tls: boolean }
+  readonly webSocketUrl: string
+}
+
+/** Where a hub is, from what a person wrote, such as `http://127.0.0.1:8767`; ERR_USAGE for what is no such address. */
+export function hubPlace(url: string): HubPlace {
+  const { address, pathPrefix } = parseHttpUrl(url)
+  if (pathPrefix !== '') {
+    throw new PerduraError('ERR_USAGE', 'the address of a hub has no path: write http://host:port')
+  }
+  const { host, tls } = address
+  const ports = bothPorts(address.port)
+  return {
+    key: `${tls ? 'https' : 'http'}://${describeAddress({ host, port: ports.rest })}`,
+    rest: { host, port: ports.rest, tls },
+    webSocketUrl: `${tls ? 'wss' : 'ws'}://${describeAddress({ host, port: ports.webSocket })}`,
+  }
+}
+
+/** Either of the original's two ports names both; with any other, both kinds are served on it. */
+function bothPorts(port: number): { readonly rest: number; readonly webSocket: number } {
+  if (port === restPort || port === webSocketPort) return { rest: restPort, webSocket: webSocketPort }
+  return { rest: port, webSocket: port }
+}

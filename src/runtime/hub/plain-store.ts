@@ -1,0 +1,99 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { SettledMessage } from '../../queue/outbox-numbers.ts'
+import { firstPending, markAsked, settleOutgoing } from '../../queue/outbox.ts'
+import type { Incoming } from '../../session/position.ts'
+import type { Mark, PlainOutbound, PlainStore, PlainVerdict } from '../../session/plain-store.ts'
+import type { Reader, Store } from '../../store/store.ts'
+import { takeIncoming, type AcceptedMessage, type InboxOptions } from './session-store.ts'
+
+export interface StoredPlainOptions extends InboxOptions {
+  /** The server's address. */
+  readonly hub: string
+  readonly store: Store
+  readonly clock: Clock
+  readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
+  readonly onSettled: (messages: readonly SettledMessage[]) => void
+}
+
+/**
+ * Where the agent stands with a plain v1 server. It is kept apart from its session: should the same address keep sessions
+ * again, its stream goes on where it was. What went this way has no number towards a hub any more, so a hub that finds
+ * numbers missing has everything numbered anew.
+ */
+export class StoredPlain implements PlainStore {
+  readonly #options: StoredPlainOptions
+
+  constructor(options: StoredPlainOptions) {
+    this.#options = options
+  }
+
+  mark(): Mark {
+    const { store, hub } = this.#options
+    const row = readRow(store.reader, hub)
+    return { number: row?.newest_number ?? 0, timeUs: row?.newest_time_us ?? 0 }
+  }
+
+  async accept(messages: readonly Incoming[], { number, timeUs }: Mark): Promise<void> {
+    const { store, clock, hub, onAccepted } = this.#options
+    const accepted = await store.write((tx) => {
+      const taken = messages.flatMap((message) => takeIncoming(tx, message, this.#options, clock.now()) ?? [])
+      tx.run(
+        `INSERT INTO plain_session (hub, newest_number, newest_time_us) VALUES (?, ?, ?)
+         ON CONFLICT (hub) DO UPDATE SET newest_number = excluded.newest_number, newest_time_us = excluded.newest_time_us`,
+        hub,
+        number,
+        timeUs,
+      )
+      return taken
+    })
+    onAccepted(accepted)
+  }
+
+  next(): PlainOutbound | undefined {
+    const message = firstPending(this.#options.store.reader)
+    return message && { ...message, recipient: message.to, asked: message.askedAt !== undefined }
+  }
+
+  sentNumber(): number | undefined {
+    const { store, hub } = this.#options
+    return readRow(store.reader, hub)?.sent_number ?? undefined
+  }
+
+  async ask(sequence: number, sentNumber: number): Promise<void> {
+    const { store, clock, hub } = this.#options
+    await store.write((tx) => {
+      markAsked(tx, sequence, clock.now())
+      tx.run(
+        `INSERT INTO plain_session (hub, newest_number, newest_time_us, sent_number) VALUES (?, 0, 0, ?)
+         ON CONFLICT (hub) DO UPDATE SET sent_number = coalesce(sent_number, excluded.sent_number)`,
+        hub,
+        sentNumber,
+      )
+    })
+  }
+
+  async settle(sequence: number, verdict: PlainVerdict): Promise<void> {
+    const { store, clock, hub, onSettled } = this.#options
+    const error = verdict.result === 'refused' ? verdict.error : undefined
+    const settled = await store.write((tx) => {
+      const status = error === undefined ? 'delivered' : 'refused'
+      const outcome = { status, ...(error !== undefined && { error }) } as const
+      const row = settleOutgoing(tx, sequence, outcome, clock.now())
+      if (verdict.result === 'ok') {
+        tx.run('UPDATE plain_session SET sent_number = ? WHERE hub = ?', verdict.number, hub)
+      }
+      return row
+    })
+    if (settled !== undefined) onSettled([{ ...settled, sequence, error }])
+  }
+}
+
+interface PlainRow {
+  readonly newest_number: number
+  readonly newest_time_us: number
+  readonly sent_number: number | null
+}
+
+function readRow(reader: Reader, hub: string): PlainRow | undefined {
+  return reader.get<PlainRow>('SELECT * FROM plain_session WHERE hub = ?', hub)
+}

@@ -1,0 +1,199 @@
+import type { Timer } from '../platform/clock.ts'
+import type { Connection, ConnectionSink } from '../platform/transport.ts'
+import { connectedFrame, resumeCapability } from '../protocol/frames.ts'
+import { parseJson } from '../protocol/parse.ts'
+import { plainServerFrame } from '../protocol/plain-server.ts'
+import { PlainInbox } from './plain-inbox.ts'
+import type { PlainNames } from './plain-names.ts'
+import { PlainOutbox } from './plain-outbox.ts'
+import type { PlainRest } from './plain-rest.ts'
+import type { PlainStore } from './plain-store.ts'
+import type { ConnectionEnd } from './resumed-connection.ts'
+import type { Access, SessionLimits, SessionOptions } from './session.ts'
+
+/** What stays the same over the connections to a plain v1 server. */
+export interface PlainParts {
+  readonly store: PlainStore
+  readonly rest: PlainRest
+  readonly names: PlainNames
+}
+
+export interface PlainConnectionOptions
+  extends Pick<SessionOptions, 'clock' | 'random' | 'log' | 'transport' | 'url'>, PlainParts {
+  readonly limits: SessionLimits
+  readonly access: Access
+  readonly onReady: (reason: string) => void
+}
+
+/**
+ * One WebSocket to a plain v1 server, and the work by REST while it is open. The server pushes nothing through it: it
+ * shows others that the agent is there. Until `connected` the agent is not; a token that is not taken is told in a frame
+ * after a successful upgrade. `ping` frames make the server hang up, so the protocol's own pings show whether it lives,
+ * and only `subscribe` counts for it as a sign of life.
+ *
+ * Nobody fences here: the server has neither sessions nor generations, and two processes of one agent, on two disks,
+ * would both answer. One process per folder is all that is certain.
+ */
+export class PlainConnection implements ConnectionSink {
+  /** Resolves once the connection is over and nothing of it is being written any more. */
+  readonly ended: Promise<ConnectionEnd>
+  readonly #options: PlainConnectionOptions
+  readonly #connection: Connection
+  readonly #work = new AbortController()
+  #working: Promise<unknown> = Promise.resolve()
+  #inbox: PlainInbox | undefined
+  #outbox: PlainOutbox | undefined
+  #phase: 'opening' | 'online' | 'closed' = 'opening'
+  #heardMs: number
+  #subscribedMs: number
+  #timers: Timer[] = []
+  #resolveEnd: (end: ConnectionEnd) => void = () => undefined
+  #ownEnd: ConnectionEnd | undefined
+
+  constructor(options: PlainConnectionOptions) {
+    this.#options = options
+    const { clock, transport, url, limits, access } = options
+    this.#heardMs = clock.monotonicMs()
+    this.#subscribedMs = this.#heardMs
+    this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
+    this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#late()))
+    // It looks for the token in the query only. A server that has learnt to resume meanwhile says so in `connected`.
+    this.#connection = transport.connect(
+      `${url}/ws/v1/connect?resume=1&token=${encodeURIComponent(access.token)}`,
+      { headers: { authorization: `Bearer ${access.token}` }, frameBytesMax: limits.frameBytesMax },
+      this,
+    )
+  }
+
+  look(): void {
+    this.#outbox?.look()
+  }
+
+  /** Closes it in good order; see `ended`. */
+  async close(): Promise<void> {
+    if (this.#phase !== 'closed') this.#end({ code: 1000, reason: 'the agent stops' })
+    await this.ended
+  }
+
+  onOpen(): void {
+    this.#heard()
+  }
+
+  onPong(): void {
+    this.#heard()
+  }
+
+  onFrame(text: string): void {
+    this.#heard()
+    if (this.#ownEnd !== undefined || this.#phase === 'closed') return
+    const frame = parseJson(plainServerFrame, text)
+    if (!frame.ok) return
+    switch (frame.value.type) {
+      case 'connected':
+        return this.#greeted(text)
+      case 'error':
+        this.#options.log.warn('session:error:received', { error: text.slice(0, 200) })
+        if (this.#phase === 'opening') {
+          this.#end({ code: 1000, reason: 'the server does not take the token', isUnauthorized: true })
+        }
+        return
+      case 'activity_verification':
+        return this.#subscribe()
+      case 'sleep_notification':
+        // Nothing wakes a sleeper but another connection.
+        return this.#end({ code: 1000, reason: 'the server has put the agent to sleep' })
+      case 'message':
+      case 'new_message':
+        return this.#inbox?.hurry()
+      default:
+    }
+  }
+
+  onClose({
+    code,
+    reason,
+    status,
+  }: {
+    readonly code: number
+    readonly reason: string
+    readonly status?: number
+  }): void {
+    this.#phase = 'closed'
+    for (const timer of this.#timers) timer.cancel()
+    this.#work.abort()
+    const end = this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }
+    void this.#working.then(() => this.#resolveEnd(end))
+  }
+
+  #greeted(text: string): void {
+    const frame = parseJson(connectedFrame, text)
+    if (this.#phase !== 'opening') return
+    if (!frame.ok) return this.#end({ code: 1000, reason: `a "connected" without a good ${frame.path}` })
+    if (frame.value.capabilities.includes(resumeCapability)) {
+      return this.#end({ code: 1000, reason: 'the server keeps sessions now', next: 'resumed' })
+    }
+    const { clock, onReady } = this.#options
+    const signal = this.#work.signal
+    this.#phase = 'online'
+    for (const timer of this.#timers) timer.cancel()
+    const inbox = new PlainInbox({ ...this.#options, signal })
+    const outbox = new PlainOutbox({
+      ...this.#options,
+      signal,
+      sender: { id: Number(frame.value.ai_id), name: frame.value.ai_name },
+      onSent: () => inbox.hurry(),
+    })
+    this.#inbox = inbox
+    this.#outbox = outbox
+    onReady('plain v1 server')
+    this.#subscribe()
+    this.#timers = [clock.setTimer(pingMs, () => this.#watch())]
+    this.#working = Promise.all([inbox.run(), outbox.run()])
+  }
+
+  /** Shows that the agent is there, and finds out whether the server is. */
+  #watch(): void {
+    const { clock, limits } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#heardMs > limits.silenceMs) {
+      this.#end({ code: 1000, reason: 'nothing was heard of the server' })
+      this.#connection.terminate()
+      return
+    }
+    this.#connection.ping()
+    if (nowMs - this.#subscribedMs >= subscribeMs) this.#subscribe()
+    this.#timers = [clock.setTimer(pingMs, () => this.#watch())]
+  }
+
+  #subscribe(): void {
+    if (this.#phase !== 'online' || this.#ownEnd !== undefined) return
+    this.#subscribedMs = this.#options.clock.monotonicMs()
+    this.#connection.send('{"type":"subscribe","subscription":"messages"}')
+  }
+
+  #heard(): void {
+    this.#heardMs = this.#options.clock.monotonicMs()
+  }
+
+  #late(): void {
+    this.#end({ code: 1000, reason: 'the handshake took too long' })
+    this.#connection.terminate()
+  }
+
+  #end(end: ConnectionEnd): void {
+    if (this.#ownEnd !== undefined || this.#phase === 'closed') return
+    const { clock, log } = this.#options
+    log.debug('session:connection:ended', { reason: end.reason })
+    this.#ownEnd = end
+    this.#work.abort()
+    for (const timer of this.#timers) timer.cancel()
+    this.#connection.close(end.code, end.reason)
+    // A peer that is gone answers no handshake.
+    this.#timers = [clock.setTimer(closeHandshakeMs, () => this.#connection.terminate())]
+  }
+}
+
+const pingMs = 10_000
+/** By default a server asks after 15 minutes without one. */
+const subscribeMs = 4 * 60_000
+const closeHandshakeMs = 2_000

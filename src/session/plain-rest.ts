@@ -1,0 +1,153 @@
+import type * as v from 'valibot'
+import { PerduraError, toError } from '../errors.ts'
+import { isJsonObject, type JsonObject } from '../json.ts'
+import type { Clock } from '../platform/clock.ts'
+import { requestJson, type JsonAnswer } from '../platform/http-json.ts'
+import type { Http, HttpAddress } from '../platform/http.ts'
+import type { Log } from '../platform/log.ts'
+import type { Random } from '../platform/random.ts'
+import { parse } from '../protocol/parse.ts'
+import { RequestBudget } from './plain-budget.ts'
+import type { SessionCredentials } from './session.ts'
+
+export interface PlainRestOptions {
+  readonly http: Http
+  readonly address: HttpAddress
+  readonly credentials: SessionCredentials
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** What came of a request: an answer; certainly nothing; or nobody knows. */
+export type RestOutcome =
+  | { readonly kind: 'answered'; readonly status: number; readonly body: JsonAnswer['body'] }
+  | { readonly kind: 'not-done'; readonly error: PerduraError }
+  | { readonly kind: 'unknown'; readonly error: PerduraError }
+
+const timeoutMs = 10_000
+const troubleMinMs = 2_000
+const troubleMaxMs = 60_000
+
+/**
+ * REST of a plain v1 server: within its limits, and with a token that it takes. A 401 says little there, since it is also
+ * what a server answers that cannot reach its database: the token is replaced once, and if that does not help, the
+ * server is left alone for a while, longer each time, since all agents of a server share 100 calls a minute for tokens.
+ */
+export class PlainRest {
+  readonly #options: PlainRestOptions
+  readonly #budget: RequestBudget
+  #troubles = 0
+
+  constructor(options: PlainRestOptions) {
+    this.#options = options
+    this.#budget = new RequestBudget(options.clock)
+  }
+
+  /** Reads something; rejects with a retryable error for whatever is not what was asked for. */
+  async read<Schema extends v.GenericSchema>(
+    path: string,
+    schema: Schema,
+    signal: AbortSignal,
+  ): Promise<v.InferOutput<Schema>> {
+    const found = await this.find(path, schema, signal)
+    if (found === undefined) throw broken(path, 'status 404')
+    return found
+  }
+
+  /** The same, and undefined for what the server says is not there. */
+  async find<Schema extends v.GenericSchema>(
+    path: string,
+    schema: Schema,
+    signal: AbortSignal,
+  ): Promise<v.InferOutput<Schema> | undefined> {
+    const outcome = await this.request('GET', path, undefined, signal)
+    if (outcome.kind !== 'answered') throw outcome.error
+    const { status, body } = outcome
+    if (status === 404 && isJsonObject(body) && body['success'] === false) return undefined
+    if (status !== 200) throw broken(path, `status ${status}`)
+    const parsed = parse(schema, body)
+    if (!parsed.ok) throw broken(path, `what cannot be read at "${parsed.path}"`)
+    return parsed.value
+  }
+
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    body: JsonObject | undefined,
+    signal: AbortSignal,
+  ): Promise<RestOutcome> {
+    const { credentials, log } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      if (!(await this.#budget.take(signal))) return notDone('the session ends')
+      let token: string
+      try {
+        token = (await credentials.access()).token
+      } catch (thrown) {
+        const error = toError(thrown)
+        log.debug('session:token:failed', { error })
+        this.#trouble(error instanceof PerduraError ? error.details['retry_after'] : undefined)
+        return notDone(error.message)
+      }
+      const outcome = await this.#ask(method, path, { body, token, signal })
+      if (outcome.kind !== 'answered') return outcome
+      if (outcome.status === 401) {
+        credentials.invalidate(token)
+        if (attempt === 1) continue
+        this.#trouble()
+        return notDone('the server does not take a fresh token')
+      }
+      if (outcome.status === 429) {
+        this.#trouble(isJsonObject(outcome.body) ? outcome.body['retry_after'] : undefined)
+        return notDone('the server has been asked too often')
+      }
+      this.#troubles = 0
+      return outcome
+    }
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    call: { readonly body: JsonObject | undefined; readonly token: string; readonly signal: AbortSignal },
+  ): Promise<RestOutcome> {
+    const { http, address } = this.#options
+    const { body, token, signal } = call
+    if (signal.aborted) return notDone('the session ends')
+    try {
+      const answer = await requestJson(
+        http,
+        address,
+        {
+          method,
+          path: `/api/v1${path}`,
+          headers: { authorization: `Bearer ${token}` },
+          ...(body !== undefined && { body }),
+        },
+        { timeoutMs, signal },
+      )
+      return { kind: 'answered', status: answer.status, body: answer.body }
+    } catch (thrown) {
+      if (!(thrown instanceof PerduraError)) throw thrown
+      return { kind: thrown.details['reason'] === 'refused' ? 'not-done' : 'unknown', error: thrown }
+    }
+  }
+
+  /** Leaves the server alone, for as long as it says, or longer each time. */
+  #trouble(retryAfterS?: unknown): void {
+    const { random } = this.#options
+    const asked = typeof retryAfterS === 'number' && retryAfterS > 0 ? Math.min(retryAfterS, 3_600) * 1_000 : 0
+    const capMs = Math.min(troubleMaxMs, troubleMinMs * 2 ** Math.min(this.#troubles, 10))
+    this.#troubles += 1
+    this.#budget.pause(asked + capMs * (0.5 + random.fraction() / 2))
+  }
+}
+
+function notDone(why: string): RestOutcome {
+  return { kind: 'not-done', error: new PerduraError('ERR_HUB_UNREACHABLE', `nothing was asked: ${why}`) }
+}
+
+function broken(path: string, what: string): PerduraError {
+  const call = path.replace(/\?.*/, '')
+  return new PerduraError('ERR_HUB_PROTOCOL', `the server answered ${call} with ${what}: it is asked again later`)
+}
