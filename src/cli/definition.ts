@@ -20,10 +20,9 @@ export interface Target {
 
 /**
  * What `run` and `up` were given: a file, the name of an agent that was started before, or nothing, which is agent
- * Ada with the reflex mind. `--name` gives a reflex agent, or the file's agent, another name.
+ * Ada. Ada and Bo have the reflex mind where they were never started. `--name` gives a reflex agent, or the file's agent, another name.
  */
-export function resolveTarget(call: Call): Target {
-  const argument = call.arguments[0]
+export function resolveTarget(call: Call, argument = call.arguments[0]): Target {
   const chosen = call.text('name')
   if (chosen !== undefined) checkAgentName(chosen)
   if (argument === undefined)
@@ -38,7 +37,7 @@ export function resolveTarget(call: Call): Target {
   }
   const known = knownTarget(call, argument)
   if (known !== undefined) return known
-  if (argument === 'Ada') return { launch: { kind: 'reflex' }, name: argument }
+  if (argument === 'Ada' || argument === 'Bo') return { launch: { kind: 'reflex' }, name: argument }
   if (existsSync(`${argument}.ts`)) {
     throw new PerduraError(
       'ERR_NO_SUCH_AGENT',
@@ -60,11 +59,11 @@ function looksLikeFile(argument: string): boolean {
   return /[/\\]|\.[cm]?[jt]s$/.test(argument)
 }
 
-/** Loads the definition, under `target.name` where it has one. */
-export async function loadDefinition(target: Target): Promise<AgentDefinition> {
+/** Loads the definition, under `target.name` where it has one. With the reflex mind, it greets another agent. */
+export async function loadDefinition(target: Target, greet?: string): Promise<AgentDefinition> {
   if (target.launch.kind === 'reflex') {
     const { reflexAgent } = await import('../mind/reflex/reflex.ts')
-    return reflexAgent(target.name ?? 'Ada') as unknown as AgentDefinition
+    return reflexAgent(target.name ?? 'Ada', { greet }) as unknown as AgentDefinition
   }
   const definition = await importDefinition(target.launch.path)
   return target.name === undefined || target.name === definition.name

@@ -40,6 +40,8 @@ export interface HubRecord {
   readonly instance: string
   readonly startedAt: number
   readonly addresses: readonly PortAddress[]
+  /** The process that restarts it; null when it runs by itself. */
+  readonly supervisorPid: number | null
   /** Agents that have a session over a connection, as of a second ago. */
   readonly connected: number
 }
@@ -47,7 +49,7 @@ export interface HubRecord {
 export function readHubRecord(disk: Disk, path: string): HubRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, startedAt, addresses, connected } = value
+  const { pid, identity, instance, startedAt, addresses, supervisorPid, connected } = value
   if (typeof pid !== 'number' || typeof identity !== 'string' || !Array.isArray(addresses)) return undefined
   return {
     pid,
@@ -55,6 +57,7 @@ export function readHubRecord(disk: Disk, path: string): HubRecord | undefined {
     instance: typeof instance === 'string' ? instance : '',
     startedAt: typeof startedAt === 'number' ? startedAt : 0,
     addresses: (addresses as unknown[]).flatMap((address) => portAddress(address) ?? []),
+    supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
     connected: typeof connected === 'number' ? connected : 0,
   }
 }

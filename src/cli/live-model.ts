@@ -1,9 +1,9 @@
 import { noCounters, type Counters } from '../runtime/counters.ts'
 import type { Totals } from '../runtime/queries.ts'
 import type { ChildState } from '../supervisor/child.ts'
-import type { Activity, ProcessMessage } from './process-messages.ts'
+import type { Activity, ProcessMessage, SessionFigures } from './process-messages.ts'
 
-/** What `up` knows about its agent; changed by what the supervisor and the agent's process tell. */
+/** What `up` knows about one of its processes, an agent's or the hub's; changed by what the supervisor and the agent's process tell. */
 export class LiveModel {
   agent: string
   state: ChildState = { name: 'stopped' }
@@ -15,7 +15,11 @@ export class LiveModel {
   /** From the death of a process to its successor's being ready. */
   lastRecoveryMs: number | undefined
   /** As the database of the agent has it. */
-  totals: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0 }
+  totals: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0, outgoing: 0 }
+  /** How the agent stands at its hub. */
+  session: SessionFigures = null
+  /** Of a hub: how many agents are connected; undefined for an agent. */
+  connected: number | undefined
   /** Why the last process did not become ready. */
   failure: { readonly code: string; readonly message: string } | undefined
   readonly activity: Activity[] = []
@@ -46,7 +50,10 @@ export class LiveModel {
 
   entered(state: ChildState): void {
     this.state = state
-    if (state.name !== 'running') this.readySince = undefined
+    if (state.name === 'running') return
+    this.readySince = undefined
+    this.session = null
+    if (this.connected !== undefined) this.connected = 0
   }
 
   /** A process ended; `monotonicMs` and wall-clock time are of that moment. */
@@ -64,10 +71,8 @@ export class LiveModel {
         this.agent = message.name
         break
       case 'ready': {
-        if (this.#diedMs !== undefined) this.lastRecoveryMs = monotonicMs - this.#diedMs
-        this.#diedMs = undefined
-        this.failure = undefined
-        this.readySince = at
+        this.#ready(monotonicMs, at)
+        this.session = message.session
         this.ingressUrl = message.ingressUrl
         this.#first ??= message.totals
         this.totals = message.totals
@@ -76,7 +81,12 @@ export class LiveModel {
       case 'activity':
         this.#current = message.counters
         this.totals = message.totals
+        this.session = message.session
         for (const line of message.lines) this.add(line)
+        break
+      case 'hub':
+        if (this.readySince === undefined) this.#ready(monotonicMs, at)
+        this.connected = message.connected
         break
       case 'failed':
         this.failure = { code: message.code, message: message.message }
@@ -84,6 +94,13 @@ export class LiveModel {
       case 'stop':
         break
     }
+  }
+
+  #ready(monotonicMs: number, at: number): void {
+    if (this.#diedMs !== undefined) this.lastRecoveryMs = monotonicMs - this.#diedMs
+    this.#diedMs = undefined
+    this.failure = undefined
+    this.readySince = at
   }
 
   add(activity: Activity): void {

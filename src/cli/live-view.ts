@@ -1,7 +1,7 @@
 import { formatDuration } from '../duration.ts'
 import type { LiveModel } from './live-model.ts'
 import { displayWidth, fit, formatTime, oneLine, type Style } from './output.ts'
-import type { Activity } from './process-messages.ts'
+import type { Activity, SessionFigures } from './process-messages.ts'
 
 export interface ViewSize {
   readonly columns: number
@@ -17,12 +17,12 @@ export interface ViewOptions {
   readonly keys: boolean
 }
 
-interface Segment {
+export interface Segment {
   readonly text: string
   readonly style?: Style
 }
 
-/** The live view of `up`, as the lines of a screen. */
+/** The live view of `up` of one agent, as the lines of a screen. */
 export function renderLive(model: LiveModel, options: ViewOptions): string[] {
   const { size, now } = options
   const { counters } = model
@@ -44,6 +44,7 @@ export function renderLive(model: LiveModel, options: ViewOptions): string[] {
       ['set aside', model.totals.dead],
       ['unread', model.totals.unread],
     ]),
+    ...(model.session === null ? [] : [sessionLine(model.session, now)]),
     [],
   ]
   const footer: Segment[][] = [
@@ -86,6 +87,7 @@ const marks = {
   dead: { mark: '✗', style: 'red' },
   refused: { mark: '✗', style: 'red' },
   process: { mark: '·', style: 'yellow' },
+  session: { mark: '~', style: 'cyan' },
 } as const satisfies Record<Activity['kind'], { mark: string; style: Style }>
 
 function stateSegments(model: LiveModel, now: number): Segment[] {
@@ -120,7 +122,21 @@ function figures(pairs: readonly (readonly [string, string | number])[]): Segmen
   ])
 }
 
-function activitySegments(activity: Activity, now: number): Segment[] {
+function sessionLine(
+  { state, reason, since, generation }: NonNullable<SessionFigures>,
+  now: number,
+): Segment[] {
+  return [
+    { text: ' session ', style: 'dim' },
+    { text: state, style: state === 'online' ? 'green' : 'yellow' },
+    {
+      text: `  for ${formatDuration(Math.max(0, now - since))}: ${oneLine(reason)}; generation ${generation}`,
+      style: 'dim',
+    },
+  ]
+}
+
+export function activitySegments(activity: Activity, now: number): Segment[] {
   const { mark, style } = marks[activity.kind]
   return [
     { text: ` ${formatTime(activity.at, now)} `, style: 'dim' },
@@ -132,7 +148,7 @@ function activitySegments(activity: Activity, now: number): Segment[] {
 }
 
 /** Cut to the width before it is painted: what paints takes no columns. */
-function compose(segments: readonly Segment[], columns: number, paint: ViewOptions['paint']): string {
+export function compose(segments: readonly Segment[], columns: number, paint: ViewOptions['paint']): string {
   let rest = columns
   let line = ''
   for (const { text, style } of segments) {

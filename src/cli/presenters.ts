@@ -1,53 +1,64 @@
 import { terminal } from '../queue/outbox.ts'
 import type { Call } from './call.ts'
+import { renderFleet, type FleetMember } from './fleet-view.ts'
 import type { LiveModel } from './live-model.ts'
 import { describeActivity, renderLive } from './live-view.ts'
-import { formatTime, oneLine, printable } from './output.ts'
+import { formatTime, oneLine, printable, type Style } from './output.ts'
 import type { Activity, ProcessMessage } from './process-messages.ts'
 import { Screen } from './screen.ts'
 
 type ReadyMessage = ProcessMessage & { readonly type: 'ready' }
+type HubMessage = ProcessMessage & { readonly type: 'hub' }
 
 /** How `up` shows what happens. */
 export interface Presenter {
   open(): void
-  ready(message: ReadyMessage): void
-  happened(activity: Activity): void
-  /** A line that the agent's process wrote by itself. */
-  childLine(line: string): void
+  ready(model: LiveModel, message: ReadyMessage): void
+  hub(model: LiveModel, message: HubMessage): void
+  happened(model: LiveModel, activity: Activity): void
+  /** A line that the process wrote by itself. */
+  childLine(model: LiveModel, line: string): void
   stopping(reason: string): void
   /** Something about the model is not as it was. */
-  changed(): void
+  changed(model: LiveModel): void
   close(): void
 }
 
 /** One line for each thing: for logs, pipes, service managers. */
 export class LinePresenter implements Presenter {
   readonly #call: Call
-  readonly #model: LiveModel
+  readonly #members: readonly FleetMember[]
+  #hubPid: number | undefined
 
-  constructor(call: Call, model: LiveModel) {
+  constructor(call: Call, members: readonly FleetMember[]) {
     this.#call = call
-    this.#model = model
+    this.#members = members
   }
 
   open(): void {
-    const { output } = this.#call
-    output.note(`starting ${this.#model.agent} (${this.#call.home})`)
+    const names = this.#members.map(({ model }) => model.agent).join(', ')
+    this.#call.output.note(`starting ${names} (${this.#call.home})`)
   }
 
-  ready(message: ReadyMessage): void {
-    for (const line of readyLines(this.#call, this.#model, message)) this.#call.output.line(line)
+  ready(model: LiveModel, message: ReadyMessage): void {
+    for (const line of readyLines(this.#call, model, message)) this.#call.output.line(line)
   }
 
-  happened(activity: Activity): void {
+  hub(model: LiveModel, message: HubMessage): void {
+    if (message.pid !== this.#hubPid) this.#call.output.line(hubLine(model, message))
+    this.#hubPid = message.pid
+  }
+
+  happened(model: LiveModel, activity: Activity): void {
+    const who = this.#members.length > 1 ? `${model.agent} ` : ''
     const own = activity.kind === 'out' && activity.text.startsWith(`${terminal}: `)
     // What the agent says to the person is what the person is here for; it may have more than one line.
-    if (own) this.#call.output.line(`${formatTime(activity.at, Date.now())} → ${printable(activity.text)}`)
-    else this.#call.output.line(describeActivity(activity, Date.now()))
+    if (own) {
+      this.#call.output.line(`${who}${formatTime(activity.at, Date.now())} → ${printable(activity.text)}`)
+    } else this.#call.output.line(`${who}${describeActivity(activity, Date.now())}`)
   }
 
-  childLine(line: string): void {
+  childLine(_model: LiveModel, line: string): void {
     this.#call.output.note(line)
   }
 
@@ -55,17 +66,19 @@ export class LinePresenter implements Presenter {
     this.#call.output.note(`stopping (${reason})`)
   }
 
-  changed(): void {
-    const { state } = this.#model
+  changed({ agent, state }: LiveModel): void {
     if (state.name === 'backing-off' && state.delayMs > 0) {
-      this.#call.output.note(`starting again in ${Math.round(state.delayMs)} ms`)
+      const who = this.#members.length > 1 ? `${agent}: ` : ''
+      this.#call.output.note(`${who}starting again in ${Math.round(state.delayMs)} ms`)
     }
   }
 
   close(): void {
-    const { agent, kills, restarts, failure } = this.#model
-    if (failure === undefined)
-      this.#call.output.note(`${agent} is stopped; kills ${kills}, restarts ${restarts}`)
+    for (const { model } of this.#members) {
+      const { agent, kills, restarts, failure } = model
+      if (failure === undefined)
+        this.#call.output.note(`${agent} is stopped; kills ${kills}, restarts ${restarts}`)
+    }
   }
 }
 
@@ -75,23 +88,28 @@ const tickMs = 1_000
 /** The live view on a terminal. */
 export class ScreenPresenter implements Presenter {
   readonly #call: Call
-  readonly #model: LiveModel
+  readonly #members: readonly FleetMember[]
+  readonly #hubUrl: string | undefined
   readonly #screen: Screen
   #frame: NodeJS.Timeout | undefined
   #tick: NodeJS.Timeout | undefined
+  #hubPid: number | undefined
   readonly #repaint = (): void => this.changed()
 
   constructor(
     call: Call,
-    model: LiveModel,
-    actions: { readonly kill: () => void; readonly stop: () => void },
+    members: readonly FleetMember[],
+    hubUrl: string | undefined,
+    actions: { readonly kill: (key: string) => void; readonly stop: () => void },
   ) {
     this.#call = call
-    this.#model = model
-    this.#screen = new Screen((key) => {
-      if (key === 'k' || key === 'K') actions.kill()
+    this.#members = members
+    this.#hubUrl = hubUrl
+    this.#screen = new Screen((pressed) => {
+      const key = pressed.toLowerCase()
+      if (/^[kh1-9]$/.test(key)) actions.kill(key)
       // Ctrl-C and Ctrl-D are ordinary keys here: the terminal passes everything on.
-      if (key === 'q' || key === 'Q' || key === '\u0003' || key === '\u0004') actions.stop()
+      if (key === 'q' || key === '\u0003' || key === '\u0004') actions.stop()
     })
   }
 
@@ -102,17 +120,23 @@ export class ScreenPresenter implements Presenter {
     this.changed()
   }
 
-  ready(message: ReadyMessage): void {
-    const [first = ''] = readyLines(this.#call, this.#model, message)
-    this.#model.add({ at: Date.now(), kind: 'process', text: first })
+  ready(model: LiveModel, message: ReadyMessage): void {
+    const [first = ''] = readyLines(this.#call, model, message)
+    model.add({ at: Date.now(), kind: 'process', text: first })
+  }
+
+  hub(model: LiveModel, message: HubMessage): void {
+    if (message.pid !== this.#hubPid)
+      model.add({ at: Date.now(), kind: 'process', text: hubLine(model, message) })
+    this.#hubPid = message.pid
   }
 
   happened(): void {
     // The model has it, and `changed` follows.
   }
 
-  childLine(line: string): void {
-    this.#model.add({ at: Date.now(), kind: 'process', text: oneLine(line) })
+  childLine(model: LiveModel, line: string): void {
+    model.add({ at: Date.now(), kind: 'process', text: oneLine(line) })
     this.changed()
   }
 
@@ -132,24 +156,32 @@ export class ScreenPresenter implements Presenter {
     clearInterval(this.#tick)
     process.stdout.off('resize', this.#repaint)
     this.#screen.close()
-    const { agent, kills, restarts, cameIn, tookEffect, failure } = this.#model
-    if (failure !== undefined) return
-    this.#call.output.note(
-      `${agent} is stopped. Came in ${cameIn}, took effect ${tookEffect}, kills ${kills}, restarts ${restarts}.`,
-    )
+    for (const { model } of this.#members) {
+      const { agent, kills, restarts, cameIn, tookEffect, failure, connected } = model
+      if (failure !== undefined) continue
+      const figures = connected === undefined ? `Came in ${cameIn}, took effect ${tookEffect}, ` : ''
+      this.#call.output.note(`${agent} is stopped. ${figures}kills ${kills}, restarts ${restarts}.`)
+    }
   }
 
   #paint(): void {
-    this.#screen.paint(
-      renderLive(this.#model, {
-        size: this.#screen.size,
-        now: Date.now(),
-        paint: (style, text) => this.#call.output.paint(style, text),
-        hint: (command) => this.#call.hint(command),
-        keys: this.#screen.hasKeys,
-      }),
-    )
+    const options = {
+      size: this.#screen.size,
+      now: Date.now(),
+      paint: (style: Style, text: string) => this.#call.output.paint(style, text),
+      hint: (command: string) => this.#call.hint(command),
+      keys: this.#screen.hasKeys,
+    }
+    const [only, ...others] = this.#members
+    if (only !== undefined && others.length === 0) this.#screen.paint(renderLive(only.model, options))
+    else this.#screen.paint(renderFleet(this.#members, this.#hubUrl, options))
   }
+}
+
+function hubLine({ lastRecoveryMs }: LiveModel, { pid, url }: HubMessage): string {
+  return lastRecoveryMs === undefined
+    ? `the hub is ready at ${url} (process ${pid})`
+    : `the hub is ready again after ${Math.round(lastRecoveryMs)} ms (process ${pid})`
 }
 
 function readyLines(call: Call, model: LiveModel, message: ReadyMessage): string[] {

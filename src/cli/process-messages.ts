@@ -1,14 +1,28 @@
 import type { Agent } from '../runtime/agent.ts'
 import type { Counters } from '../runtime/counters.ts'
+import type { LiveSession } from '../runtime/live-session.ts'
 import { totals, type Totals } from '../runtime/queries.ts'
 
 /** What happened, as the live view shows it. */
 export interface Activity {
   /** Wall-clock ms. */
   readonly at: number
-  readonly kind: 'in' | 'duplicate' | 'out' | 'done' | 'failed' | 'parked' | 'dead' | 'refused' | 'process'
+  readonly kind:
+    | 'in'
+    | 'duplicate'
+    | 'out'
+    | 'done'
+    | 'failed'
+    | 'parked'
+    | 'dead'
+    | 'refused'
+    | 'process'
+    | 'session'
   readonly text: string
 }
+
+/** How the agent stands at its hub; null without one. */
+export type SessionFigures = (LiveSession & { readonly generation: number }) | null
 
 /** What an agent process tells the process that keeps it running. */
 export type ProcessMessage =
@@ -22,11 +36,13 @@ export type ProcessMessage =
       readonly interruptedTurns: number
       readonly ingressUrl: string
       readonly totals: Totals
+      readonly session: SessionFigures
     }
   | {
       readonly type: 'activity'
       readonly counters: Counters
       readonly totals: Totals
+      readonly session: SessionFigures
       readonly lines: readonly Activity[]
     }
   /** The hub's process is ready, or another number of agents is connected to it. */
@@ -51,6 +67,8 @@ export class ActivityReport {
   readonly #agent: Pick<Agent, 'on' | 'reader'>
   readonly #counters: Counters
   readonly #send: (message: ProcessMessage) => Promise<void>
+  readonly #session: () => SessionFigures
+  #sessionText = ''
   #sending = false
   #closed = false
   #lines: Activity[] = []
@@ -61,10 +79,12 @@ export class ActivityReport {
     agent: Pick<Agent, 'on' | 'reader'>,
     counters: Counters,
     send: (message: ProcessMessage) => Promise<void>,
+    session: () => SessionFigures = () => null,
   ) {
     this.#agent = agent
     this.#counters = counters
     this.#send = send
+    this.#session = session
     agent.on('inbox:entry:accepted', ({ from, text }) => this.#add('in', `${from}: ${text}`))
     agent.on('inbox:entry:duplicate', ({ position, from }) =>
       this.#add('duplicate', `from ${from}, the same as turn ${position}`),
@@ -84,6 +104,13 @@ export class ActivityReport {
     agent.on('turn:dead', ({ turn, reason }) => this.#add('dead', `turn ${turn}: ${reason}`))
     agent.on('outbox:message:committed', ({ to, text }) => this.#add('out', `${to}: ${text}`))
     agent.on('outbox:message:delivered', () => this.#schedule())
+    agent.on('session:state:changed', ({ state, reason }) => {
+      const text = `session ${state}: ${reason}`
+      const isNews = (state === 'online' || state === 'waiting') && text !== this.#sessionText
+      if (isNews) this.#add('session', text)
+      else this.#schedule()
+      if (isNews) this.#sessionText = text
+    })
     // From here on there is no database to take the totals from.
     agent.on('agent:stop:done', () => this.#close())
     agent.on('outbox:message:refused', ({ to, error }) => this.#add('refused', `${to}: ${error}`))
@@ -101,6 +128,7 @@ export class ActivityReport {
       type: 'activity',
       counters: { ...this.#counters },
       totals: totals(this.#agent.reader),
+      session: this.#session(),
       lines,
     })
     void sent.then(() => {

@@ -1,4 +1,4 @@
-import { assertNotFenced, type Actor } from './publishing.ts'
+import { assertNotFenced, settleClaim, type Actor } from './publishing.ts'
 import { advanceAcked, readStream } from './streams.ts'
 import type { HubTx } from './storage.ts'
 
@@ -12,6 +12,7 @@ export async function acknowledge(
   now: number,
 ): Promise<AckOutcome> {
   await assertNotFenced(tx, actor)
+  await settleClaim(tx, actor)
   const stream = await readStream(tx, actor.aiId)
   if (stream.epoch !== epoch) return 'resume_again'
   if (position > stream.top) return 'beyond'

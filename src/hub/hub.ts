@@ -65,6 +65,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     streamLimits,
     nodeId: random.uuid(),
     authenticate: (token) => auth.authenticate(token),
+    revalidate: (who) => auth.revalidate(who),
   }
   const rest = createRest({
     storage,
@@ -74,6 +75,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     log,
     limits: streamLimits,
     onPublished: (recipients) => relay.registry.wake(recipients),
+    present: () => relay.registry.present(),
     ...(options.requestsPerMinute !== undefined && { requestsPerMinute: options.requestsPerMinute }),
   })
   const sweeper = new Sweeper(options, (now) => {

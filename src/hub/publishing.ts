@@ -71,6 +71,14 @@ export async function assertNotFenced(tx: HubReader, { aiId, generation }: Actor
   )
 }
 
+/**
+ * Who numbers or acknowledges has its generation on its disk: the claim that it came with has done its work. Left standing,
+ * a copy of its folder that has the same claim could take the session back, and would not be fenced.
+ */
+export async function settleClaim(tx: HubTx, { aiId }: Actor): Promise<void> {
+  await tx.run("UPDATE holders SET claim = '' WHERE ai_id = ? AND claim <> ''", aiId)
+}
+
 /** Takes a message in under the id that its sender gave it, or tells what became of it before. */
 export async function publishOnce(
   tx: HubTx,
@@ -116,6 +124,7 @@ export async function publishInOrder(
   { now, random }: { readonly now: number; readonly random: Random },
 ): Promise<PublishOutcome> {
   await assertNotFenced(tx, sender)
+  await settleClaim(tx, sender)
   const producer = await readProducer(tx, sender.aiId)
   if (producer.epoch !== producerEpoch) return { kind: 'resume_again' }
   if (seq > producer.verdictSeq + 1) return { kind: 'expected', seq: producer.verdictSeq + 1 }

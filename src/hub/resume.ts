@@ -3,7 +3,7 @@ import type { Random } from '../platform/random.ts'
 import { markSeen } from './profiles.ts'
 import { idOfSeq, readProducer, renumber, type Producer } from './publishing.ts'
 import { adoptSession } from './resumable-session.ts'
-import { advanceAcked, messageIdAt, readStream, rewindAcked, type Stream } from './streams.ts'
+import { advanceAcked, markAt, readStream, rewindAcked, type Stream } from './streams.ts'
 import type { HubReader, HubTx } from './storage.ts'
 
 /** Who has the agent's current generation. */
@@ -141,8 +141,8 @@ async function readsSameStream(
   if (rx === undefined) return true
   if (rx.epoch !== stream.epoch || rx.offset > stream.top) return false
   if (rx.last_id === null || rx.offset < stream.floor) return true
-  const id = await messageIdAt(tx, aiId, stream, rx.offset)
-  return id === undefined || id === rx.last_id
+  const mark = await markAt(tx, aiId, stream, rx.offset)
+  return mark === undefined || mark === rx.last_id
 }
 
 async function numbersAlike(

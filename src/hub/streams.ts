@@ -24,7 +24,7 @@ export interface Stream {
   readonly epoch: string
   /** Everything up to it is gone. */
   readonly floor: number
-  /** The message that was at the floor: tells whether a reader that stands there means the same stream. */
+  /** The mark of the entry at the floor: tells whether a reader that stands there means the same stream. */
   readonly floorId: string | undefined
   readonly acked: number
   readonly top: number
@@ -132,20 +132,28 @@ export async function rewindAcked(tx: HubTx, aiId: number, to: number): Promise<
   )
 }
 
-/** The message at a position, where that is still known. */
-export async function messageIdAt(
+/**
+ * Names one entry of one history. The id of its message would not do: a hub that was put back takes the same message in
+ * again, at the same position perhaps, behind others than before. The row and the moment are never both the same again.
+ */
+function markOf(entry: { readonly message: number; readonly appended_at: number }): string {
+  return `${entry.message}.${entry.appended_at}`
+}
+
+/** The mark of the entry at a position, where that is still known. */
+export async function markAt(
   reader: HubReader,
   aiId: number,
   stream: Stream,
   position: number,
 ): Promise<string | undefined> {
   if (position === stream.floor) return stream.floorId
-  const row = await reader.get<{ message_id: string }>(
-    'SELECT message_id FROM entries WHERE ai_id = ? AND position = ?',
+  const row = await reader.get<{ message: number; appended_at: number }>(
+    'SELECT message, appended_at FROM entries WHERE ai_id = ? AND position = ?',
     aiId,
     position,
   )
-  return row?.message_id
+  return row === undefined ? undefined : markOf(row)
 }
 
 /** What is sent for an entry: the message, or that it is there no more. */
@@ -153,6 +161,7 @@ export type StreamItem =
   | {
       readonly kind: 'message'
       readonly position: number
+      readonly mark: string
       readonly sizeBytes: number
       readonly messageId: string
       readonly senderId: number
@@ -174,6 +183,8 @@ export type StreamItem =
 
 interface EntryRow {
   readonly position: number
+  readonly message: number
+  readonly appended_at: number
   readonly size_bytes: number
   readonly message_id: string
   readonly sender_id: number | null
@@ -208,7 +219,7 @@ export async function readPage(
   }
   let bytes = 0
   for (const row of await reader.all<EntryRow>(
-    `SELECT entries.position, entries.size_bytes, entries.message_id, sender_id, profiles.name AS sender_name,
+    `SELECT entries.position, entries.message, appended_at, entries.size_bytes, entries.message_id, sender_id, profiles.name AS sender_name,
        conversation_id, subject, content, message_type, metadata, messages.created_at, deleted_at
      FROM entries LEFT JOIN messages ON messages.id = entries.message
        LEFT JOIN profiles ON profiles.id = messages.sender_id
@@ -227,11 +238,12 @@ export async function readPage(
 function toItem(row: EntryRow): StreamItem {
   const { position, message_id: messageId, content, sender_id: senderId, sender_name: senderName } = row
   if (content === null || senderId === null || senderName === null || row.deleted_at !== null) {
-    return { kind: 'gap', from: position, to: position, lastId: messageId, reason: 'deleted' }
+    return { kind: 'gap', from: position, to: position, lastId: markOf(row), reason: 'deleted' }
   }
   return {
     kind: 'message',
     position,
+    mark: markOf(row),
     sizeBytes: row.size_bytes,
     messageId,
     senderId,
@@ -278,11 +290,11 @@ async function sweepStream(
 ): Promise<number> {
   const rows = await tx.all<{
     position: number
-    message_id: string
+    message: number
     appended_at: number
     acked_at: number | null
   }>(
-    'SELECT position, message_id, appended_at, acked_at FROM entries WHERE ai_id = ? ORDER BY position LIMIT ?',
+    'SELECT position, message, appended_at, acked_at FROM entries WHERE ai_id = ? ORDER BY position LIMIT ?',
     aiId,
     countMax,
   )
@@ -297,7 +309,7 @@ async function sweepStream(
   await tx.run(
     'UPDATE streams SET floor = ?, floor_id = ? WHERE ai_id = ?',
     last.position,
-    last.message_id,
+    markOf(last),
     aiId,
   )
   return firstKept === -1 ? rows.length : firstKept

@@ -62,6 +62,8 @@ export const messageFrame = v.object({
   type: v.literal('message'),
   epoch: lineage,
   offset: positive,
+  /** Names this entry of this stream, for `rx.last_id`: a message that a hub has taken in again has another one. */
+  mark: v.optional(label),
   message_id: label,
   sender_id: positive,
   sender_name: name,
@@ -92,7 +94,7 @@ export const gapFrame = v.object({
   epoch: lineage,
   from: positive,
   to: positive,
-  /** The message that was at `to`: the reader stands there now, and names it when it resumes. */
+  /** The mark of the entry that was at `to`: the reader stands there now, and names it when it resumes. */
   last_id: label,
   reason: v.string(),
 })

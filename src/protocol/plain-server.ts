@@ -45,7 +45,9 @@ export type PlainMessage = v.InferOutput<typeof plainMessage>
  * fraction out where it is 0, and leave the zone out in some columns, which then is UTC.
  */
 export function plainTimeUs(text: string | null | undefined): number {
-  const parts = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?$/.exec(text ?? '')
+  const parts = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?$/.exec(
+    text ?? '',
+  )
   if (parts === null) return 0
   const [, date, time, fraction = '', zone = 'Z'] = parts
   const seconds = Date.parse(`${date}T${time}${zone}`)

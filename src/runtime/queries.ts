@@ -95,6 +95,8 @@ export interface Totals {
   readonly dead: number
   /** Messages that the person at the terminal has not been shown. */
   readonly unread: number
+  /** Messages to other agents without a verdict. */
+  readonly outgoing: number
 }
 
 export function totals(reader: Reader): Totals {
@@ -106,6 +108,7 @@ export function totals(reader: Reader): Totals {
     parked: count(`inbox WHERE status = 'parked'`),
     dead: count('dead_letters'),
     unread: count(`outbox WHERE status = 'pending' AND recipient = '${terminal}'`),
+    outgoing: count(`outbox WHERE status = 'pending' AND recipient <> '${terminal}'`),
   }
 }
 

@@ -52,6 +52,7 @@ export class PlainInbox {
 
   constructor(options: PlainInboxOptions) {
     this.#options = options
+    options.signal.addEventListener('abort', () => this.#nap?.abort())
   }
 
   /** Polls until its signal aborts; resolves when nothing is being written any more. */
@@ -89,7 +90,7 @@ export class PlainInbox {
       const delayMs = this.#dueMs - clock.monotonicMs()
       if (delayMs <= 0) return
       this.#nap = new AbortController()
-      await sleep(clock, delayMs, AbortSignal.any([signal, this.#nap.signal]))
+      await sleep(clock, delayMs, this.#nap.signal)
     }
   }
 

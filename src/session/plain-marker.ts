@@ -22,7 +22,10 @@ export interface Marker {
 
 const subjectMax = 255
 
-export function markerOf(message: PlainOutbound, sender: { readonly id: number; readonly name: string }): string {
+export function markerOf(
+  message: PlainOutbound,
+  sender: { readonly id: number; readonly name: string },
+): string {
   const { content, hops, id, inReplyTo = '', conversation } = message
   const kind = typeof content === 'string' ? 't' : 'j'
   const whole = `perdura:${sender.id}:${kind}:${hops}:${id}`

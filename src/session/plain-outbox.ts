@@ -50,7 +50,7 @@ const bodyBytesMax = 1_000_000
  */
 export class PlainOutbox {
   readonly #options: PlainOutboxOptions
-  #waiting: AbortController | undefined
+  #wake: (() => void) | undefined
   /** When the last request that may still arrive was given up; after a start, that of the process before. */
   #lostMs: number
   #failed = { sequence: 0, count: 0 }
@@ -58,11 +58,12 @@ export class PlainOutbox {
   constructor(options: PlainOutboxOptions) {
     this.#options = options
     this.#lostMs = options.clock.monotonicMs()
+    options.signal.addEventListener('abort', () => this.#wake?.())
   }
 
   /** Something has been committed to the outbox. */
   look(): void {
-    this.#waiting?.abort()
+    this.#wake?.()
   }
 
   /** Sends until its signal aborts; resolves when nothing is being written any more. */
@@ -72,8 +73,7 @@ export class PlainOutbox {
     while (!signal.aborted) {
       const message = store.next()
       if (message === undefined) {
-        this.#waiting = new AbortController()
-        await aborted(AbortSignal.any([signal, this.#waiting.signal]))
+        await new Promise<void>((resolve) => (this.#wake = resolve))
         continue
       }
       let waitMs: number
@@ -105,7 +105,10 @@ export class PlainOutbox {
     if (problem !== undefined) return this.#refuse(message, problem)
     const recipient = await names.idOf(message.recipient, signal)
     if (recipient === undefined) {
-      return this.#refuse(message, `ERR_NO_SUCH_PROFILE: nobody is called "${message.recipient}" at this server`)
+      return this.#refuse(
+        message,
+        `ERR_NO_SUCH_PROFILE: nobody is called "${message.recipient}" at this server`,
+      )
     }
     if (!message.asked) await store.ask(message.sequence, store.sentNumber() ?? (await this.#top()))
     return this.#post(message, recipient, { subject, content })
@@ -162,7 +165,10 @@ export class PlainOutbox {
       const count = this.#failed.sequence === sequence ? this.#failed.count + 1 : 1
       this.#failed = { sequence, count }
       if (status === 500 && count >= failuresMax) {
-        return this.#refuse(message, 'ERR_HUB_PROTOCOL: the server fails with this message, and with no other')
+        return this.#refuse(
+          message,
+          'ERR_HUB_PROTOCOL: the server fails with this message, and with no other',
+        )
       }
     }
     throw new Error(`the server answered message/send with status ${status}`)
@@ -215,11 +221,4 @@ function problemOf(content: string): string | undefined {
     return 'ERR_PAYLOAD_TOO_LARGE: a plain v1 server takes at most 1 MiB at once'
   }
   return undefined
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

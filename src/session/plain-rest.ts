@@ -136,7 +136,8 @@ export class PlainRest {
   /** Leaves the server alone, for as long as it says, or longer each time. */
   #trouble(retryAfterS?: unknown): void {
     const { random } = this.#options
-    const asked = typeof retryAfterS === 'number' && retryAfterS > 0 ? Math.min(retryAfterS, 3_600) * 1_000 : 0
+    const asked =
+      typeof retryAfterS === 'number' && retryAfterS > 0 ? Math.min(retryAfterS, 3_600) * 1_000 : 0
     const capMs = Math.min(troubleMaxMs, troubleMinMs * 2 ** Math.min(this.#troubles, 10))
     this.#troubles += 1
     this.#budget.pause(asked + capMs * (0.5 + random.fraction() / 2))
@@ -149,5 +150,8 @@ function notDone(why: string): RestOutcome {
 
 function broken(path: string, what: string): PerduraError {
   const call = path.replace(/\?.*/, '')
-  return new PerduraError('ERR_HUB_PROTOCOL', `the server answered ${call} with ${what}: it is asked again later`)
+  return new PerduraError(
+    'ERR_HUB_PROTOCOL',
+    `the server answered ${call} with ${what}: it is asked again later`,
+  )
 }

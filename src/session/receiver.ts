@@ -78,7 +78,7 @@ export class Receiver {
       content,
       metadata: frame.metadata ?? undefined,
     }
-    this.#add({ from: offset, offset, id, message, bytes })
+    this.#add({ from: offset, offset, id: frame.mark ?? id, message, bytes })
   }
 
   /** What can no longer be delivered: the position passes over it. */

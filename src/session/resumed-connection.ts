@@ -21,6 +21,10 @@ import type { Access, SessionLimits, SessionOptions } from './session.ts'
 export interface ConnectionEnd {
   readonly code: number
   readonly reason: string
+  /** How the server is to be spoken to from now on, where this was the wrong way. */
+  readonly next?: 'plain' | 'resumed'
+  /** The server takes this token no more, and said so without a close code. */
+  readonly isUnauthorized?: boolean
 }
 
 export interface ResumedConnectionOptions extends Pick<
@@ -125,6 +129,8 @@ export class ResumedConnection implements ConnectionSink {
         return
       case 'error':
         this.#options.log.warn('session:error:received', { error: frame.error, code: frame.code ?? '' })
+        // A plain v1 server looks for tokens in the query only, and its errors have no code.
+        if (this.#phase === 'opening' && frame.code === undefined) this.#isPlain()
         return
       case 'ping':
         return this.#send({ type: 'pong', ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }) })
@@ -148,14 +154,19 @@ export class ResumedConnection implements ConnectionSink {
 
   #greeted(frame: ConnectedFrame): void {
     if (this.#phase !== 'opening') return
-    if (!frame.capabilities.includes(resumeCapability)) {
-      return this.#fail('unsupported', 'the hub keeps no sessions')
-    }
+    if (!frame.capabilities.includes(resumeCapability)) return this.#isPlain()
     const { store, instance, takeover, limits, onConnected } = this.#options
     this.#phase = 'asked'
     onConnected()
     this.#position = store.position()
     this.#send(resumeFrameOf(this.#position, { instance, takeover, credit: limits.window }))
+  }
+
+  /** The session goes on with a connection of another kind. */
+  #isPlain(): void {
+    this.#ownEnd = { code: 1000, reason: 'a plain v1 server', next: 'plain' }
+    this.#connection.close(1000, '')
+    this.#timers.push(this.#options.clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
   }
 
   /** Notes what the hub decided, before anything is done on the strength of it. */

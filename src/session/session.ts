@@ -1,13 +1,18 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
+import type { Http, HttpAddress } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
-import type { Connection, Transport } from '../platform/transport.ts'
+import type { Transport } from '../platform/transport.ts'
 import { closeReason, mayReconnect } from '../protocol/close-codes.ts'
 import type { Credit } from '../protocol/frames.ts'
 import { backoffMs } from './backoff.ts'
-import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
+import { PlainConnection, type PlainParts } from './plain-connection.ts'
+import { PlainNames } from './plain-names.ts'
+import { PlainRest } from './plain-rest.ts'
+import type { PlainStore } from './plain-store.ts'
 import type { SessionStore } from './position.ts'
+import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
 
 /** What an access token is good for, on the session's own clock. */
 export interface Access {
@@ -62,6 +67,8 @@ export interface SessionOptions {
   readonly url: string
   readonly credentials: SessionCredentials
   readonly store: SessionStore
+  /** What it takes to work with a server that speaks v1 only; without it such a server is not worked with. */
+  readonly plain?: { readonly http: Http; readonly address: HttpAddress; readonly store: PlainStore }
   /** Drawn at the start of the process. */
   readonly instance: string
   /** A person, a restore or a handover wants this process to have the session, whoever has it now. */
@@ -80,6 +87,9 @@ export interface SessionOptions {
  *
  * Every failure on the way leads to `waiting`, with a growing delay, and from there on; only what would be answered the
  * same way the next time leads to `stopped`: a higher generation elsewhere, revoked credentials, or `stop`.
+ *
+ * A server that keeps no sessions is met halfway: from then on the connections are plain ones, which go online with
+ * `connected`, until it offers to resume again.
  */
 export class Session {
   readonly #options: SessionOptions
@@ -89,7 +99,11 @@ export class Session {
   #sinceMs: number
   #attempts = 0
   #takeover: boolean
-  #connection: ResumedConnection | undefined
+  #connection: Pick<ResumedConnection, 'look' | 'close' | 'ended'> | undefined
+  readonly #plain: PlainParts | undefined
+  #isPlain = false
+  /** Times that the kind of connection has changed since the session was online. */
+  #turns = 0
   #timer: Timer | undefined
   /** When the session went online, to tell a connection that lasts from one that fails at once. */
   #onlineMs: number | undefined
@@ -99,6 +113,10 @@ export class Session {
     this.#limits = { ...defaultSessionLimits, ...options.limits }
     this.#takeover = options.takeover ?? false
     this.#sinceMs = options.clock.now()
+    if (options.plain !== undefined) {
+      const rest = new PlainRest({ ...options, ...options.plain })
+      this.#plain = { store: options.plain.store, rest, names: new PlainNames(rest) }
+    }
   }
 
   get status(): SessionStatus {
@@ -130,7 +148,7 @@ export class Session {
   }
 
   async #connect(): Promise<void> {
-    const { credentials, clock, log } = this.#options
+    const { credentials, log } = this.#options
     this.#enter('connecting', this.#attempts === 0 ? 'the agent starts' : this.#reason)
     let access: Access
     try {
@@ -143,18 +161,7 @@ export class Session {
       return
     }
     if (this.#isStopped()) return
-    const connection = new ResumedConnection({
-      ...this.#options,
-      limits: this.#limits,
-      access,
-      takeover: this.#takeover,
-      onConnected: () => this.#enter('resuming', 'connected'),
-      onReady: (reason) => {
-        this.#takeover = false
-        this.#onlineMs = clock.monotonicMs()
-        this.#enter('online', reason)
-      },
-    })
+    const connection = this.#open(access)
     this.#connection = connection
     const end = await connection.ended
     this.#connection = undefined
@@ -163,12 +170,34 @@ export class Session {
     this.#ended(end, access)
   }
 
-  #ended({ code, reason }: ConnectionEnd, access: Access): void {
+  #open(access: Access): ResumedConnection | PlainConnection {
+    const onReady = (reason: string): void => {
+      this.#onlineMs = this.#options.clock.monotonicMs()
+      this.#turns = 0
+      this.#enter('online', reason)
+    }
+    const options = { ...this.#options, limits: this.#limits, access }
+    if (this.#isPlain && this.#plain !== undefined) {
+      return new PlainConnection({ ...options, ...this.#plain, onReady })
+    }
+    return new ResumedConnection({
+      ...options,
+      takeover: this.#takeover,
+      onConnected: () => this.#enter('resuming', 'connected'),
+      onReady: (reason) => {
+        this.#takeover = false
+        onReady(reason)
+      },
+    })
+  }
+
+  #ended({ code, reason, next, isUnauthorized }: ConnectionEnd, access: Access): void {
     const { clock, credentials, instance } = this.#options
     if (this.#onlineMs !== undefined && clock.monotonicMs() - this.#onlineMs >= stableMs) this.#attempts = 0
     this.#onlineMs = undefined
     const why = closeReason(code)
-    if (why === 'unauthorized') credentials.invalidate(access.token)
+    if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(access.token)
+    if (next !== undefined && this.#plain !== undefined) return this.#turn(next, reason)
     // Said of another connection of this very process, it is no reason to stop.
     if (why === 'replaced' && reason.includes(instance)) return this.#wait(reason)
     if (mayReconnect(code)) return this.#wait(reason === '' ? `closed with ${code}` : reason)
@@ -180,6 +209,15 @@ export class Session {
         { details: { closeCode: code } },
       ),
     )
+  }
+
+  /** At once, unless it goes back and forth. */
+  #turn(next: 'plain' | 'resumed', reason: string): void {
+    this.#isPlain = next === 'plain'
+    this.#turns += 1
+    this.#reason = reason
+    if (this.#turns > 1) this.#wait(reason)
+    else void this.#connect()
   }
 
   #wait(reason: string): void {

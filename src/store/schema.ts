@@ -171,5 +171,16 @@ export const migrations: readonly string[] = [
   -- 1: the hub may have accepted it before it was put back to an earlier time.
   ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX outbox_seq ON outbox (seq) WHERE seq > 0;
+
+  -- Where it stands with each plain v1 server: what of the inbox there has been taken in, by the highest number and the
+  -- latest time (microseconds) of the server, and the number that the message that was sent last got there.
+  CREATE TABLE plain_session (
+    hub TEXT PRIMARY KEY NOT NULL,
+    newest_number INTEGER NOT NULL,
+    newest_time_us INTEGER NOT NULL,
+    sent_number INTEGER
+  ) STRICT, WITHOUT ROWID;
+  -- When a plain v1 server was first asked to take it: whether it did is looked up before it is asked again.
+  ALTER TABLE outbox ADD COLUMN asked_at INTEGER;
   `,
 ]

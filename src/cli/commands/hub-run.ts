@@ -70,6 +70,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     instance: platform.random.uuid(),
     startedAt: Date.now(),
     addresses: bound,
+    supervisorPid: parent.connected ? process.ppid : null,
     connected: 0,
   }
   const url = urlOf(record)
@@ -182,13 +183,7 @@ class RecordKeeper {
   readonly #ended = new AbortController()
   #record: HubRecord
 
-  constructor(
-    disk: Disk,
-    paths: HubPaths,
-    record: HubRecord,
-    hub: Hub,
-    tell: (connected: number) => void,
-  ) {
+  constructor(disk: Disk, paths: HubPaths, record: HubRecord, hub: Hub, tell: (connected: number) => void) {
     this.#disk = disk
     this.#paths = paths
     this.#record = record

@@ -10,6 +10,7 @@ import { hubPlace } from '../../runtime/hub-address.ts'
 import { writeLaunchRecord } from '../../runtime/launch-record.ts'
 import { openAgent } from '../../runtime/open-agent.ts'
 import { terminalMessages, totals } from '../../runtime/queries.ts'
+import { storedSessions } from '../../runtime/session-queries.ts'
 import { serve, type Served } from '../../runtime/serve.ts'
 import { terminal } from '../../queue/outbox.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
@@ -18,7 +19,7 @@ import { loadDefinition, resolveTarget } from '../definition.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
-import { ActivityReport } from '../process-messages.ts'
+import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 
 /** Of turns that are under way, after which they are interrupted; they go on at the next start. */
 const stopDeadlineMs = 10_000
@@ -49,7 +50,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const target = resolveTarget(call)
   const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
   const hub = chooseHub(call, target.hub)
-  const definition = await loadDefinition(target)
+  const hubKey = hub.url === undefined ? null : hubPlace(hub.url).key
+  const definition = await loadDefinition(target, call.text('greet'))
 
   const platform = createNodePlatform()
   const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
@@ -91,7 +93,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       port,
       token,
       supervisorPid: parent.connected ? process.ppid : null,
-      hub: hub.url === undefined ? null : hubPlace(hub.url).key,
+      hub: hubKey,
       makePrivateFolder,
       memory: () => {
         const { rss, heapUsed } = process.memoryUsage()
@@ -115,7 +117,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     // A full disk, mostly. Only that its name alone will not be enough to start it again.
     log.warn('agent:launch:unrecorded', { error: toError(error) })
   }
-  await announce(call, parent, agent, served)
+  await announce(call, parent, agent, served, hubKey)
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
@@ -144,9 +146,21 @@ function ingressToken(call: Call): string | undefined {
   )
 }
 
-async function announce(call: Call, parent: Parent, agent: Agent, served: Served): Promise<void> {
+async function announce(
+  call: Call,
+  parent: Parent,
+  agent: Agent,
+  served: Served,
+  hubKey: string | null,
+): Promise<void> {
   if (parent.connected) {
-    const report = new ActivityReport(agent, served.counters, (message) => parent.tell(message))
+    const session = (): SessionFigures => {
+      const live = served.session()
+      if (live === undefined) return null
+      const stored = storedSessions(agent.reader).find(({ hub }) => hub === hubKey)
+      return { ...live, generation: stored?.generation ?? 0 }
+    }
+    const report = new ActivityReport(agent, served.counters, (message) => parent.tell(message), session)
     const { previous, replayedRecords, interruptedTurns } = agent.recovered
     await parent.tell({
       type: 'ready',
@@ -156,6 +170,7 @@ async function announce(call: Call, parent: Parent, agent: Agent, served: Served
       interruptedTurns,
       ingressUrl: served.ingressUrl,
       totals: totals(agent.reader),
+      session: session(),
     })
     report.flush()
     return
@@ -171,6 +186,7 @@ async function announce(call: Call, parent: Parent, agent: Agent, served: Served
   )
   output.note(`  talk to it:  ${program} send ${agent.name} "hello" --wait`)
   output.note(`  webhooks:    POST ${served.ingressUrl}`)
+  if (hubKey !== null) output.note(`  hub:         ${hubKey}`)
 }
 
 interface Stopping {

@@ -21,9 +21,10 @@ export async function run(call: Call): Promise<undefined> {
     return
   }
   await askToStop(call, paths, found)
-  while (found.some((record) => isAlive(call.processes, record))) {
+  // Looked up anew each time: an `up` that keeps other agents too says by removing its record that it lets go of this one.
+  for (let rest = found; rest.length > 0; rest = stillThere(call, paths, found)) {
     if (performance.now() > deadlineMs) {
-      const pids = found.filter((record) => isAlive(call.processes, record)).map((record) => record.pid)
+      const pids = rest.map((record) => record.pid)
       throw new PerduraError(
         'ERR_TIMEOUT',
         `${agent} is still stopping (process ${pids.join(', ')}): wait longer with --timeout`,
@@ -40,6 +41,13 @@ function living(call: Call, paths: AgentPaths): ProcessRecord[] {
   return [paths.supervisorRecord, paths.processRecord]
     .map((path) => readProcessRecord(call.disk, path))
     .filter((record) => isAlive(call.processes, record))
+}
+
+function stillThere(call: Call, paths: AgentPaths, found: readonly ProcessRecord[]): ProcessRecord[] {
+  const now = living(call, paths)
+  return found.filter((record) =>
+    now.some(({ pid, instance }) => pid === record.pid && instance === record.instance),
+  )
 }
 
 /** Over the control socket, by which the agent tells its supervisor too; by a signal where it does not answer. */

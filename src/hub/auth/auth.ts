@@ -36,6 +36,11 @@ export interface HubAuthOptions {
   readonly openLogin?: boolean
   /** Life of an access token: 60 s to a day, default 600 s. Shorter means more refreshes, longer a later end of it. */
   readonly accessTtlS?: number
+  /**
+   * The same for clients of v1, which take no part in generations and often never refresh. Default 3600 s, as the original
+   * has it, or `accessTtlS` where that is given.
+   */
+  readonly plainAccessTtlS?: number
   /** Life of a refresh token, and so how long an agent may be away before it logs in again. Default 7 days, at most 90. */
   readonly refreshTtlS?: number
 }
@@ -86,8 +91,10 @@ interface AuthSettings extends Required<HubAuthOptions> {
 /** Finds out the hub's id, or gives it one, and reads its keys, or makes the first. */
 export async function createAuth(parts: AuthParts, options: HubAuthOptions = {}): Promise<Auth> {
   const { openLogin = false, accessTtlS = 600, refreshTtlS = 7 * 86_400 } = options
+  const { plainAccessTtlS = options.accessTtlS ?? Math.min(3_600, refreshTtlS) } = options
   checkSeconds('accessTtlS', accessTtlS, { min: 2 * (graceMs / 1_000), max: 86_400 })
-  checkSeconds('refreshTtlS', refreshTtlS, { min: accessTtlS, max: 90 * 86_400 })
+  checkSeconds('plainAccessTtlS', plainAccessTtlS, { min: 2 * (graceMs / 1_000), max: 86_400 })
+  checkSeconds('refreshTtlS', refreshTtlS, { min: Math.max(accessTtlS, plainAccessTtlS), max: 90 * 86_400 })
   const { clock, disk, keysFolder, random, storage } = parts
   const hubId = await storage.write(async (tx) => {
     await tx.run(
@@ -98,7 +105,7 @@ export async function createAuth(parts: AuthParts, options: HubAuthOptions = {})
     return (row as { value: string }).value
   })
   const keys = new SigningKeys({ clock, disk, random, folder: keysFolder, tokenLifeS: refreshTtlS })
-  return new Auth(parts, { hubId, keys, openLogin, accessTtlS, refreshTtlS })
+  return new Auth(parts, { hubId, keys, openLogin, accessTtlS, plainAccessTtlS, refreshTtlS })
 }
 
 /**
@@ -128,6 +135,19 @@ export class Auth {
   /** The same for a token of either kind; a refresh token must be one that would still be taken. */
   verify(token: string): Promise<Principal> {
     return this.#identify(token, ['access', 'refresh'])
+  }
+
+  /**
+   * Whether a login that was authenticated before is still one: rejects where it has been revoked or has run out, and
+   * with ERR_HUB_STORAGE where nobody can tell. What its access token says of its end does not matter here.
+   */
+  async revalidate({ aiId, sid }: Principal): Promise<void> {
+    const { clock, storage } = this.#parts
+    await storage.read(async (reader) => {
+      const family = await readFamily(reader, sid, aiId)
+      if (family.expiresAt <= clock.now()) throw revoked()
+      checkActive(await isActive(reader, aiId))
+    })
   }
 
   /**
@@ -298,7 +318,8 @@ export class Auth {
 
   /** The pair of the family's leaf. Nothing in it is drawn or read from a clock, so that it can be made again. */
   #mint(family: Family, name: string, now: number): Login {
-    const { accessTtlS, hubId, keys } = this.#settings
+    const { hubId, keys, ...settings } = this.#settings
+    const accessTtlS = family.generation === undefined ? settings.plainAccessTtlS : settings.accessTtlS
     const iat = Math.floor(family.rotatedAt / 1_000)
     const { aiId, generation, leaf, nickname, sid } = family
     const common = {

@@ -117,6 +117,7 @@ function frameOf(item: StreamItem, epoch: string): HubFrame {
     type: 'message',
     epoch,
     offset: item.position,
+    mark: item.mark,
     message_id: item.messageId,
     sender_id: item.senderId,
     sender_name: item.senderName,

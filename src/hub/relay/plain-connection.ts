@@ -25,6 +25,7 @@ const heldCharactersMax = 256 * 1024
 const beatMs = 15_000
 const pingEveryMs = 30_000
 /** Nothing for so long, not even the answer to a ping: nobody is there. */
+const refusalDelayMs = 1_000
 const silenceMs = 75_000
 /** A client that is there and says nothing is asked once, as in v1. */
 const staleMs = 15 * 60_000
@@ -103,7 +104,7 @@ export class PlainConnection implements ConnectionSink, Listener {
   }
 
   async #greet(): Promise<void> {
-    const { clock, log, random, registry, storage, limits } = this.#relay
+    const { clock, log, random, registry, storage } = this.#relay
     try {
       const who = await this.#relay.authenticate(this.#token)
       if (this.#state !== 'greeting') return
@@ -115,8 +116,6 @@ export class PlainConnection implements ConnectionSink, Listener {
       this.#who = who
       this.#state = 'live'
       this.#timers.deadline?.cancel()
-      const leftMs = Math.max(0, who.expiresAt - clock.now()) + limits.tokenGraceMs
-      this.#timers.deadline = clock.setTimer(leftMs, () => this.#notAdmitted(expired()))
       this.#timers.beat = clock.setTimer(random.fraction() * beatMs, () => this.#beat())
       if (this.#stream === 'connect') {
         this.#send({ type: 'connected', ai_id: who.aiId, ai_name: who.name, timestamp: this.#now() })
@@ -132,7 +131,24 @@ export class PlainConnection implements ConnectionSink, Listener {
       this.#deliver(who, top)
       for (const text of this.#held.splice(0)) this.#take(text)
     } catch (error) {
-      this.#notAdmitted(error)
+      if (this.#state === 'closed') return
+      this.#timers.deadline?.cancel()
+      // Clients of v1 come back at once, with the token that was refused: not faster than this.
+      this.#timers.deadline = clock.setTimer(refusalDelayMs, () => this.#notAdmitted(error))
+    }
+  }
+
+  /**
+   * As at the original, a socket outlives its access token, which few of its clients renew; but not the login that the
+   * token came of.
+   */
+  async #revalidate(who: Authenticated): Promise<void> {
+    try {
+      await this.#relay.revalidate(who)
+    } catch (error) {
+      // An outage of the storage ends nobody's connection.
+      const known = error instanceof PerduraError && error.code !== 'ERR_HUB_STORAGE'
+      if (known && this.#state === 'live') this.#notAdmitted(error)
     }
   }
 
@@ -253,6 +269,7 @@ export class PlainConnection implements ConnectionSink, Listener {
     if (nowMs - this.#pingedMs >= pingEveryMs) {
       this.#pingedMs = nowMs
       this.#connection.ping()
+      if (this.#who !== undefined) void this.#revalidate(this.#who)
     }
     if (!this.#challenged && nowMs - this.#activeMs > staleMs) {
       this.#challenged = true
@@ -318,8 +335,4 @@ function errorFrame(code: ErrorCode, error: string, requestId: RequestId): JsonO
     code,
     ...(requestId !== undefined && { request_id: requestId }),
   }
-}
-
-function expired(): PerduraError {
-  return new PerduraError('ERR_TOKEN_EXPIRED', 'the token has expired: get another one')
 }

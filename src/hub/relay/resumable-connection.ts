@@ -346,11 +346,15 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   async #catchUp(): Promise<void> {
     const { storage } = this.#relay
     try {
+      if (this.#who !== undefined) await this.#relay.revalidate(this.#who)
       const holder = await storage.read((reader) => readHolder(reader, this.#who?.aiId ?? 0))
       if (holder !== undefined && holder.generation > this.generation) this.replace(holder)
       else this.#delivery?.look()
-    } catch (error) {
-      this.#log.warn('hub:session:unchecked', { error: toError(error) })
+    } catch (thrown) {
+      const error = toError(thrown)
+      // An outage of the storage ends nobody's connection.
+      if (error instanceof PerduraError && error.code !== 'ERR_HUB_STORAGE') this.#failed(error)
+      else this.#log.warn('hub:session:unchecked', { error })
     }
   }
 

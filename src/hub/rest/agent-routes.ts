@@ -12,7 +12,7 @@ import { type Call, containing, firstOf, type RestDeps, type Route, timestamp } 
 /** More than these are not listed as online at once. */
 const onlineMax = 500
 
-export function agentRoutes({ clock, storage }: RestDeps): Route[] {
+export function agentRoutes({ clock, storage, present }: RestDeps): Route[] {
   return [
     { method: 'GET', path: /^\/ai\/list$/, access: 'agent', answer: list },
     { method: 'GET', path: /^\/ai\/online$/, access: 'agent', answer: listOnline },
@@ -58,19 +58,23 @@ export function agentRoutes({ clock, storage }: RestDeps): Route[] {
 
   async function listOnline({ query }: Call): Promise<JsonObject> {
     const minutes = query.count('minutes', { initial: 5, min: 1, max: 525_600 })
+    // Numbers of ours; a list of parameters would be bounded by the database.
+    const connected = present().slice(0, onlineMax)
+    const now = clock.now()
     const rows = await storage.read((reader) =>
       reader.all<OnlineRow>(
         `SELECT id AS ai_id, name, nickname, project, seen_at,
            (SELECT session_identifier FROM sessions WHERE sessions.ai_id = profiles.id AND status = 'active'
             ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
-         FROM profiles WHERE is_active = 1 AND seen_at >= ? ORDER BY seen_at DESC, id LIMIT ?`,
-        clock.now() - minutes * 60_000,
+         FROM profiles WHERE is_active = 1 AND (seen_at >= ? OR id IN (${connected.join(', ')}))
+         ORDER BY seen_at DESC, id LIMIT ?`,
+        now - minutes * 60_000,
         onlineMax,
       ),
     )
     const online = rows.map(({ seen_at: seenAt, ...row }) => ({
       ...row,
-      last_activity: timestamp(seenAt),
+      last_activity: timestamp(connected.includes(row.ai_id) ? now : seenAt),
       current_task: null,
     }))
     return { online_ais: online, count: online.length, minutes }

@@ -17,6 +17,8 @@ export interface RestDeps {
   readonly limits: StreamLimits
   /** Called once a message is on disk, with those whose streams have got an entry: wakes what pushes to them. */
   readonly onPublished: (recipients: readonly number[]) => void
+  /** Who has a connection here. */
+  readonly present: () => readonly number[]
   /**
    * Requests a minute of one agent, and of one address where nobody is logged in yet. Default 600, at least 1; an agent
    * over it is answered 429 until it slows down.

@@ -157,7 +157,8 @@ function parseCancel(object: string): Intent | undefined {
 }
 
 function parsePass(how: 'tell' | 'ask', object: string): Intent | undefined {
-  const [, to = '', after = ''] = /^@?([\p{L}\p{N}][\p{L}\p{N}_-]{0,63})(?:[,:]?\s+([\s\S]*)|[,:.!?]*)$/u.exec(object) ?? []
+  const [, to = '', after = ''] =
+    /^@?([\p{L}\p{N}][\p{L}\p{N}_-]{0,63})(?:[,:]?\s+([\s\S]*)|[,:.!?]*)$/u.exec(object) ?? []
   // "Tell me" is about whoever asks.
   if (/^(?:me|us)$/iu.test(to)) return undefined
   const text = after.replace(/^(?:that|to)(?:\s+|$)/iu, '').trim()

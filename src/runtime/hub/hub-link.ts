@@ -1,5 +1,6 @@
 import { PerduraError, toError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { Http, HttpAddress } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Transport } from '../../platform/transport.ts'
@@ -14,6 +15,7 @@ import {
 import type { Store } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
+import { StoredPlain } from './plain-store.ts'
 import type { AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
@@ -30,6 +32,8 @@ export interface HubOptions {
   /** The WebSocket, such as `ws://127.0.0.1:8768`. */
   readonly url: string
   readonly transport: Transport
+  /** For servers that only speak v1; without it, there can be none. */
+  readonly rest?: { readonly http: Http; readonly address: HttpAddress }
   readonly credentials: HubAccess
   /** A `HubLink`: an agent without a hub does not load what one is made of. */
   readonly createLink: (options: HubLinkOptions) => Outlet
@@ -71,13 +75,8 @@ export class HubLink implements Outlet {
     this.#options = options
     const { hub, random, clock } = options
     const log = options.log.with({ hub: hub.key })
-    this.#stored = options.parts.createSessionStore({
-      ...options,
-      inbox: options.parts.inbox,
-      log,
-      hub: hub.key,
-      keptOutside: () => hub.credentials.kept,
-    })
+    const stored = { ...options, inbox: options.parts.inbox, log, hub: hub.key }
+    this.#stored = options.parts.createSessionStore({ ...stored, keptOutside: () => hub.credentials.kept })
     this.#session = new Session({
       clock,
       random,
@@ -86,6 +85,7 @@ export class HubLink implements Outlet {
       url: hub.url,
       credentials: hub.credentials,
       store: this.#stored,
+      ...(hub.rest !== undefined && { plain: { ...hub.rest, store: new StoredPlain(stored) } }),
       instance: random.uuid(),
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),
       ...(hub.limits !== undefined && { limits: hub.limits }),

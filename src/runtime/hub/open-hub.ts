@@ -36,6 +36,7 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
     key,
     url: webSocketUrl,
     transport,
+    rest: { http, address: rest },
     createLink: (options) => new HubLink(options),
     credentials: {
       access: (options) => credentials.access(options),

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
-import { firstPending, markAsked, settleOutgoing } from '../../queue/outbox.ts'
+import { firstPending, markAsked, settleAsked } from '../../queue/outbox-asked.ts'
 import type { Incoming } from '../../session/position.ts'
 import type { Mark, PlainOutbound, PlainStore, PlainVerdict } from '../../session/plain-store.ts'
 import type { Reader, Store } from '../../store/store.ts'
@@ -50,8 +50,7 @@ export class StoredPlain implements PlainStore {
   }
 
   next(): PlainOutbound | undefined {
-    const message = firstPending(this.#options.store.reader)
-    return message && { ...message, recipient: message.to, asked: message.askedAt !== undefined }
+    return firstPending(this.#options.store.reader)
   }
 
   sentNumber(): number | undefined {
@@ -76,15 +75,12 @@ export class StoredPlain implements PlainStore {
     const { store, clock, hub, onSettled } = this.#options
     const error = verdict.result === 'refused' ? verdict.error : undefined
     const settled = await store.write((tx) => {
-      const status = error === undefined ? 'delivered' : 'refused'
-      const outcome = { status, ...(error !== undefined && { error }) } as const
-      const row = settleOutgoing(tx, sequence, outcome, clock.now())
       if (verdict.result === 'ok') {
         tx.run('UPDATE plain_session SET sent_number = ? WHERE hub = ?', verdict.number, hub)
       }
-      return row
+      return settleAsked(tx, sequence, error, clock.now())
     })
-    if (settled !== undefined) onSettled([{ ...settled, sequence, error }])
+    if (settled !== undefined) onSettled([settled])
   }
 }
 

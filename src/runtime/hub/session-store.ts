@@ -28,14 +28,18 @@ export interface AcceptedMessage {
   readonly entry: NewEntry
 }
 
-export interface StoredSessionOptions {
+/** What messages are taken in with. */
+export interface InboxOptions {
+  readonly log: Log
+  readonly inbox: InboxTable
+  readonly inboxBound: Bound
+}
+
+export interface StoredSessionOptions extends InboxOptions {
   /** By which its row is found: the hub's address. */
   readonly hub: string
   readonly store: Store
   readonly clock: Clock
-  readonly log: Log
-  readonly inbox: InboxTable
-  readonly inboxBound: Bound
   readonly outboxBound: Bound
   readonly keptOutside: () => KeptOutside
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
@@ -92,7 +96,9 @@ export class StoredSession implements SessionStore {
           `the reader stands at ${row.rx_offset}, not at ${page.after}`,
         )
       }
-      const messages = page.messages.flatMap((message) => this.#take(tx, message, clock.now()) ?? [])
+      const messages = page.messages.flatMap(
+        (message) => takeIncoming(tx, message, this.#options, clock.now()) ?? [],
+      )
       tx.run(
         'UPDATE session SET rx_offset = ?, rx_last_id = ? WHERE hub = ?',
         page.through.offset,
@@ -165,25 +171,29 @@ export class StoredSession implements SessionStore {
     tx.run('UPDATE session SET producer_epoch = ? WHERE hub = ?', begun.producerEpoch, hub)
   }
 
-  /** Takes a message into the inbox. What its sender has used the id for before is known, and only the first counts. */
-  #take(tx: Tx, message: Incoming, now: number): AcceptedMessage | undefined {
-    const { inbox, inboxBound, log } = this.#options
-    const entry = toEntry(message)
-    try {
-      const accepted = inbox.accept(tx, entry, now)
-      if (!accepted.duplicate) inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
-      return { ...accepted, entry }
-    } catch (error) {
-      if (!(error instanceof PerduraError && error.code === 'ERR_IDEMPOTENCY_KEY_REUSED')) throw error
-      log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
-      return undefined
-    }
-  }
-
   #row(tx: Tx): SessionRow {
     const row = readSession(tx, this.#options.hub)
     if (row === undefined) throw new Error('the session was not opened')
     return row
+  }
+}
+
+/** Takes a message into the inbox. What its sender has used the id for before is known, and only the first counts. */
+export function takeIncoming(
+  tx: Tx,
+  message: Incoming,
+  { inbox, inboxBound, log }: InboxOptions,
+  now: number,
+): AcceptedMessage | undefined {
+  const entry = toEntry(message)
+  try {
+    const accepted = inbox.accept(tx, entry, now)
+    if (!accepted.duplicate) inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
+    return { ...accepted, entry }
+  } catch (error) {
+    if (!(error instanceof PerduraError && error.code === 'ERR_IDEMPOTENCY_KEY_REUSED')) throw error
+    log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
+    return undefined
   }
 }
 

@@ -24,7 +24,14 @@ const worker = defineAgent({
   name,
   state: { version: 1, initial: { handled: 0 } as State, schema },
   // Dozens of kills may hit the same turn, and they are not its fault.
-  limits: { turnsMax: 4, hopsMax: 20, crashesMax: 100, failuresMax: 100, retryDelayMs: 10, retryDelayMaxMs: 100 },
+  limits: {
+    turnsMax: 4,
+    hopsMax: 20,
+    crashesMax: 100,
+    failuresMax: 100,
+    retryDelayMs: 10,
+    retryDelayMaxMs: 100,
+  },
 
   async onMessage(message, ctx) {
     const { label, pauseMs, sends } = message.payload as unknown as Task
@@ -46,7 +53,9 @@ process.on('disconnect', () => process.exit(0))
 const agent = await openAgent(worker, { home, hub })
 agent.on('session:state:changed', ({ state }) => tell({ type: 'session', state }))
 agent.on('session:ended', ({ code, error }) => tell({ type: 'complaint', text: `${code}: ${error}` }))
-agent.on('turn:dead', ({ turn, reason }) => tell({ type: 'complaint', text: `turn ${turn} is dead: ${reason}` }))
+agent.on('turn:dead', ({ turn, reason }) =>
+  tell({ type: 'complaint', text: `turn ${turn} is dead: ${reason}` }),
+)
 process.on('message', (message: ToAgent) => {
   const { id, thread, task } = message.input
   agent.ingest({ id, payload: task as never, conversation: thread }).then(

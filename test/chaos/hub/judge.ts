@@ -7,7 +7,9 @@ export interface Evidence {
   readonly handled: ReadonlyMap<string, readonly string[]>
   /** Labels of messages that were refused to their senders. */
   readonly refused: ReadonlySet<string>
-  /** Agents whose folder was put back: what they had sent in the time that was undone, they decided twice. */
+  /** Labels of messages that the hub keeps for somebody whom it does not know. */
+  readonly keptForNobody: ReadonlySet<string>
+  /** Whose folder was put back, the hub's or an agent's. What such an agent had sent since, it decided twice. */
   readonly putBack: ReadonlySet<string>
 }
 
@@ -25,7 +27,8 @@ export interface Verdict {
 }
 
 /** Compares what took effect with what the inputs had to lead to. */
-export function judge({ work, handled, refused, putBack }: Evidence): Verdict {
+export function judge(evidence: Evidence): Verdict {
+  const { work, handled, refused, keptForNobody, putBack } = evidence
   const findings: string[] = []
   let lost = 0
   let duplicated = 0
@@ -43,12 +46,14 @@ export function judge({ work, handled, refused, putBack }: Evidence): Verdict {
   }
   for (const [label, { to }] of work.messages) {
     if (to !== nobody || refused.has(label)) continue
+    // A hub that was put back may have known the name before: what comes again for it is kept until it is old.
+    if (putBack.has('hub') && keptForNobody.has(label)) continue
     lost += 1
     findings.push(`${label} went to nobody, and was not refused`)
   }
   const disorder = agentNames.flatMap((name) => [
     ...disorderOfWays(name, handled.get(name) ?? []),
-    ...disorderOfSenders(name, { work, handled, refused, putBack }),
+    ...disorderOfSenders(name, evidence),
   ])
   return {
     lost,
@@ -76,7 +81,10 @@ function countsOf(labels: readonly string[]): Map<string, number> {
  * in which it was sent.
  */
 function disorderOfWays(name: string, handled: readonly string[]): string[] {
-  const latest = new Map<string, { readonly number: number; readonly index: number; readonly label: string }>()
+  const latest = new Map<
+    string,
+    { readonly number: number; readonly index: number; readonly label: string }
+  >()
   return handled.flatMap((label) => {
     const [thread, number, ...way] = label.split('/')
     const place = { number: Number(number), index: Number.parseInt(way.at(-1) ?? '0', 10), label }
@@ -109,7 +117,10 @@ function disorderOfSenders(name: string, { work, handled, putBack }: Evidence): 
     .filter((sender) => sender !== name && !putBack.has(sender))
     .flatMap((sender) => {
       const rank = new Map((handled.get(sender) ?? []).map((label, at) => [label, at]))
-      const latest = new Map<string, { readonly number: number; readonly index: number; readonly label: string }>()
+      const latest = new Map<
+        string,
+        { readonly number: number; readonly index: number; readonly label: string }
+      >()
       return (handled.get(name) ?? []).flatMap((label) => {
         if (work.messages.get(label)?.from !== sender) return []
         const parts = label.split('/')

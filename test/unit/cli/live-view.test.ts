@@ -7,7 +7,7 @@ import type { Activity, ProcessMessage } from '../../../src/cli/process-messages
 import { countEvents } from '../../../src/runtime/counters.ts'
 import type { Totals } from '../../../src/runtime/queries.ts'
 
-const nothing: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0 }
+const nothing: Totals = { received: 0, done: 0, open: 0, parked: 0, dead: 0, unread: 0, outgoing: 0 }
 
 function ready(pid: number, totals: Partial<Totals> = {}): ProcessMessage {
   return {
@@ -18,6 +18,7 @@ function ready(pid: number, totals: Partial<Totals> = {}): ProcessMessage {
     interruptedTurns: 0,
     ingressUrl: 'http://127.0.0.1:8760/agents/Ada/inbox',
     totals: { ...nothing, ...totals },
+    session: null,
   }
 }
 
@@ -27,7 +28,7 @@ function activity(
   lines: readonly Activity[] = [],
 ): ProcessMessage {
   const counters = { ...countEvents({ on: () => () => undefined }), duplicates }
-  return { type: 'activity', counters, totals: { ...nothing, ...totals }, lines }
+  return { type: 'activity', counters, totals: { ...nothing, ...totals }, session: null, lines }
 }
 
 function render(model: LiveModel, size = { columns: 80, rows: 24 }): string[] {

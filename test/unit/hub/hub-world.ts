@@ -12,7 +12,13 @@ import {
 } from '../../../src/hub/publishing.ts'
 import { resume, type Resumed, type ResumeOutcome } from '../../../src/hub/resume.ts'
 import type { HubReader, HubTx } from '../../../src/hub/storage.ts'
-import { defaultStreamLimits, readPage, readStream, type Page, type Stream } from '../../../src/hub/streams.ts'
+import {
+  defaultStreamLimits,
+  readPage,
+  readStream,
+  type Page,
+  type Stream,
+} from '../../../src/hub/streams.ts'
 import { HubWorld } from './auth/world.ts'
 
 /** A hub's decisions on a real database in memory, one transaction each. */
@@ -34,7 +40,9 @@ export class DecisionWorld extends HubWorld {
   /** Registers an agent: who acts for it, without a session. */
   async join(name: string): Promise<Actor> {
     const fields = { ...profileDefaults, name, nickname: name }
-    const profile = await this.write((tx) => createProfile(tx, this.random, fields, { kind: 'none' }, this.now))
+    const profile = await this.write((tx) =>
+      createProfile(tx, this.random, fields, { kind: 'none' }, this.now),
+    )
     return { aiId: profile!.id, name, generation: undefined }
   }
 
@@ -76,6 +84,14 @@ export class DecisionWorld extends HubWorld {
 
   page({ aiId }: Actor, after = 0, limits = { countMax: 1_000, bytesMax: 1_000_000 }): Promise<Page> {
     return this.read((reader) => readPage(reader, aiId, after, limits))
+  }
+
+  /** What the reader names that stands there. */
+  async mark(actor: Actor, position: number): Promise<string> {
+    const { items } = await this.page(actor, position - 1)
+    const [item] = items
+    if (item === undefined) throw new Error(`nothing at ${position}`)
+    return item.kind === 'message' ? item.mark : item.lastId
   }
 
   /** What counts as waiting, as the stream says and as the entries say. */

@@ -111,6 +111,16 @@ test('a copy of the folder that comes late is fenced', async () => {
   assert.equal(forced.kind === 'resumed' && forced.generation, 3)
 })
 
+test('a copy with the same claim is fenced as soon as the other has acted', async () => {
+  const { world, ada, position } = await meet()
+  const copy = { ...position, claim: 'copied' }
+  const taken = await world.tryResume(ada, { ...copy, instance: 'two' }, 'one')
+  assert.ok(taken.kind === 'resumed')
+  assert.equal((await world.tryResume(ada, copy)).kind, 'probe')
+  await world.publishAt({ ...ada, generation: 2 }, { producerEpoch: taken.producer.epoch, seq: 1 }, 'm1')
+  assert.deepEqual(await world.tryResume(ada, copy), { kind: 'fenced', generation: 2 })
+})
+
 test('who is told to probe or is fenced changes nothing', async () => {
   const { world, ada, position } = await meet()
   const before = world.database.prepare('SELECT * FROM holders').all()
@@ -122,7 +132,7 @@ test('who is told to probe or is fenced changes nothing', async () => {
 test('what a resume says is on disk counts as acknowledged', async () => {
   const { world, ada, bo, position } = await meet()
   for (const id of ['a', 'b', 'c']) await world.publish(bo, id, { recipient: { name: 'Ada' } })
-  const rx = { ...position.rx!, offset: 2, last_id: 'b' }
+  const rx = { ...position.rx!, offset: 2, last_id: await world.mark(ada, 2) }
   const again = await world.resume(ada, { ...position, rx })
   assert.equal(again.reason, 'resumed')
   assert.equal(again.next, 3)
@@ -133,8 +143,9 @@ test('what a resume says is on disk counts as acknowledged', async () => {
 test('an agent whose reader was put back is sent again what came after', async () => {
   const { world, ada, bo, position } = await meet()
   for (const id of ['a', 'b', 'c']) await world.publish(bo, id, { recipient: { name: 'Ada' } })
-  await world.resume(ada, { ...position, rx: { ...position.rx!, offset: 3, last_id: 'c' } })
-  const again = await world.resume(ada, { ...position, rx: { ...position.rx!, offset: 1, last_id: 'a' } })
+  const at = async (offset: number) => ({ ...position.rx!, offset, last_id: await world.mark(ada, offset) })
+  await world.resume(ada, { ...position, rx: await at(3) })
+  const again = await world.resume(ada, { ...position, rx: await at(1) })
   assert.equal(again.next, 2)
   assert.equal(again.stream.epoch, position.rx!.epoch)
   assert.equal((await world.waiting(ada)).count, 2)
@@ -171,11 +182,7 @@ for (const [what, change] of rewinds) {
   test(`${what} shows that the hub was put back`, async () => {
     const { world, ada, bo, first, position } = await meet()
     await world.publish(bo, 'x', { recipient: { name: 'Ada' } })
-    await world.publishAt(
-      { ...ada, generation: 1 },
-      { producerEpoch: first.producer.epoch, seq: 1 },
-      'm1',
-    )
+    await world.publishAt({ ...ada, generation: 1 }, { producerEpoch: first.producer.epoch, seq: 1 }, 'm1')
     const fits = { ...position, tx: { ...position.tx!, next_seq: 2, last_acked: { seq: 1, id: 'm1' } } }
     assert.equal((await world.resume(ada, fits)).reason, 'resumed')
     const again = await world.resume(ada, { ...fits, ...change(fits) })
@@ -193,9 +200,27 @@ test('a hub that was put back is found out by whoever was there since', async ()
   const backup = world.backup()
   await world.publish(bo, 'lost', { recipient: { name: 'Ada' } })
   await world.publishAt({ ...ada, generation: 1 }, { producerEpoch: first.producer.epoch, seq: 1 }, 'm1')
+  const reader = { ...position, rx: { ...position.rx!, offset: 1, last_id: await world.mark(ada, 1) } }
   backup.restore()
-  const reader = { ...position, rx: { ...position.rx!, offset: 1, last_id: 'lost' } }
   assert.equal((await world.resume(ada, reader)).reason, 'hub_rewound')
+})
+
+test('a hub that was put back is found out even where the same message comes to the same offset', async () => {
+  const { world, ada, bo, position } = await meet()
+  const cy = await world.join('Cy')
+  const toAda = { recipient: { name: 'Ada' } }
+  const backup = world.backup()
+  await world.publish(bo, 'first', toAda)
+  await world.publish(bo, 'second', toAda)
+  const reader = { ...position, rx: { ...position.rx!, offset: 2, last_id: await world.mark(ada, 2) } }
+  backup.restore()
+  await world.clock.runFor(1_000)
+  // Another one comes first; the reader has never seen it, and would pass it over.
+  await world.publish(cy, 'new', toAda)
+  await world.publish(bo, 'second', toAda)
+  const again = await world.resume(ada, reader)
+  assert.equal(again.reason, 'hub_rewound')
+  assert.equal(again.next, 1)
 })
 
 test('positions whose messages are not kept any more are believed', async () => {

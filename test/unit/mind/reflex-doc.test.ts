@@ -19,7 +19,7 @@ test('the reference has examples of every intent', () => {
     .split('\n')
     .filter((line) => line.startsWith('| `'))
   assert.equal(rows.length, examples.length)
-  assert.equal(new Set(examples.map(([, , kind]) => kind)).size, 12)
+  assert.equal(new Set(examples.map(([, , kind]) => kind)).size, 13)
 })
 
 for (const [, text = '', kind, parts = ''] of examples) {

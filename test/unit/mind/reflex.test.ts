@@ -325,7 +325,7 @@ test('falls silent with another reflex agent after one message', () =>
 
 test('validates its state by hand: the empty one is the first, and others are refused by name', () => {
   const validate = reflexSchema['~standard'].validate
-  const first = { since: 0, handled: 0, reminderNext: 1, reminders: [] }
+  const first = { since: 0, handled: 0, reminderNext: 1, reminders: [], passNext: 1, passed: [] }
   assert.deepEqual(validate({}), { value: first })
   const reminder = { number: 1, text: 'x', to: 'you', conversation: 'you', dueAt: 5, timer: 't' }
   assert.deepEqual(validate({ ...first, reminders: [reminder] }), {
@@ -336,6 +336,8 @@ test('validates its state by hand: the empty one is the first, and others are re
     [{ handled: '1' }, 'handled'],
     [{ reminderNext: 1.5 }, 'reminderNext'],
     [{ reminders: {} }, 'reminders'],
+    [{ passNext: -1 }, 'passNext'],
+    [{ passed: [{ agent: 'Bo' }] }, 'passed'],
     [{ reminders: [{ ...reminder, text: 1 }] }, 'reminders'],
     [{ reminders: Array.from({ length: 1_001 }, () => reminder) }, 'reminders'],
   ] as const) {

@@ -87,17 +87,18 @@ test('takes what comes before the token is checked, within a bound', async () =>
   assert.deepEqual(early.types(), ['connected'])
 })
 
-test('a socket outlives its token by the grace, and no longer', async () => {
+test('a socket outlives its access token, and not its login', async () => {
   const world = await PlainWorld.start()
   const ada = await world.join('Ada')
   const client = await world.open(ada.accessToken)
-  await world.clock.runFor(620_000)
+  await world.clock.runFor(2 * 3_600_000)
   assert.equal(client.closed, undefined)
+  await world.logout(ada.accessToken)
   assert.equal(await client.ended(60_000), 4401)
   assert.deepEqual(client.frames.at(-1), {
     type: 'error',
     error: 'Authentication failed',
-    code: 'ERR_TOKEN_EXPIRED',
+    code: 'ERR_TOKEN_REVOKED',
   })
 })
 

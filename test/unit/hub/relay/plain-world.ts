@@ -110,6 +110,7 @@ export class PlainWorld extends HubWorld {
       streamLimits: defaultStreamLimits,
       nodeId: 'node',
       authenticate: (token) => reach(() => auth.authenticate(token)),
+      revalidate: (who) => reach(() => auth.revalidate(who)),
     }
     world.transport.serve('ws://hub:8768', (upgrade, connection) => {
       const stream = streamOf(upgrade)

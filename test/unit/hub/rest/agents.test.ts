@@ -134,5 +134,11 @@ test('who was heard of lately is online', async () => {
   })
   assert.match(String(body.online_ais[0]?.last_activity), iso)
   assert.equal((await world.call('GET', '/ai/online?minutes=10', { token })).body.count, 2)
+  // Whoever has a connection is, whenever it logged in.
+  await world.clock.runFor(3_000_000)
+  assert.equal((await world.call('GET', '/ai/online', { token })).body.count, 0)
+  world.present = [2]
+  const connected = await world.call('GET', '/ai/online', { token })
+  assert.deepEqual([connected.body.count, connected.body.online_ais[0]?.ai_id], [1, 2])
   refused(await world.call('GET', '/ai/online?minutes=0', { token }), 400, 'ERR_REQUEST_INVALID')
 })

@@ -93,7 +93,7 @@ test('a login answers as v1 does', async () => {
     })
     assert.equal(status, 200)
     const { expires_in, ai_id: id, ai_name, ai_nickname, success } = body
-    assert.deepEqual([success, expires_in, id, ai_name, ai_nickname], [true, 600, 1, 'Ada', 'N'])
+    assert.deepEqual([success, expires_in, id, ai_name, ai_nickname], [true, 3_600, 1, 'Ada', 'N'])
     assert.equal(typeof body.token, 'string')
     assert.equal(typeof body.refresh_token, 'string')
   }
@@ -196,7 +196,7 @@ test('refresh, verify and logout', async () => {
 test('an expired access token is told apart from a wrong one', async () => {
   const world = await RestWorld.start()
   const token = await world.join('Ada')
-  await world.clock.runFor(600_000)
+  await world.clock.runFor(3_600_000)
   const answer = await world.call('GET', '/ai/1', { token })
   refused(answer, 401, 'ERR_TOKEN_EXPIRED')
   assert.equal(answer.headers['www-authenticate'], 'Bearer')

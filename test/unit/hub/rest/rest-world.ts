@@ -31,6 +31,8 @@ export interface CallOptions {
 export class RestWorld extends HubWorld {
   /** Whom the relay was told to wake, one list a message. */
   readonly woken: (readonly number[])[] = []
+  /** Who has a connection. */
+  present: number[] = []
   /** What went wrong inside. */
   readonly failures: unknown[] = []
   #rest: ((request: HttpRequest) => Promise<HttpResponse>) | undefined
@@ -55,6 +57,7 @@ export class RestWorld extends HubWorld {
       log,
       limits: defaultStreamLimits,
       onPublished: (recipients) => void world.woken.push(recipients),
+      present: () => world.present,
       // Of no account where it is not what is tested.
       requestsPerMinute: 1_000_000,
       ...deps,

@@ -1,0 +1,175 @@
+import { createServer } from 'node:net'
+import { basename } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isAlive } from '../runtime/process-record.ts'
+import type { Call } from './call.ts'
+import { resolveTarget, type Target } from './definition.ts'
+import type { FleetPlan } from './fleet.ts'
+import { chooseHub } from './hub-choice.ts'
+import { hubPaths, lastPlace, readHubRecord, runningHub, urlOf } from './hub-record.ts'
+import { SupervisorRecord } from './supervisor-record.ts'
+import type { UpkeepPlan } from './upkeep.ts'
+
+/** The two agents of an `up` without arguments. Ada asks Bo for a report after each start. */
+const firstName = 'Ada'
+const secondName = 'Bo'
+
+const host = '127.0.0.1'
+const defaultPort = 8767
+const defaultWebSocketPort = 8768
+/** Longest time that a hub may need to stop after its supervisor was killed, which it notices at once. */
+const orphanGraceMs = 12_000
+
+/** What `up` is to keep running: one agent, or a hub and two of them. */
+export async function planFleet(call: Call): Promise<FleetPlan> {
+  if (call.arguments.length === 0 && call.text('name') === undefined) return await planThree(call)
+  const target = resolveTarget(call)
+  const hub = chooseHub(call, target.hub)
+  if (hub.found) call.output.note(`at the hub of this home, ${hub.url}; --no-hub goes without`)
+  const record = new SupervisorRecord(call)
+  // Of a file the agent's name is known only once its process has loaded it.
+  if (target.name !== undefined) await record.claim(target.name)
+  const found = hub.found ? hub.url : undefined
+  return {
+    members: [agentPlan(call, target, { found, port: call.text('port'), takeover: call.flag('takeover') })],
+    records: [record],
+    nameless: target.name === undefined,
+    hubUrl: hub.url,
+  }
+}
+
+async function planThree(call: Call): Promise<FleetPlan> {
+  const targets = [targetOf(call, firstName), targetOf(call, secondName)]
+  const records: SupervisorRecord[] = []
+  try {
+    for (const { name } of targets) {
+      const record = new SupervisorRecord(call)
+      await record.claim(name ?? '')
+      records.push(record)
+    }
+    const asked =
+      call.flag('no-hub') || call.text('hub') !== undefined || (call.environment['PERDURA_HUB'] ?? '') !== ''
+    const hub = asked ? { url: chooseHub(call, undefined).url } : await embeddedHub(call)
+    const found = asked ? undefined : hub.url
+    const takeover = call.flag('takeover') || ('moved' in hub && hub.moved)
+    const [first, second] = targets.map((target, index) =>
+      agentPlan(call, target, {
+        found,
+        port: index === 0 ? call.text('port') : call.text('port') === undefined ? undefined : '0',
+        takeover,
+        greet: index === 0 && target.launch.kind === 'reflex' ? secondName : undefined,
+      }),
+    ) as [UpkeepPlan, UpkeepPlan]
+    const plan = 'plan' in hub ? hub.plan : undefined
+    return { members: [...(plan === undefined ? [] : [plan]), first, second], records, hubUrl: hub.url }
+  } catch (error) {
+    for (const record of records) record.release()
+    throw error
+  }
+}
+
+/** What the name was last started from; the reflex mind where it never was. */
+function targetOf(call: Call, name: string): Target {
+  return resolveTarget(call, name)
+}
+
+interface AgentPlanOptions {
+  /** A hub that nobody asked for: not kept for the next time. */
+  readonly found: string | undefined
+  readonly port: string | undefined
+  readonly takeover: boolean
+  readonly greet?: string | undefined
+}
+
+function agentPlan(call: Call, target: Target, options: AgentPlanOptions): UpkeepPlan {
+  const { found, port, takeover, greet } = options
+  const hub = call.text('hub')
+  return {
+    kind: 'agent',
+    title: target.name ?? titleOf(target),
+    arguments: [
+      'run',
+      ...(target.launch.kind === 'file' ? [target.launch.path] : []),
+      '--home',
+      call.home,
+      ...(target.name === undefined ? [] : ['--name', target.name]),
+      ...(port === undefined ? [] : ['--port', port]),
+      ...(hub === undefined ? [] : ['--hub', hub]),
+      ...(call.flag('no-hub') ? ['--no-hub'] : []),
+      ...(takeover ? ['--takeover'] : []),
+      ...(greet === undefined ? [] : ['--greet', greet]),
+    ],
+    ...(found !== undefined && { environment: { PERDURA_HUB: found } }),
+  }
+}
+
+/** What stands for the agent until its process has loaded its name. */
+function titleOf({ launch }: Target): string {
+  return launch.kind === 'file' ? basename(launch.path) : firstName
+}
+
+interface EmbeddedHub {
+  readonly url: string
+  /** Undefined where another process runs it. */
+  readonly plan?: UpkeepPlan
+  /** It is not where it was: what its agents know it by has changed, so they have to take their own sessions over. */
+  readonly moved: boolean
+}
+
+/** The hub of this home: the one that runs, else one to be kept running where it was the last time, or elsewhere. */
+async function embeddedHub(call: Call): Promise<EmbeddedHub> {
+  await awaitOrphan(call)
+  const last = lastPlace(call.disk, call.home)
+  const here = runningHub(call)
+  if (here !== undefined) {
+    call.output.note(`the hub of this home runs already, in process ${here.pid}: it is used`)
+    return { url: urlOf(here), moved: false }
+  }
+  const port = await choosePort(call, last?.host === host ? last.port : undefined)
+  const second = port === defaultPort ? ['--ws-port', String(defaultWebSocketPort)] : []
+  return {
+    url: urlOf({ addresses: [{ host, port }] }),
+    moved: last !== undefined && (last.port !== port || last.host !== host),
+    plan: {
+      kind: 'hub',
+      title: 'hub',
+      arguments: ['hub', 'run', '--home', call.home, '--host', host, '--port', String(port), ...second],
+    },
+  }
+}
+
+async function choosePort(call: Call, last: number | undefined): Promise<number> {
+  for (const port of new Set([last ?? defaultPort, defaultPort])) {
+    const wanted = port === defaultPort ? [port, defaultWebSocketPort] : [port]
+    const free = await Promise.all(wanted.map(async (one) => (await tryPort(one)) !== undefined))
+    if (free.every(Boolean)) return port
+    call.output.note(`port ${wanted.join(' or ')} is in use by another program: the hub takes another one`)
+  }
+  return (await tryPort(0)) ?? 0
+}
+
+/** The port that could be listened on; undefined where another program does. */
+function tryPort(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(undefined))
+    server.listen({ host, port, exclusive: true }, () => {
+      const address = server.address()
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : undefined))
+    })
+  })
+}
+
+/** A hub whose `up` was killed is on its way out: using it would be using what is gone in a moment. */
+async function awaitOrphan(call: Call): Promise<void> {
+  const deadlineMs = performance.now() + orphanGraceMs
+  for (let told = false; ; told = true) {
+    const record = readHubRecord(call.disk, hubPaths(call.home).record)
+    if (!isAlive(call.processes, record)) return
+    if (record.supervisorPid === null || call.processes.identify(record.supervisorPid) !== undefined) return
+    if (performance.now() > deadlineMs) process.kill(record.pid, 'SIGKILL')
+    if (!told)
+      call.output.note(`waiting for the hub in process ${record.pid}, which was left behind and is stopping`)
+    await delay(50)
+  }
+}
