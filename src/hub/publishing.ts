@@ -129,7 +129,7 @@ export async function publishInOrder(
   if (producer.epoch !== producerEpoch) return { kind: 'resume_again' }
   if (seq > producer.verdictSeq + 1) return { kind: 'expected', seq: producer.verdictSeq + 1 }
   if (seq <= producer.verdictSeq && (await idOfSeq(tx, sender.aiId, seq)) !== publication.id) {
-    await renumber(tx, sender.aiId, random)
+    await renumber(tx, sender.aiId, random, producer.epoch)
     return { kind: 'resume_again' }
   }
   const { again, problem, recipient } = publication
@@ -154,15 +154,17 @@ export async function publishInOrder(
 export interface Producer {
   readonly epoch: string
   readonly verdictSeq: number
+  /** The epoch that was given up because the agent had been put back, which it may not have heard of yet. */
+  readonly givenUp: string | undefined
 }
 
 export async function readProducer(reader: HubReader, aiId: number): Promise<Producer> {
-  const row = await reader.get<{ epoch: string; verdict_seq: number }>(
-    'SELECT epoch, verdict_seq FROM producers WHERE ai_id = ?',
+  const row = await reader.get<{ epoch: string; verdict_seq: number; given_up: string | null }>(
+    'SELECT epoch, verdict_seq, given_up FROM producers WHERE ai_id = ?',
     aiId,
   )
   if (row === undefined) throw new PerduraError('ERR_NO_SUCH_PROFILE', 'the agent is not registered here')
-  return { epoch: row.epoch, verdictSeq: row.verdict_seq }
+  return { epoch: row.epoch, verdictSeq: row.verdict_seq, givenUp: row.given_up ?? undefined }
 }
 
 /** What was published under a number, where that is still known. */
@@ -176,11 +178,16 @@ export async function idOfSeq(reader: HubReader, aiId: number, seq: number): Pro
 }
 
 /** Begins a new numbering: seq 1 comes next. */
-export async function renumber(tx: HubTx, aiId: number, random: Random): Promise<Producer> {
+export async function renumber(tx: HubTx, aiId: number, random: Random, givenUp?: string): Promise<Producer> {
   const epoch = random.uuid()
-  await tx.run('UPDATE producers SET epoch = ?, verdict_seq = 0 WHERE ai_id = ?', epoch, aiId)
+  await tx.run(
+    'UPDATE producers SET epoch = ?, verdict_seq = 0, given_up = ? WHERE ai_id = ?',
+    epoch,
+    givenUp ?? null,
+    aiId,
+  )
   await tx.run('DELETE FROM published_seqs WHERE sender_id = ?', aiId)
-  return { epoch, verdictSeq: 0 }
+  return { epoch, verdictSeq: 0, givenUp }
 }
 
 async function append(

@@ -86,11 +86,12 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   )
   const stream = await readStream(tx, aiId)
   const producer = await readProducer(tx, aiId)
+  const standing =
+    frame.tx === undefined || frame.tx === null ? 'fresh' : await standingOf(tx, aiId, producer, frame.tx)
   const hubRewound =
     (holder !== undefined && frame.generation > holder.generation) ||
     !(await readsSameStream(tx, aiId, stream, frame.rx ?? undefined)) ||
-    !(await numbersAlike(tx, aiId, producer, frame.tx ?? undefined))
-  const agentRewound = frame.tx !== undefined && frame.tx !== null && frame.tx.next_seq <= producer.verdictSeq
+    standing === 'unknown'
   const shared = { kind: 'resumed', generation, sessionIdentifier: session.sessionIdentifier } as const
   if (hubRewound) {
     const epoch = random.uuid()
@@ -109,18 +110,14 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   // Where it says that it stands is on its disk: an acknowledgement may have been lost with the connection before.
   if (read > stream.acked) await advanceAcked(tx, aiId, { from: stream.acked, to: read, now })
   else if (read < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
-  const fresh = frame.tx === undefined || frame.tx === null
-  const reason = reasonOf(session.outcome, {
-    agentRewound,
-    fresh,
-    first: frame.rx === undefined || frame.rx === null,
-  })
+  const reason = reasonOf(session.outcome, { standing, first: frame.rx === undefined || frame.rx === null })
+  const keepsNumbers = standing === 'alike' || (standing === 'given up' && producer.verdictSeq === 0)
   return {
     ...shared,
     reason,
     stream,
     next: read + 1,
-    producer: agentRewound || fresh ? await renumber(tx, aiId, random) : producer,
+    producer: keepsNumbers ? producer : await renumber(tx, aiId, random, frame.tx?.producer_epoch),
   }
 }
 
@@ -145,30 +142,36 @@ async function readsSameStream(
   return mark === undefined || mark === rx.last_id
 }
 
-async function numbersAlike(
+/**
+ * How the agent's numbering stands to the hub's. `alike`: they go on from each other. `behind`: the hub has verdicts for
+ * numbers that the agent has yet to give, so it was put back. `given up`: it was found to be put back before, and has not
+ * heard of its new numbering. `unknown`: the hub does not know what the agent does, so it is the hub that was put back.
+ */
+type Standing = 'fresh' | 'alike' | 'behind' | 'given up' | 'unknown'
+
+async function standingOf(
   tx: HubTx,
   aiId: number,
   producer: Producer,
-  sent: NonNullable<ResumeFrame['tx']> | undefined,
-): Promise<boolean> {
-  if (sent === undefined) return true
-  if (sent.producer_epoch !== producer.epoch) return false
-  if (sent.last_acked === null) return true
-  if (sent.last_acked.seq > producer.verdictSeq) return false
-  const id = await idOfSeq(tx, aiId, sent.last_acked.seq)
-  return id === undefined || id === sent.last_acked.id
+  sent: NonNullable<ResumeFrame['tx']>,
+): Promise<Standing> {
+  if (sent.producer_epoch === producer.givenUp) return 'given up'
+  if (sent.producer_epoch !== producer.epoch) return 'unknown'
+  const { last_acked: lastAcked } = sent
+  if (lastAcked !== null) {
+    if (lastAcked.seq > producer.verdictSeq) return 'unknown'
+    const id = await idOfSeq(tx, aiId, lastAcked.seq)
+    if (id !== undefined && id !== lastAcked.id) return 'unknown'
+  }
+  return sent.next_seq <= producer.verdictSeq ? 'behind' : 'alike'
 }
 
 function reasonOf(
   session: 'kept' | 'new' | 'unknown' | 'expired',
-  {
-    agentRewound,
-    fresh,
-    first,
-  }: { readonly agentRewound: boolean; readonly fresh: boolean; readonly first: boolean },
+  { standing, first }: { readonly standing: Standing; readonly first: boolean },
 ): ReadyReason {
   if (session === 'expired') return 'session_expired'
   if (session === 'unknown') return 'session_unknown'
-  if (agentRewound) return 'agent_rewound'
-  return session === 'new' || fresh || first ? 'new' : 'resumed'
+  if (standing === 'behind' || standing === 'given up') return 'agent_rewound'
+  return session === 'new' || standing === 'fresh' || first ? 'new' : 'resumed'
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Json } from '../json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { isCleanText } from './content.ts'
 
 /** What the hub names in `connected`, and the agent asks for with `?resume=1`. */
@@ -14,7 +14,7 @@ const label = v.pipe(v.string(), v.minLength(1), v.maxLength(256), clean)
 const lineage = v.pipe(v.string(), v.minLength(1), v.maxLength(64), clean)
 const text = v.pipe(v.string(), v.maxLength(1_024))
 const json = v.custom<Json>((value) => value !== undefined, 'missing')
-const metadata = v.record(v.string(), json)
+const metadata = v.custom<JsonObject>(isJsonObject, 'must be a JSON object')
 
 /** So much may be sent on this connection, counted from its beginning: a lost or repeated one does no harm. */
 export const creditSchema = v.object({ messages: count, bytes: count })

@@ -84,7 +84,9 @@ export const migrations: readonly string[] = [
   CREATE TABLE producers (
     ai_id INTEGER PRIMARY KEY NOT NULL,
     epoch TEXT NOT NULL,
-    verdict_seq INTEGER NOT NULL
+    verdict_seq INTEGER NOT NULL,
+    -- The epoch that was given up because the agent had been put back, which it may not have heard of yet.
+    given_up TEXT
   ) STRICT;
 
   -- Of the current epoch, the last ones: what was published as which seq.

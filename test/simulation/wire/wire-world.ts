@@ -87,6 +87,9 @@ export class WireWorld {
       .flatMap((name) => {
         const agent = this.accepted(name)?.agent
         if (agent === undefined) return [`${name} is not online`]
+        // Another hub on the same database tells whom it has lost its place to with its next heartbeat.
+        const online = this.machinesOf(name).filter(({ alive, session }) => alive && session === 'online')
+        if (online.length > 1) return [`${name} is online ${online.length} times`]
         const count = (from: string): number =>
           agent.reader.get<{ count: number }>(`SELECT count(*) AS count FROM ${from}`)?.count ?? 0
         const inbox = count("inbox WHERE status IN ('pending', 'running', 'parked')")

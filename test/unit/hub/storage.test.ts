@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
+import type { HubTx } from '../../../src/hub/storage.ts'
+import { createSeededRandom, outside, SimulatedClock, SimulatedProcess } from '../../../src/testing/index.ts'
+
+function open(
+  database = new DatabaseSync(':memory:'),
+  options: { queueMax?: number; batchMax?: number } = {},
+) {
+  const clock = new SimulatedClock()
+  const process = new SimulatedProcess()
+  const storage = new SqliteStorage({ database, clock: clock.for(outside), process, ...options })
+  const put = (key: string) => async (tx: HubTx) => {
+    await tx.run('INSERT INTO meta (key, value) VALUES (?, ?)', key, key)
+    return key
+  }
+  const keys = () =>
+    storage.read(async (reader) =>
+      (await reader.all<{ key: string }>('SELECT key FROM meta ORDER BY key')).map(({ key }) => key),
+    )
+  const settle = <T>(promise: Promise<T>): Promise<T> => clock.settle(promise)
+  return { clock, process, database, storage, put, keys, settle }
+}
+
+const statuses = (results: readonly PromiseSettledResult<unknown>[]) => results.map(({ status }) => status)
+
+test('operations that come together are run in order, and one that fails rejects only itself', async () => {
+  const { storage, put, keys, settle } = open()
+  const order: string[] = []
+  const note = (key: string) => async (tx: HubTx) => {
+    order.push(key)
+    return put(key)(tx)
+  }
+  const results = await settle(
+    Promise.allSettled([
+      storage.write(note('a')),
+      storage.write(async (tx) => {
+        await note('lost')(tx)
+        throw new Error('of its own')
+      }),
+      storage.write(note('a')),
+      storage.write(note('b')),
+    ]),
+  )
+  assert.deepEqual(statuses(results), ['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+  assert.deepEqual(order, ['a', 'lost', 'a', 'b'])
+  assert.deepEqual(await settle(keys()), ['a', 'b'])
+})
+
+test('a read sees only what is committed', async () => {
+  const { storage, put, keys, settle } = open()
+  let seen: Promise<string[]> | undefined
+  await settle(
+    storage.write(async (tx) => {
+      await put('a')(tx)
+      seen = keys()
+      await put('b')(tx)
+    }),
+  )
+  assert.deepEqual(await settle(seen!), ['a', 'b'])
+})
+
+test('many reads at a time each see one moment', async () => {
+  const { storage, put, settle } = open()
+  const look = () =>
+    storage.read(async (reader) => {
+      const count = async () =>
+        (await reader.get<{ count: number }>('SELECT count(*) AS count FROM meta'))?.count
+      return [await count(), await count(), await count()]
+    })
+  const looks = Array.from({ length: 30 }, (_, n) => [look(), storage.write(put(`k${n}`))] as const)
+  for (const [seen] of looks) {
+    const [first, ...more] = await settle(seen)
+    for (const count of more) assert.equal(count, first)
+  }
+  await settle(Promise.all(looks.map(([, written]) => written)))
+})
+
+test('results come after the commit, in batches of no more than the bound', async () => {
+  const { storage, put, settle, database } = open(undefined, { batchMax: 2 })
+  const inTransaction: boolean[] = []
+  await settle(
+    Promise.all(
+      ['a', 'b', 'c', 'd', 'e'].map(async (key) => {
+        await storage.write(put(key))
+        inTransaction.push(database.isTransaction)
+      }),
+    ),
+  )
+  assert.deepEqual(inTransaction, [false, false, false, false, false])
+})
+
+test('more than may wait is refused as busy', async () => {
+  const { storage, put, keys, settle } = open(undefined, { queueMax: 2 })
+  const results = Promise.allSettled([
+    storage.write(put('a')),
+    storage.write(put('b')),
+    storage.write(put('c')),
+  ])
+  const [, , third] = await settle(results)
+  assert.ok(third?.status === 'rejected' && third.reason.code === 'ERR_HUB_STORAGE')
+  assert.deepEqual(await settle(keys()), ['a', 'b'])
+  assert.equal(await settle(storage.write(put('d'))), 'd')
+})
+
+test('what is closed takes nothing more, and has written what it took', async () => {
+  const database = new DatabaseSync(':memory:')
+  const { storage, put, settle } = open(database)
+  const written = storage.write(put('a'))
+  const closed = storage.close()
+  await assert.rejects(storage.write(put('b')), { code: 'ERR_HUB_STORAGE' })
+  assert.equal(await settle(written), 'a')
+  await settle(closed)
+  assert.equal(database.isOpen, false)
+})
+
+test('a disk that is full refuses what does not fit, and is usable again later', async () => {
+  const database = new DatabaseSync(':memory:')
+  const { storage, settle, keys } = open(database)
+  const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count'])
+  database.exec(`PRAGMA max_page_count = ${pages + 4}`)
+  const put = (key: string, size: number) => (tx: HubTx) =>
+    tx.run('INSERT INTO meta (key, value) VALUES (?, ?)', key, 'x'.repeat(size))
+  const results = await settle(
+    Promise.allSettled([
+      storage.write((tx) => put('small', 10)(tx)),
+      storage.write((tx) => put('big', 100_000)(tx)),
+    ]),
+  )
+  const big = results[1]
+  assert.ok(big.status === 'rejected' && big.reason.code === 'ERR_HUB_STORAGE' && big.reason.retryable)
+  // Whether the full disk undid everybody's part or one's only, what was refused is not there.
+  const kept = results[0].status === 'fulfilled' ? ['small'] : []
+  assert.deepEqual(await settle(keys()), kept)
+  database.exec('PRAGMA max_page_count = 100000')
+  await settle(storage.write((tx) => put('later', 10)(tx)))
+  assert.deepEqual(await settle(keys()), ['later', ...kept])
+})
+
+test('a commit that fails ends the process, since nobody knows what is on disk', async () => {
+  const database = new DatabaseSync(':memory:')
+  const { process, storage, put, clock } = open(database)
+  const exec = database.exec.bind(database)
+  database.exec = (sql) => {
+    if (sql === 'COMMIT') throw new Error('disk I/O error')
+    exec(sql)
+  }
+  let settled = false
+  const settle = (): void => void (settled = true)
+  storage.write(put('a')).then(settle, settle)
+  await clock.runFor(10)
+  assert.equal(process.alive, false)
+  assert.match(process.reason?.message ?? '', /disk I\/O error/)
+  assert.equal(settled, false)
+})
+
+test('the schema of a newer version is refused', () => {
+  const database = new DatabaseSync(':memory:')
+  database.exec('PRAGMA user_version = 999')
+  assert.throws(() => open(database), { code: 'ERR_STORE_NEWER' })
+})
+
+test('a database is migrated once, and read as it is from then on', async () => {
+  const database = new DatabaseSync(':memory:')
+  const first = open(database)
+  await first.settle(first.storage.write(first.put('a')))
+  const second = open(database)
+  assert.deepEqual(await second.settle(second.keys()), ['a'])
+})
+
+test('random operations leave what the fulfilled ones wrote', async () => {
+  const random = createSeededRandom('storage')
+  const { storage, put, keys, settle } = open(undefined, { batchMax: 7 })
+  const expected: string[] = []
+  for (let round = 0; round < 20; round++) {
+    const operations = Array.from({ length: random.int(1, 20) }, (_, n) => {
+      const key = `${round}-${n}`
+      const fails = random.chance(0.3)
+      return storage
+        .write(async (tx) => {
+          await put(key)(tx)
+          if (fails) throw new Error('fails')
+        })
+        .then(
+          () => expected.push(key),
+          () => undefined,
+        )
+    })
+    await settle(Promise.all(operations))
+  }
+  assert.deepEqual(await settle(keys()), expected.toSorted())
+})
