@@ -116,6 +116,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     async close(graceMs = 1_000) {
       sweeper.stop()
+      relay.registry.drain()
       await Promise.all(servers.map((server) => server.close(graceMs)))
       await storage.close()
     },

@@ -103,6 +103,10 @@ export class PlainConnection implements ConnectionSink, Listener {
     this.#delivery?.look()
   }
 
+  drain(): void {
+    this.#close('drain', 'the hub goes away for a while')
+  }
+
   async #greet(): Promise<void> {
     const { clock, log, random, registry, storage } = this.#relay
     try {

@@ -8,11 +8,14 @@ export interface LiveSession {
   answers(withinMs: number): Promise<boolean>
   /** Another connection has taken its place. */
   replace(by: { readonly instance: string }): void
+  /** The hub goes away for a while. */
+  drain(): void
 }
 
 /** A plain v1 socket: best effort, and as many of one agent as there are. */
 export interface Listener {
   wake(): void
+  drain(): void
 }
 
 /**
@@ -56,6 +59,12 @@ export class Registry {
   /** Agents with a connection of any kind. */
   present(): number[] {
     return [...new Set([...this.#sessions.keys(), ...this.#listeners.keys()])].toSorted((a, b) => a - b)
+  }
+
+  /** Ends all connections in a way that has them come back. */
+  drain(): void {
+    const listeners = [...this.#listeners.values()].flatMap((some) => [...some])
+    for (const connection of [...this.#sessions.values(), ...listeners]) connection.drain()
   }
 
   wake(aiIds: readonly number[]): void {

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
 import type { Actor, Publication } from '../publishing.ts'
-import { readHolder, type Resumed, type ResumeOutcome } from '../resume.ts'
+import { readHolder, type Resumed } from '../resume.ts'
 import { AckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
 import { toPublication, unfitPublication, verdictFrame } from './publication.ts'
@@ -25,6 +25,7 @@ import { PublishCredit } from './publish-credit.ts'
 import { readyFrameOf } from './ready-frame.ts'
 import type { LiveSession } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
+import { takeSession } from './take-session.ts'
 
 type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
 
@@ -115,6 +116,11 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     else this.close('replaced', `by ${instance}`)
   }
 
+  drain(): void {
+    this.#send({ type: 'drain', deadline_ms: 0, reconnect_after_ms: drainReconnectMs })
+    this.close('drain', 'the hub goes away for a while')
+  }
+
   close(reason: CloseReason, text = ''): void {
     if (this.#state === 'closed') return
     if (this.#state === 'greeting' || this.#state === 'waiting')
@@ -199,40 +205,16 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
 
   async #resume(frame: ResumeFrame): Promise<void> {
     const who = this.#who as Authenticated
+    const stillWanted = (): boolean => this.#state === 'resuming'
     try {
-      let outcome = await this.#tryResume(who, frame, undefined)
-      if (outcome.kind === 'probe') {
-        if (await this.#isAlive(who.aiId, outcome.instance)) {
-          this.close('in_use', 'another process of this agent is connected')
-          return
-        }
-        // Who has gone meanwhile must not take the place of one who is only slow.
-        if (this.#state !== 'resuming') return
-        outcome = await this.#tryResume(who, frame, outcome.instance)
-      }
-      if (this.#state !== 'resuming') return
+      const outcome = await takeSession(this.#relay, { aiId: who.aiId, frame, stillWanted })
+      if (outcome === undefined || !stillWanted()) return
       if (outcome.kind === 'fenced') this.close('fenced', `the generation is ${outcome.generation}`)
-      else if (outcome.kind === 'probe') this.close('in_use', 'another process of this agent has connected')
+      else if (outcome.kind === 'probe') this.close('in_use', 'another process of this agent is connected')
       else this.#begin(who, frame, outcome)
     } catch (error) {
       this.#failed(error)
     }
-  }
-
-  #tryResume(
-    who: Authenticated,
-    frame: ResumeFrame,
-    goneInstance: string | undefined,
-  ): Promise<ResumeOutcome> {
-    const { storage, parts, clock, random } = this.#relay
-    const { aiId } = who
-    return storage.write((tx) => parts.resume(tx, { aiId, frame, goneInstance, now: clock.now(), random }))
-  }
-
-  async #isAlive(aiId: number, instance: string): Promise<boolean> {
-    const { registry, limits } = this.#relay
-    const holder = registry.session(aiId)
-    return holder?.instance === instance && (await holder.answers(limits.probeMs))
   }
 
   #begin(who: Authenticated, frame: ResumeFrame, resumed: Resumed): void {
@@ -396,6 +378,9 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
 
 /** What may be on its way to an agent; more, and it is not reading. A window and the largest frame fit well within. */
 const queueBytesMax = 16 * 1024 * 1024
+
+/** How long a hub that is started again takes at least. */
+const drainReconnectMs = 500
 
 /** When to publish again what the hub could not write. */
 const retryAfterMs = 1_000

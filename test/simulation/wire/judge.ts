@@ -116,10 +116,11 @@ export class Judge implements Watchers {
   }
 
   /**
-   * Refused for want of room, and then both put back: neither knows of it, and it is accepted behind what came after. And
-   * of two copies one does not know what the other has sent, and a hub that was put back knows neither.
+   * Where hub and sender are both put back, neither may know any more what was accepted, and what was refused for want of
+   * room: the one is then refused, and the other accepted behind what came after. And of two copies one does not know what
+   * the other has sent, and a hub that was put back knows neither.
    */
-  get #forgetsOrder(): boolean {
+  get #forgets(): boolean {
     const { waitingMax, hubRestores, agentRestores, clones } = this.#mishaps
     return hubRestores > 0 && (clones > 0 || (waitingMax < 100 && agentRestores > 0))
   }
@@ -168,9 +169,7 @@ export class Judge implements Watchers {
       const mayCome = !isWithin(label, refused, true)
       if (mayCome && count !== 1)
         this.violate('delivered-once', `${label} took effect ${count} times at ${name}`)
-      // Of two copies one does not know what the other has sent, and a hub that was put back knows neither.
-      const unknowable = this.#mishaps.clones > 0 && this.#mishaps.hubRestores > 0
-      if (!mayCome && count > 0 && !unknowable)
+      if (!mayCome && count > 0 && !this.#forgets)
         this.violate('refusals-final', `${label} was refused, and took effect`)
     }
     const last = new Map<string, { number: number; label: string }>()
@@ -178,7 +177,7 @@ export class Judge implements Watchers {
       const [thread, number, ...way] = label.split('/')
       const key = [thread, ...way].join('/')
       const before = last.get(key)
-      if (before !== undefined && before.number >= Number(number) && !this.#forgetsOrder) {
+      if (before !== undefined && before.number >= Number(number) && !this.#forgets) {
         this.violate('order', `${name} handled ${label} after ${before.label}`)
       }
       last.set(key, { number: Number(number), label })

@@ -23,6 +23,7 @@ type Frame = any
 export class ScriptedAgent {
   readonly frames: Frame[] = []
   closed: { readonly code: number; readonly reason: string } | undefined
+  opened = false
   /** Whether it answers pings. */
   alive = true
   readonly #world: ResumableWorld
@@ -35,7 +36,7 @@ export class ScriptedAgent {
       `ws://hub:8768${path}`,
       { headers: { authorization: `Bearer ${token}` }, frameBytesMax: 16 * 1024 * 1024 },
       {
-        onOpen: () => {},
+        onOpen: () => (this.opened = true),
         onFrame: (text) => this.#take(JSON.parse(text)),
         onClose: (close) => (this.closed = close),
       },
