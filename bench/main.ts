@@ -6,6 +6,7 @@ import { rounded, type Benchmark, type BenchResult } from './lib/result.ts'
 const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: Benchmark }>>> = {
   commit: () => import('./commit.ts'),
   restart: () => import('./restart.ts'),
+  relay: () => import('./relay.ts'),
   idle: () => import('./idle.ts'),
 }
 

@@ -1,16 +1,20 @@
 /**
- * How long a killed agent is away: from SIGKILL, in the middle of a turn, to that turn done by the next process. With a
- * journal of 10,000 records; started again by the product's own supervisor. Beside it an empty Node script under the
- * same supervisor, which is the least that a restart can cost.
+ * How long a killed agent is away: from SIGKILL, in the middle of a turn, to that turn done by the next process
+ * (`killed_to_ready`); and at a hub, to the session resumed (`killed_to_resumed`). With a journal of 10,000 records;
+ * started again by the product's own supervisor. Beside it an empty Node script under the same supervisor, which is the
+ * least that a restart can cost.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessMessage } from '../src/cli/process-messages.ts'
 import { openAgent } from '../src/index.ts'
+import { BenchChild } from './lib/child.ts'
 import { percentile, type BenchOptions, type BenchResult } from './lib/result.ts'
 import { Supervised } from './lib/supervised.ts'
+import type { HubMessage } from './programs/bench-hub.ts'
 import resuming, { type ResumingMessage, type ResumingPayload } from './programs/resuming-agent.ts'
+import type { SessionMessage } from './programs/session-agent.ts'
 
 const programs = join(import.meta.dirname, 'programs')
 const perdura = join(import.meta.dirname, '..', 'bin', 'perdura.mjs')
@@ -32,12 +36,20 @@ export async function run({ folder, quick }: BenchOptions): Promise<BenchResult>
   const kills = quick ? 2 : 30
   const records = await prepareJournal(folder, quick ? 100 : 10_000)
   const restarts = await measureAgent(folder, kills)
+  const resumed = await measureSession(folder, kills)
   const emptyMs = await measureEmpty(kills)
   const totals = restarts.map(({ totalMs }) => totalMs)
+  const resumedMs = resumed.map(({ totalMs }) => totalMs)
   const median = (part: (restart: Restart) => number): number => percentile(restarts.map(part), 0.5)
   const figures = {
-    killed_to_resumed_p50_ms: percentile(totals, 0.5),
-    killed_to_resumed_p95_ms: percentile(totals, 0.95),
+    killed_to_resumed_p50_ms: percentile(resumedMs, 0.5),
+    killed_to_resumed_p95_ms: percentile(resumedMs, 0.95),
+    session_median_ms: percentile(
+      resumed.map(({ sessionMs }) => sessionMs),
+      0.5,
+    ),
+    killed_to_ready_p50_ms: percentile(totals, 0.5),
+    killed_to_ready_p95_ms: percentile(totals, 0.95),
     process_start_median_ms: median(({ processMs }) => processMs),
     load_median_ms: median(({ loadMs }) => loadMs),
     open_median_ms: median(({ openMs }) => openMs),
@@ -45,17 +57,21 @@ export async function run({ folder, quick }: BenchOptions): Promise<BenchResult>
     kills,
     journal_records: records,
   }
-  const baseline = {
-    killed_to_resumed_p50_ms: percentile(emptyMs, 0.5),
-    killed_to_resumed_p95_ms: percentile(emptyMs, 0.95),
-  }
+  const [emptyP50, emptyP95] = [percentile(emptyMs, 0.5), percentile(emptyMs, 0.95)]
   return {
     name: 'restart',
     figures,
-    baseline,
+    baseline: {
+      killed_to_resumed_p50_ms: emptyP50,
+      killed_to_resumed_p95_ms: emptyP95,
+      killed_to_ready_p50_ms: emptyP50,
+      killed_to_ready_p95_ms: emptyP95,
+    },
     ratio: {
-      killed_to_resumed_p50: figures.killed_to_resumed_p50_ms / baseline.killed_to_resumed_p50_ms,
-      killed_to_resumed_p95: figures.killed_to_resumed_p95_ms / baseline.killed_to_resumed_p95_ms,
+      killed_to_resumed_p50: figures.killed_to_resumed_p50_ms / emptyP50,
+      killed_to_resumed_p95: figures.killed_to_resumed_p95_ms / emptyP95,
+      killed_to_ready_p50: figures.killed_to_ready_p50_ms / emptyP50,
+      killed_to_ready_p95: figures.killed_to_ready_p95_ms / emptyP95,
     },
   }
 }
@@ -133,6 +149,39 @@ function readRestart(log: string, killedAt: number, bornAt: number): Restart {
     loadMs: readyAt - openMs - bornAt,
     openMs,
     turnMs: doneAt - readyAt,
+  }
+}
+
+/** The same agent at a hub of its own, killed while it is online. */
+async function measureSession(
+  home: string,
+  kills: number,
+): Promise<{ readonly totalMs: number; readonly sessionMs: number }[]> {
+  const hub = new BenchChild<HubMessage>([join(programs, 'bench-hub.ts'), join(home, 'hub')])
+  // As `perdura run` has it: compiled code is kept.
+  process.env['NODE_COMPILE_CACHE'] = join(home, 'compiled')
+  try {
+    const { url } = await hub.next('bench:listening')
+    const agent = new Supervised<SessionMessage>(
+      [join(programs, 'session-agent.ts'), home, url],
+      'bench:open',
+    )
+    try {
+      const restarts = []
+      await agent.next('bench:online')
+      for (let kill = -2; kill < kills; kill += 1) {
+        await sleep(kill < 0 ? 1_500 : 20)
+        const killedAt = agent.kill()
+        const { at, openAt } = await agent.next('bench:online')
+        if (kill >= 0) restarts.push({ totalMs: at - killedAt, sessionMs: at - openAt })
+      }
+      return restarts
+    } finally {
+      await agent.stop()
+    }
+  } finally {
+    delete process.env['NODE_COMPILE_CACHE']
+    await hub.stop()
   }
 }
 

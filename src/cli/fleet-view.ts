@@ -10,8 +10,9 @@ export interface FleetMember {
   readonly key: string
 }
 
+/** Of the queues: how many are open, of how many; those of the outbox since the process started. */
 const columns = [
-  'key',
+  ' ',
   'name',
   'process',
   'session',
@@ -80,8 +81,8 @@ function cellsOf({ key, kind, model }: FleetMember, now: number): Segment[] {
       ? sessionCell(model, now)
       : { text: model.connected === undefined ? dash : `${model.connected} connected` },
     { text: session === null ? dash : String(session.generation) },
-    { text: agent ? `${totals.open} open, ${totals.done} done` : dash },
-    { text: agent ? `${totals.outgoing} open, ${counters.delivered} sent` : dash },
+    { text: agent ? `${totals.open}/${totals.received}` : dash },
+    { text: agent ? `${totals.outgoing}/${counters.sent}` : dash },
     { text: String(model.kills) },
     { text: String(model.restarts) },
     { text: recovery },
@@ -92,10 +93,10 @@ function processCell({ state, readySince }: LiveModel, now: number): Segment {
   switch (state.name) {
     case 'running': {
       const since = formatDuration(Math.max(0, now - (readySince ?? now)))
-      return { text: `running ${state.pid ?? '?'} ${since}`, style: 'green' }
+      return { text: `running ${since}`, style: 'green' }
     }
     case 'starting':
-      return { text: `starting ${state.pid ?? '?'}`, style: 'yellow' }
+      return { text: 'starting', style: 'yellow' }
     case 'backing-off':
       return { text: 'died', style: 'red' }
     case 'stopping':
@@ -132,7 +133,7 @@ function table(rows: readonly (readonly Segment[])[], width: number): Segment[][
   )
   const line = (cells: readonly Segment[]): Segment[] =>
     cells.map(({ text, style }, column) => ({
-      text: ` ${fit(text, width)}${' '.repeat(Math.max(0, (widths[column] ?? 0) - displayWidth(text)))} `,
+      text: ` ${fit(text, width)}${' '.repeat(Math.max(0, (widths[column] ?? 0) - displayWidth(text)))}`,
       ...(style !== undefined && { style }),
     }))
   return [line(columns.map((text) => ({ text, style: 'dim' as const }))), ...rows.map(line)]

@@ -112,8 +112,9 @@ export class Fleet implements UpkeepSink {
     if (at >= 0) this.#plan.records[at]?.release()
     const { failure } = upkeep
     this.#error ??= failure
-    if (failure !== undefined && !upkeep.wasReady) this.#stop(failure.code)
-    else if (this.#agents().every((agent) => this.#over.has(agent))) this.#stop('no agent is left')
+    const hopeless = failure !== undefined && !upkeep.wasReady
+    const idle = this.#agents().every((agent) => this.#over.has(agent))
+    if (!this.#stopping && (hopeless || idle)) this.#stop(failure?.code ?? 'no agent is left')
     if (this.#members.every((member) => this.#over.has(member.upkeep))) this.#ended.resolve()
   }
 

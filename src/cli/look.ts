@@ -1,7 +1,7 @@
 import { PerduraError } from '../errors.ts'
 import { agentExists, agentPaths, checkAgentName, listAgents, type AgentPaths } from '../runtime/home.ts'
 import { isAlive, readProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
-import type { ProcessFacts } from '../runtime/why.ts'
+import type { ProcessFacts } from '../runtime/why-facts.ts'
 import type { Call } from './call.ts'
 import { suggest } from './suggest.ts'
 

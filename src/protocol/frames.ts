@@ -7,6 +7,8 @@ export const resumeCapability = 'resume.1'
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+/** Rises by one at a time: the bound leaves room above whatever anybody comes with. */
+const generation = v.pipe(count, v.maxValue(2 ** 48))
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
 const clean = v.check(isCleanText, 'contains NUL or half a surrogate pair')
 const label = v.pipe(v.string(), v.minLength(1), v.maxLength(256), clean)
@@ -48,7 +50,7 @@ export const readyFrame = v.object({
   resumed: v.boolean(),
   reason: v.picklist(readyReasons),
   session_identifier: label,
-  generation: positive,
+  generation: v.pipe(generation, v.minValue(1)),
   /** `next` is the offset that the hub sends first; entries up to `floor` are no longer kept. */
   stream: v.object({ epoch: lineage, floor: count, top: count, next: positive }),
   tx: v.object({ producer_epoch: lineage, verdict_seq: count }),
@@ -119,8 +121,8 @@ export const errorFrame = v.object({
 export const resumeFrame = v.object({
   type: v.literal('resume'),
   instance: lineage,
-  /** 0 where it never had one. It rises by one at a time, and so leaves room above itself. */
-  generation: v.pipe(count, v.maxValue(2 ** 48)),
+  /** 0 where it never had one. */
+  generation,
   /**
    * Drawn by the agent, on its disk before it is sent, and drawn anew with every generation that it has stored. It lets
    * an agent that was killed between the hub's decision and its own note of it have the generation it was given.

@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
 import type { Reader } from '../store/store.ts'
+import type { SendInput } from './send-message.ts'
 
 /** Something for the agent to handle once. */
 export interface IngestInput {
@@ -71,6 +72,8 @@ export interface Agent {
   readonly reader: Reader
   /** Resolves when the entry is on disk, and only then. */
   ingest(input: IngestInput): Promise<Accepted>
+  /** Commits a message to the outbox; resolves when it is on disk. What becomes of it, the events tell. */
+  send(input: SendInput): Promise<{ readonly sequence: number; readonly duplicate: boolean }>
   /** Decides a parked effect; the turn goes on. Rejects with ERR_NO_SUCH_TURN where nothing is parked. */
   resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void>
   /** Puts a dead letter back into the inbox, its counters at zero. */

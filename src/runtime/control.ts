@@ -4,6 +4,7 @@ import { errorResponse } from '../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
+import type { SendInput } from './send-message.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
 
 export type RouteOptions =
@@ -146,6 +147,14 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         return json(200, { acknowledged: true })
       },
     },
+    {
+      method: 'POST',
+      path: /^\/v1\/outbox$/,
+      answer: async ({ request }) => {
+        const { sequence, duplicate } = await agent.send(outgoingOf(new Fields(readJsonBody(request))))
+        return json(duplicate ? 200 : 202, { accepted: true, sequence, duplicate })
+      },
+    },
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',
@@ -170,6 +179,16 @@ function messageOf(fields: Fields): IngestInput {
     ...(conversation === undefined ? {} : { conversation }),
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(hops === undefined ? {} : { hops }),
+  }
+}
+
+function outgoingOf(fields: Fields): SendInput {
+  const conversation = fields.optionalText('conversation')
+  return {
+    id: fields.text('id'),
+    to: fields.text('to'),
+    content: fields.value('content'),
+    ...(conversation === undefined ? {} : { conversation }),
   }
 }
 

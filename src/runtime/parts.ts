@@ -3,7 +3,9 @@ import { AgentState } from '../agent/state.ts'
 import { stepTable, type StepTable } from '../agent/steps.ts'
 import { timerTable, type TimerTable } from '../agent/timers.ts'
 import { inboxTable, type InboxTable } from '../queue/inbox.ts'
+import type { PlainStore } from '../session/plain-store.ts'
 import { openStore } from '../store/open-store.ts'
+import { StoredPlain, type StoredPlainOptions } from './hub/plain-store.ts'
 import { StoredSession, type StoredSessionOptions } from './hub/session-store.ts'
 
 /** The parts that an agent is made of; a simulation can swap one for a broken one, to see that it notices. */
@@ -15,6 +17,7 @@ export interface AgentParts {
   readonly timers: TimerTable
   readonly loadState: typeof AgentState.load
   readonly createSessionStore: (options: StoredSessionOptions) => StoredSession
+  readonly createPlainStore: (options: StoredPlainOptions) => PlainStore
 }
 
 export const agentParts: AgentParts = {
@@ -25,4 +28,5 @@ export const agentParts: AgentParts = {
   timers: timerTable,
   loadState: (reader, definition) => AgentState.load(reader, definition),
   createSessionStore: (options) => new StoredSession(options),
+  createPlainStore: (options) => new StoredPlain(options),
 }

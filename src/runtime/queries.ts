@@ -136,6 +136,13 @@ export function pendingMessages(reader: Reader, limit: number): OutgoingView[] {
     .map(toOutgoing)
 }
 
+/** Messages that were refused, newest first. */
+export function refusedMessages(reader: Reader, limit: number): OutgoingView[] {
+  return reader
+    .all<OutboxRow>(`SELECT * FROM outbox WHERE status = 'refused' ORDER BY sequence DESC LIMIT ?`, limit)
+    .map(toOutgoing)
+}
+
 /** The agent's state as one document. */
 export function stateDocument(reader: Reader): Record<string, Json> {
   const rows = reader.all<{ key: string; value: string }>('SELECT key, value FROM state ORDER BY key')

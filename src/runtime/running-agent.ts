@@ -34,6 +34,7 @@ import { Emitter } from './emitter.ts'
 import type { HubOptions, Outlet } from './hub/hub-link.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
 import { checkInput } from './ingest-input.ts'
+import { checkSend, findSent, type SendInput } from './send-message.ts'
 import type { Started } from './start.ts'
 
 export interface RunningAgentOptions {
@@ -142,6 +143,18 @@ export class RunningAgent implements Agent {
     })
     this.#accepted({ ...accepted, entry })
     return accepted
+  }
+
+  async send(input: SendInput): Promise<{ readonly sequence: number; readonly duplicate: boolean }> {
+    const { store, limits } = this.#options
+    if (this.#closing !== undefined) {
+      throw new PerduraError('ERR_STORE_CLOSED', `${this.name} is stopping: try again later`)
+    }
+    const message = checkSend(input, this.name, limits.payloadBytesMax)
+    return store.write((tx) => {
+      const known = findSent(tx, message)
+      return { sequence: known ?? this.#send(tx, message), duplicate: known !== undefined }
+    })
   }
 
   async resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void> {
@@ -289,7 +302,7 @@ export class RunningAgent implements Agent {
     }
   }
 
-  #send(tx: Tx, message: NewOutgoing): void {
+  #send(tx: Tx, message: NewOutgoing): number {
     const { clock, log, limits } = this.#options
     const { to, content } = message
     if (to !== terminal) this.#outboxBound.add(tx, Buffer.byteLength(JSON.stringify(content)))
@@ -302,6 +315,7 @@ export class RunningAgent implements Agent {
       this.#emitter.emit('outbox:message:committed', { sequence, to, text: textOf(content) })
       if (to !== terminal) this.#outlet.add(sequence, to)
     })
+    return sequence
   }
 
   #accepted({ position, duplicate, entry }: AcceptedMessage): void {

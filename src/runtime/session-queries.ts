@@ -50,7 +50,7 @@ export function storedSessions(reader: Reader): StoredSession[] {
   }))
 }
 
-export function pendingToAgents(reader: Reader): number {
+function pendingToAgents(reader: Reader): number {
   const sql = `SELECT count(*) AS count FROM outbox WHERE status = 'pending' AND recipient <> ?`
   return reader.get<{ count: number }>(sql, terminal)?.count ?? 0
 }

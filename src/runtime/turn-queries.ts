@@ -60,6 +60,8 @@ export interface OutgoingView {
   readonly createdAt: number
   readonly settledAt: number | null
   readonly error: string | null
+  /** Its number towards the hub; null for what does not go there. */
+  readonly seq: number | null
 }
 
 export interface DeadLetterView {
@@ -168,6 +170,12 @@ export function outgoingOf(reader: Reader, turn: number): OutgoingView[] {
   return reader.all<OutboxRow>('SELECT * FROM outbox WHERE turn = ? ORDER BY sequence', turn).map(toOutgoing)
 }
 
+/** One message of the outbox, whatever became of it. */
+export function findOutgoing(reader: Reader, sequence: number): OutgoingView | undefined {
+  const row = reader.get<OutboxRow>('SELECT * FROM outbox WHERE sequence = ?', sequence)
+  return row === undefined ? undefined : toOutgoing(row)
+}
+
 export function toOutgoing(row: OutboxRow): OutgoingView {
   const content = parse(row.content)
   return {
@@ -183,6 +191,7 @@ export function toOutgoing(row: OutboxRow): OutgoingView {
     createdAt: row.created_at,
     settledAt: row.settled_at,
     error: row.error,
+    seq: row.seq ?? null,
   }
 }
 
@@ -282,4 +291,6 @@ export interface OutboxRow {
   readonly created_at: number
   readonly settled_at: number | null
   readonly error: string | null
+  /** Missing in a database that no start has brought to this schema yet. */
+  readonly seq?: number | null
 }

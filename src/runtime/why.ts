@@ -3,74 +3,11 @@ import { formatDuration } from '../duration.ts'
 import { terminal } from '../queue/outbox.ts'
 import { commitRoomBytes } from '../store/journal.ts'
 import type { Reader } from '../store/store.ts'
-import { nextTimers, pendingMessages, storedStatus, terminalMessages, type TimerView } from './queries.ts'
-import { effectsOf, listTurns, type EffectView, type OutgoingView, type TurnSummary } from './turn-queries.ts'
-
-/** What the database says about work that is not done. */
-export interface StoredFacts {
-  /** Oldest first; at most `examinedMax` of them. */
-  readonly open: readonly TurnSummary[]
-  readonly openCount: number
-  /** Effects of parked turns, by turn. */
-  readonly effects: ReadonlyMap<number, readonly EffectView[]>
-  readonly dead: readonly TurnSummary[]
-  readonly deadCount: number
-  /** To other agents; oldest first. */
-  readonly outgoing: readonly OutgoingView[]
-  readonly unread: readonly OutgoingView[]
-  readonly timers: readonly TimerView[]
-  readonly doneCount: number
-}
-
-/** What is known about the process, apart from the database. */
-export interface ProcessFacts {
-  /** `killed`: it left its record behind, and is gone. */
-  readonly state: 'running' | 'stopped' | 'killed'
-  readonly pid?: number
-  /** Whether it answered just now; undefined where it was not asked. */
-  readonly answers?: boolean
-  /** Whether a supervisor will start it again. */
-  readonly supervised?: boolean
-}
-
-export type RecipientState = 'running' | 'stopped' | 'missing'
-
-export interface WhyFacts {
-  readonly agent: string
-  readonly now: number
-  readonly process: ProcessFacts
-  /** Journal records that the database does not have. */
-  readonly lag: number
-  /** On the disk of the home. */
-  readonly freeBytes: number
-  readonly stored: StoredFacts
-  readonly recipients: ReadonlyMap<string, RecipientState>
-}
-
-export interface Explanation {
-  readonly reason:
-    | 'not-running'
-    | 'killed'
-    | 'not-answering'
-    | 'disk-full'
-    | 'lagging'
-    | 'parked'
-    | 'waits-to-retry'
-    | 'waits-behind'
-    | 'interrupted'
-    | 'running'
-    | 'ready'
-    | 'not-shown'
-    | 'recipient'
-    | 'dead-letter'
-    | 'unread'
-    | 'timer'
-    | 'idle'
-  readonly text: string
-  readonly turn?: number
-  /** What the reader can do about it. */
-  readonly command?: string
-}
+import { nextTimers, pendingMessages, refusedMessages, storedStatus, terminalMessages } from './queries.ts'
+import { effectsOf, listTurns, type EffectView, type TurnSummary } from './turn-queries.ts'
+import { explainOutgoing, explainRefused, explainSession } from './why-delivery.ts'
+import type { Explanation, StoredFacts, WhyFacts } from './why-facts.ts'
+import { excerpt, plural } from './why-text.ts'
 
 const examinedMax = 200
 const shownMax = 10
@@ -93,6 +30,7 @@ export function storedFacts(reader: Reader): StoredFacts {
     dead: listTurns(reader, { statuses: ['dead'], limit: shownMax }),
     deadCount: status.inbox.dead,
     outgoing: pendingMessages(reader, examinedMax).filter((message) => message.to !== terminal),
+    refused: refusedMessages(reader, shownMax),
     unread: terminalMessages(reader, 0, examinedMax),
     timers: nextTimers(reader, 1),
     doneCount: status.inbox.done,
@@ -102,7 +40,13 @@ export function storedFacts(reader: Reader): StoredFacts {
 /** Why the agent is not doing something, most pressing first. Never empty. */
 export function explain(facts: WhyFacts): Explanation[] {
   const { agent, stored } = facts
-  const found = [...explainProcess(facts), ...explainTurns(facts), ...explainOutgoing(facts)]
+  const found = [
+    ...explainProcess(facts),
+    ...explainSession(facts),
+    ...explainTurns(facts),
+    ...explainOutgoing(facts),
+    ...explainRefused(facts),
+  ]
   for (const turn of stored.dead) {
     const reason = turn.error === null ? '' : `: ${turn.error}`
     found.push({
@@ -263,31 +207,6 @@ function explainHead(facts: WhyFacts, turn: TurnSummary, effects: readonly Effec
   return [{ reason: 'ready', turn: turn.turn, text: `${what} is next in its conversation and has not begun` }]
 }
 
-function explainOutgoing(facts: WhyFacts): Explanation[] {
-  const found: Explanation[] = []
-  const byRecipient = Map.groupBy(facts.stored.outgoing, (message) => message.to)
-  for (const [recipient, messages] of [...byRecipient].slice(0, shownMax)) {
-    const count = plural(messages.length, 'message')
-    const state = facts.recipients.get(recipient) ?? 'missing'
-    const error = messages.findLast((message) => message.error !== null)?.error
-    if (state === 'stopped') {
-      found.push({
-        reason: 'recipient',
-        text: `${count} for ${recipient} ${messages.length === 1 ? 'waits' : 'wait'}: ${recipient} is not running`,
-        command: `perdura up ${recipient}`,
-      })
-    } else if (state === 'missing') {
-      found.push({ reason: 'recipient', text: `${count} for ${recipient}: there is no such agent here` })
-    } else {
-      found.push({
-        reason: 'recipient',
-        text: `${count} for ${recipient} not delivered yet${error === undefined || error === null ? '' : `: ${error}`}`,
-      })
-    }
-  }
-  return found
-}
-
 /**
  * The command by which a person decides about an effect. Pasted as it stands it is an error to a shell, and never one of
  * the two answers.
@@ -306,13 +225,4 @@ function attempts(turn: TurnSummary): string {
   if (turn.crashes > 0)
     return `the process died ${turn.crashes === 1 ? 'once' : `${turn.crashes} times`} in it`
   return plural(Math.max(1, turn.failures), 'failed attempt')
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-
-function excerpt(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line
 }

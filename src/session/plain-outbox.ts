@@ -143,8 +143,10 @@ export class PlainOutbox {
     }
     if (status === 400 || status === 413 || status === 422) {
       const said = parse(plainErrorAnswer, outcome.body)
-      if (said.ok) return this.#refuse(message, `ERR_REFUSED: ${said.value.error.slice(0, 200)}`)
+      if (said.ok) return this.#refuse(message, `ERR_REQUEST_INVALID: ${said.value.error.slice(0, 200)}`)
     }
+    // What stands between here and the server does not know what became of it.
+    if (status > 500) this.#lostMs = clock.monotonicMs()
     return this.#failedWith(message, recipient, status)
   }
 

@@ -82,9 +82,10 @@ export class PlainRest {
       if (!(await this.#budget.take(signal))) return notDone('the session ends')
       let token: string
       try {
-        token = (await credentials.access()).token
+        token = (await credentials.access({ signal })).token
       } catch (thrown) {
         const error = toError(thrown)
+        if (signal.aborted) return notDone('the session ends')
         log.debug('session:token:failed', { error })
         this.#trouble(error instanceof PerduraError ? error.details['retry_after'] : undefined)
         return notDone(error.message)

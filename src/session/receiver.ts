@@ -84,6 +84,7 @@ export class Receiver {
   /** What can no longer be delivered: the position passes over it. */
   gap({ epoch, from, to, last_id: id, reason }: GapFrame): void {
     if (!this.#isNext(epoch, from)) return
+    if (to < from) return this.#options.failed(`a gap from ${from} to ${to}`)
     this.#options.gap({ from, to, reason })
     this.#add({ from, offset: to, id, message: undefined, bytes: 0 })
   }

@@ -23,7 +23,7 @@ export interface Access {
 
 export interface SessionCredentials {
   /** Rejects with a retryable error where nobody can tell, with any other where a person has to change something. */
-  access(options?: { readonly fresh?: boolean }): Promise<Access>
+  access(options?: { readonly fresh?: boolean; readonly signal?: AbortSignal }): Promise<Access>
   /** The hub said that it takes this token no more. */
   invalidate(token: string): void
   /** Notes the generation outside the agent's database, so that one that was put back still knows it. */

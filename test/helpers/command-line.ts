@@ -56,8 +56,8 @@ export class CommandLine {
     return running
   }
 
-  /** `up`, ready. */
-  async up(args: readonly string[] = []): Promise<Running> {
+  /** `up` of one agent, without a hub where nothing else is said, ready. */
+  async up(args: readonly string[] = ['Ada']): Promise<Running> {
     const port = args.includes('--port') ? [] : ['--port', '0']
     const running = this.start(['up', ...args, ...port])
     await running.says(/ is ready /)
@@ -69,8 +69,22 @@ export class CommandLine {
     return JSON.parse(readFileSync(join(this.home, 'agents', agent, 'agent.pid'), 'utf8'))
   }
 
+  /** `up` without arguments: hub and two agents, all of them connected. */
+  async upWithHub(): Promise<Running> {
+    const running = this.start(['up', '--port', '0'])
+    await running.says(/Ada .*session online/)
+    await running.says(/Bo .*session online/)
+    return running
+  }
+
+  /** What the hub's process wrote about itself. */
+  hubRecord(): { readonly pid: number; readonly addresses: { readonly port: number }[] } {
+    return JSON.parse(readFileSync(join(this.home, 'hub', 'hub.pid'), 'utf8'))
+  }
+
   async close(): Promise<void> {
     const records = [...this.#agentPids()]
+    if (existsSync(join(this.home, 'hub', 'hub.pid'))) records.push(this.hubRecord().pid)
     for (const running of this.#running) running.kill('SIGKILL')
     for (const pid of records) kill(pid)
     await Promise.all([...this.#running].map(({ ended }) => ended))

@@ -1,4 +1,5 @@
 import type { Accepted, Agent, EffectDecision, IngestInput } from '../../src/runtime/agent.ts'
+import type { SendInput } from '../../src/runtime/send-message.ts'
 import type { TerminalRead } from '../../src/queue/outbox.ts'
 
 /** An agent that only notes what it is asked for. */
@@ -23,6 +24,11 @@ export class FakeAgent implements Agent {
   ingest(input: IngestInput): Promise<Accepted> {
     this.ingested.push(input)
     return this.answer(input)
+  }
+
+  send(input: SendInput): Promise<{ sequence: number; duplicate: boolean }> {
+    this.calls.push(['send', input])
+    return Promise.resolve({ sequence: 1, duplicate: false })
   }
 
   resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void> {

@@ -21,8 +21,12 @@ interface Document {
 const promised = {
   commit: { figures: ['commit_median_depth_1_ms', 'turn_median_ms'], ratio: ['commit_median_depth_1'] },
   restart: {
-    figures: ['killed_to_resumed_p50_ms', 'killed_to_resumed_p95_ms'],
-    ratio: ['killed_to_resumed_p95'],
+    figures: ['killed_to_resumed_p50_ms', 'killed_to_resumed_p95_ms', 'killed_to_ready_p95_ms'],
+    ratio: ['killed_to_resumed_p95', 'killed_to_ready_p95'],
+  },
+  relay: {
+    figures: ['messages_per_second_1', 'messages_per_second_100', 'latency_p95_ms_1', 'hub_rss_mb'],
+    ratio: ['messages_per_second_1', 'latency_p50_1'],
   },
   idle: { figures: ['agent_rss_mb', 'agent_cpu_percent'], ratio: ['agent_rss_mb'] },
 }
@@ -48,7 +52,7 @@ test('bench says which names there are', async () => {
     (error: unknown) => error as { code: number; stderr: string },
   )
   assert.equal(failure.code, 2)
-  assert.match(failure.stderr, /commit\|restart\|idle/)
+  assert.match(failure.stderr, /commit\|restart\|relay\|idle/)
 })
 
 function bench(...args: readonly string[]): Promise<{ stdout: string }> {

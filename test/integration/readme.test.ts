@@ -38,14 +38,31 @@ test('the agent of the README pays once for each message, however often it is ki
 
 test('the three minutes of the README: it remembers after every process was killed', patience, () =>
   withCommandLine(async (cli) => {
-    const first = await cli.up()
+    const first = await cli.upWithHub()
     await cli.json(['send', 'Ada', 'remember that the key is under the mat', '--wait'])
-    const { pid } = cli.record()
+    await cli.json(['send', 'Ada', 'ask Bo to remember that it rains', '--wait'])
+    await first.says(/you: Bo says: I will remember: it rains/)
+    const pids = [cli.record('Ada').pid, cli.record('Bo').pid, cli.hubRecord().pid]
     first.kill('SIGKILL')
-    process.kill(pid, 'SIGKILL')
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
     await first.ended
-    await cli.up()
+    await cli.upWithHub()
     const { replies } = await cli.json(['send', 'Ada', 'where is the key?', '--wait'])
     assert.equal(replies[0].text, 'The key is under the mat.')
+  }),
+)
+
+test('the agent of the README goes to the hub of its home, where Ada reaches it', patience, () =>
+  withCommandLine(async (cli) => {
+    writeFileSync(join(cli.folder, 'grace.ts'), readmeAgent())
+    const up = await cli.upWithHub()
+    const grace = await cli.up(['./grace.ts'])
+    await grace.says(/session online/)
+    await cli.json(['send', 'Ada', 'ask Grace for a pound of sugar', '--wait'])
+    await up.says(/you: Grace says: Paid \d+/)
+    grace.kill('SIGTERM')
+    assert.equal((await grace.ended).code, 0)
+    up.kill('SIGTERM')
+    assert.equal((await up.ended).code, 0)
   }),
 )

@@ -51,6 +51,7 @@ const layers: Record<string, readonly string[]> = {
     'hub/server',
     'store/sqlite',
     'protocol',
+    'credentials',
   ],
   'index.ts': ['agent', 'mind', 'runtime', 'platform', 'store', 'queue'],
 }

@@ -20,6 +20,14 @@ const acknowledgePatienceMs = 2_000
 
 export async function run(call: Call): Promise<number> {
   const agent = call.argument(0)
+  const hub = call.text('hub')
+  if (hub !== undefined) {
+    const { chatThroughHub } = await import('../hub-talk.ts')
+    return await chatThroughHub(call, hub, agent)
+  }
+  if (call.text('as') !== undefined) {
+    throw new PerduraError('ERR_USAGE', '--as is who you are at a hub: name the hub with --hub')
+  }
   const paths = requireAgent(call, agent)
   const { state, supervised } = viewProcess(call, paths)
   if (state !== 'running' && !supervised) throw notRunning(call, paths)

@@ -26,7 +26,8 @@ import { doNotRestartExitCode } from '../../supervisor/child.ts'
 const defaultPort = 8767
 const defaultWebSocketPort = 8768
 const recordEveryMs = 1_000
-const closeGraceMs = 2_000
+/** For answers that are being given; sessions come back to the next process, however they ended. */
+const closeGraceMs = 500
 
 export async function run(call: Call): Promise<number> {
   const parent = connectParent()

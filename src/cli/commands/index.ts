@@ -24,6 +24,12 @@ const hub = {
   help: 'the hub to be at, such as http://127.0.0.1:8767 (also: PERDURA_HUB; default: that of the last time, or of this home if it runs)',
 } as const satisfies OptionSpec
 
+const as = {
+  type: 'text',
+  value: '<name>',
+  help: 'who you are at the hub (default: your name on this system)',
+} as const satisfies OptionSpec
+
 const noHub = { type: 'boolean', help: 'be at no hub' } as const satisfies OptionSpec
 
 const takeover = {
@@ -76,8 +82,8 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'send',
     summary: 'give an agent a message; on disk when this returns',
-    arguments: '<agent> <text>',
-    takes: [2, 1_000],
+    arguments: '[agent] <text>',
+    takes: [1, 1_000],
     options: {
       wait: { type: 'boolean', short: 'w', help: 'wait until it has been handled, and print the replies' },
       id: {
@@ -87,10 +93,22 @@ export const commands: readonly CommandSpec[] = [
       },
       from: { type: 'text', value: '<name>', help: 'who it is from, and where replies go (default: you)' },
       conversation: { type: 'text', value: '<name>', help: 'what it belongs to (default: the sender)' },
+      to: {
+        type: 'text',
+        value: '<agent>',
+        help: 'have the agent send it to this other one; with --wait, until it is delivered or refused',
+      },
+      hub: {
+        type: 'text',
+        value: '<URL>',
+        help: 'send it to --to yourself, through this hub; without the first argument',
+      },
+      as,
     },
     examples: [
       'perdura send Ada "remember that the key is under the mat" --wait',
       'echo hello | perdura send Ada -',
+      'perdura send Ada "the tea is ready" --to Bo --wait',
     ],
     load: () => import('./send.ts'),
   },
@@ -99,7 +117,14 @@ export const commands: readonly CommandSpec[] = [
     summary: 'talk with an agent; shows what it has to say as it comes',
     arguments: '<agent>',
     takes: [1, 1],
-    options: {},
+    options: {
+      hub: {
+        type: 'text',
+        value: '<URL>',
+        help: 'through this hub, with an agent that may be anywhere (default: with one of this home)',
+      },
+      as,
+    },
     load: () => import('./chat.ts'),
   },
   {
@@ -115,7 +140,9 @@ export const commands: readonly CommandSpec[] = [
     summary: 'explain why an agent is not doing something',
     arguments: '<agent>',
     takes: [1, 1],
-    options: {},
+    options: {
+      turn: { type: 'text', value: '<turn>', help: 'where this turn stands, and what it sent' },
+    },
     load: () => import('./why.ts'),
   },
   {
@@ -149,6 +176,14 @@ export const commands: readonly CommandSpec[] = [
     takes: [1, 1],
     options: { limit },
     load: () => import('./queue-list.ts'),
+  },
+  {
+    name: 'session show',
+    summary: 'show how an agent stands at its hub',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./session-show.ts'),
   },
   {
     name: 'turn list',
@@ -216,6 +251,22 @@ export const commands: readonly CommandSpec[] = [
     },
     examples: ['perdura hub run', 'perdura hub run --port 0'],
     load: () => import('./hub-run.ts'),
+  },
+  {
+    name: 'hub status',
+    summary: 'show whether the hub of this home runs, and what waits at it',
+    arguments: '',
+    takes: [0, 0],
+    options: {},
+    load: () => import('./hub-status.ts'),
+  },
+  {
+    name: 'hub agents',
+    summary: 'list the agents that the hub of this home knows',
+    arguments: '',
+    takes: [0, 0],
+    options: {},
+    load: () => import('./hub-agents.ts'),
   },
   {
     name: 'version',

@@ -18,12 +18,13 @@ export function run(call: Call): undefined {
   title(queue.outbox.length === 0 ? 'outbox: empty' : 'outbox')
   if (queue.outbox.length > 0) {
     output.table(
-      ['message', 'turn', 'to', 'since', 'attempts', 'text'],
+      ['message', 'turn', 'to', 'since', 'hub', 'attempts', 'text'],
       queue.outbox.map((message) => [
         String(message.sequence),
-        String(message.turn),
+        message.turn === 0 ? '–' : String(message.turn),
         message.to,
         formatTime(message.createdAt, Date.now()),
+        hubWord(message.seq),
         String(message.attempts),
         excerpt(message.text, 60) + (message.error === null ? '' : ` (${message.error})`),
       ]),
@@ -32,4 +33,9 @@ export function run(call: Call): undefined {
   title(queue.deadLetters.length === 0 ? 'dead letters: none' : 'dead letters')
   if (queue.deadLetters.length > 0) turnTable(output, queue.deadLetters, Date.now())
   output.document({ agent, ...queue })
+}
+
+/** The message's number towards the hub, under which it waits for a verdict. */
+function hubWord(seq: number | null): string {
+  return seq === null ? '–' : `number ${seq}`
 }

@@ -13,12 +13,28 @@ const defaultTimeoutMs = 30_000
 const acknowledgePatienceMs = 2_000
 
 export async function run(call: Call): Promise<number> {
+  const to = call.text('to')
+  const hub = call.text('hub')
+  if (hub !== undefined) return await sendThroughHub(call, hub, to)
+  if (call.text('as') !== undefined) {
+    throw new PerduraError('ERR_USAGE', '--as is who you are at a hub: name the hub with --hub')
+  }
   const agent = call.argument(0)
   const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
   const words = call.arguments.slice(1)
+  if (words.length === 0) {
+    throw new PerduraError('ERR_USAGE', 'send needs more: perdura send <agent> <text>')
+  }
   if (words.join('') === '') throw new PerduraError('ERR_USAGE', 'the message is empty')
+  if (to !== undefined && call.text('from') !== undefined) {
+    throw new PerduraError('ERR_USAGE', `with --to the message is from ${agent}: leave out --from`)
+  }
   const paths = requireAgent(call, agent)
   const text = await readText(words)
+  if (to !== undefined) {
+    const { sendTo } = await import('../send-to.ts')
+    return await sendTo(call, agent, paths, { to, text })
+  }
   const deadlineMs = performance.now() + timeoutMs
   // The id makes the message one message, however often it has to be sent until somebody says that it is taken.
   const id = call.text('id') ?? randomUUID()
@@ -51,6 +67,17 @@ export async function run(call: Call): Promise<number> {
     return 0
   }
   return await waitAndShow(call, { agent, paths, turn, id, duplicate, sender: from ?? 'you', deadlineMs })
+}
+
+/** From a person to an agent at the hub; there is no agent here that would be named first. */
+async function sendThroughHub(call: Call, hub: string, to: string | undefined): Promise<number> {
+  if (to === undefined) throw new PerduraError('ERR_USAGE', '--hub goes with --to <agent>, who is to get it')
+  if (call.text('from') !== undefined) {
+    throw new PerduraError('ERR_USAGE', 'at a hub you are who you are: --as <name> instead of --from')
+  }
+  if (call.arguments.join('') === '') throw new PerduraError('ERR_USAGE', 'the message is empty')
+  const { sendOnce } = await import('../hub-talk.ts')
+  return await sendOnce(call, hub, to, await readText(call.arguments))
 }
 
 interface Sent {

@@ -4,12 +4,16 @@ import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
+import { oneLine } from '../output.ts'
+import { viewSession, type SessionView } from '../session-view.ts'
 
 interface AgentStatus {
   readonly agent: string
   readonly process: ProcessView
   readonly lag: number
   readonly stored: StoredStatus
+  /** Undefined without a hub. */
+  readonly session: SessionView | undefined
 }
 
 export function run(call: Call): number {
@@ -24,11 +28,13 @@ export function run(call: Call): number {
 
 function read(call: Call, name: string): AgentStatus {
   const paths = agentPaths(call.home, name)
+  const process = viewProcess(call, paths)
   return readAgent(call, paths, (store) => ({
     agent: name,
-    process: viewProcess(call, paths),
+    process,
     lag: store.lag,
     stored: storedStatus(store.reader),
+    session: viewSession(store.reader, process),
   }))
 }
 
@@ -44,6 +50,7 @@ function showAll(call: Call): number {
       rows.push([
         name,
         stateWord(call, status.process),
+        status.session?.state ?? 'no hub',
         String(inbox.pending + inbox.running),
         String(inbox.parked),
         String(inbox.dead),
@@ -53,16 +60,20 @@ function showAll(call: Call): number {
     } catch (error) {
       const message = (error as Error).message
       documents.push({ agent: name, error: message })
-      rows.push([name, 'unreadable', '', '', '', '', '', message])
+      rows.push([name, 'unreadable', '', '', '', '', '', '', message])
     }
   }
   if (rows.length === 0) call.output.note(`no agents in ${call.home}; start one with: ${call.program} up`)
-  else call.output.table(['agent', 'process', 'open', 'parked', 'dead', 'outgoing', 'done', ''], rows)
+  else
+    call.output.table(
+      ['agent', 'process', 'connection', 'open', 'parked', 'dead', 'outgoing', 'done', ''],
+      rows,
+    )
   call.output.document({ home: call.home, agents: documents })
   return 0
 }
 
-function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void {
+function showOne(call: Call, { agent, process, lag, stored, session }: AgentStatus): void {
   const { output } = call
   const now = Date.now()
   const { inbox, outbox, timers } = stored
@@ -76,6 +87,12 @@ function showOne(call: Call, { agent, process, lag, stored }: AgentStatus): void
     const keeper = process.supervised ? `, kept running by ${supervisorPid}` : ''
     line('process', `${pid}, up ${formatDuration(Math.max(0, now - startedAt))}${keeper}`)
     if (ingressPort !== null) line('ingress', `http://127.0.0.1:${ingressPort}/agents/${agent}/inbox`)
+  }
+  if (session === undefined) line('connection', 'no hub')
+  else {
+    const { state, reason, since } = session
+    const lasted = formatDuration(Math.max(0, now - since))
+    line('connection', `${state} for ${lasted}: ${oneLine(reason)} (${session.hub})`)
   }
   const open = inbox.pending + inbox.running + inbox.parked
   line(
@@ -105,7 +122,7 @@ function stateWord(call: Call, process: ProcessView): string {
   return process.state === 'killed' ? call.output.paint('red', 'killed') : 'stopped'
 }
 
-function documentOf({ agent, process, lag, stored }: AgentStatus): object {
+function documentOf({ agent, process, lag, stored, session }: AgentStatus): object {
   const { record } = process
   return {
     agent,
@@ -122,10 +139,15 @@ function documentOf({ agent, process, lag, stored }: AgentStatus): object {
     createdAt: stored.createdAt,
     position: stored.position,
     lag,
+    connection: session === undefined ? null : connectionOf(session),
     inbox: stored.inbox,
     outbox: stored.outbox,
     timers: stored.timers,
     notes: stored.notes,
     stateKeys: stored.stateKeys,
   }
+}
+
+function connectionOf({ hub, state, reason, since, generation, sessionIdentifier }: SessionView): object {
+  return { hub, state, reason, since, generation, sessionIdentifier }
 }

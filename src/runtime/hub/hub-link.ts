@@ -15,7 +15,6 @@ import {
 import type { Store } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
-import { StoredPlain } from './plain-store.ts'
 import type { AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
@@ -47,7 +46,7 @@ export interface HubLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly parts: Pick<AgentParts, 'inbox' | 'createSessionStore'>
+  readonly parts: Pick<AgentParts, 'inbox' | 'createSessionStore' | 'createPlainStore'>
   readonly inboxBound: Bound
   readonly outboxBound: Bound
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
@@ -85,7 +84,9 @@ export class HubLink implements Outlet {
       url: hub.url,
       credentials: hub.credentials,
       store: this.#stored,
-      ...(hub.rest !== undefined && { plain: { ...hub.rest, store: new StoredPlain(stored) } }),
+      ...(hub.rest !== undefined && {
+        plain: { ...hub.rest, store: options.parts.createPlainStore(stored) },
+      }),
       instance: random.uuid(),
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),
       ...(hub.limits !== undefined && { limits: hub.limits }),

@@ -22,7 +22,7 @@ const [name = '', home = '', hub = ''] = process.argv.slice(2)
 
 const worker = defineAgent({
   name,
-  state: { version: 1, initial: { handled: 0 } as State, schema },
+  state: { version: 1, initial: { handled: 0 }, schema },
   // Dozens of kills may hit the same turn, and they are not its fault.
   limits: {
     turnsMax: 4,

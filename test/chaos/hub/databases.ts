@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { agentNames, nobody, type Task } from './plan.ts'
+import { agentNames, nobody, type Target, type Task } from './plan.ts'
 
 /** Looks into the databases of agents and hub from outside, with nothing of the product's, and changes nothing. */
 export class Databases {
@@ -17,6 +17,12 @@ export class Databases {
 
   agentFolder(name: string): string {
     return join(this.#home, 'agents', name)
+  }
+
+  /** How much has happened there: messages that the hub has taken, or what took effect at an agent. */
+  progress(target: Target): number {
+    if (target !== 'hub') return this.handled(target).length
+    return Number(this.#hub('SELECT count(*) AS count FROM messages')[0]?.['count'] ?? 0)
   }
 
   /** Labels in the order in which they took effect. */

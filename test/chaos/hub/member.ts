@@ -103,8 +103,8 @@ export class Member {
     }
   }
 
-  async ask(message: ToAgent): Promise<boolean> {
-    await this.ready()
+  /** Asks the process that is there now; false if it is not any more, or refuses. */
+  ask(message: ToAgent): Promise<boolean> {
     return this.#life.ask(message)
   }
 

@@ -36,11 +36,14 @@ export class Person {
   async handIn(): Promise<void> {
     const { agent, inputs, permit, signal } = this.#options
     while (!signal.aborted) {
+      const life = this.#lives
       const input = inputs[this.#next]
       if (input === undefined) return
       await permit(input)
+      await agent.ready()
       if (signal.aborted) return
-      const life = this.#lives
+      // It was put back in the meantime: then this is not the input that comes first.
+      if (life !== this.#lives) continue
       const accepted = await agent.ask({ type: 'ingest', input })
       if (life !== this.#lives) continue
       if (accepted) this.#next += 1

@@ -83,7 +83,10 @@ function planWork(random: SeededRandom, wanted: number): Work {
       agent,
       thread: `${agent}${index}`,
       // Inputs of a thread go the same ways, so that their order can be compared wherever they come by.
-      shape: drawShape(random, agent, random.int(1, 3)),
+      shape: [
+        ...drawShape(random, agent, random.int(1, 3)),
+        ...(index === 0 ? [{ to: nobody, next: [] }] : []),
+      ],
     })),
   )
   const inputs: Input[] = []
@@ -104,7 +107,7 @@ function drawShape(random: SeededRandom, at: string, depth: number): readonly Sh
   const others = agentNames.filter((name) => name !== at)
   const chosen = random.chance(0.6) ? others : [random.pick(others)]
   const shapes = chosen.map((to) => ({ to, next: drawShape(random, to, depth - 1) }))
-  return random.chance(0.1) ? [...shapes, { to: nobody, next: [] }] : shapes
+  return depth < 3 && random.chance(0.1) ? [...shapes, { to: nobody, next: [] }] : shapes
 }
 
 function toTask(

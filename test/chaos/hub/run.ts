@@ -26,6 +26,8 @@ export interface HubChaosReport extends Verdict {
   readonly killsOfHub: number
   /** What took effect at the agent that was put back, and was undone by that. */
   readonly effectsUndone: number
+  /** What the hub had taken, and had forgotten after it was put back. */
+  readonly messagesUndone: number
   readonly seed: number
   readonly recoveryMedianMs: number
   /** From the last kill to the moment when nothing was under way any more. */
@@ -63,9 +65,10 @@ class HubChaosRun {
   readonly #databases: Databases
   readonly #members: ReadonlyMap<Target, Member>
   readonly #persons: ReadonlyMap<Target, Person>
-  readonly #copies = new Map<Target, { readonly handled: number }>()
+  /** How much had happened there when the copy was taken. */
+  readonly #copies = new Map<Target, number>()
   readonly #putBack = new Set<string>()
-  #effectsUndone = 0
+  readonly #undone = { effects: 0, messages: 0 }
   readonly #startedMs = performance.now()
   readonly #deadline: AbortSignal
 
@@ -138,6 +141,7 @@ class HubChaosRun {
     if (this.#deadline.aborted) return
     const members = targets.map((target) => this.#member(target))
     if (when === 'working') await Promise.all(members.map((member) => member.ready()))
+    if (meanwhile === 'put-back') await this.#somethingToUndo(targets)
     await sleep(delayMs)
     await Promise.all(
       members.map((member, index) => {
@@ -152,17 +156,24 @@ class HubChaosRun {
     const isHub = target === 'hub'
     const folder = isHub ? this.#databases.hubFolder : this.#databases.agentFolder(target)
     const copy = join(this.#home, 'copies', target)
-    const handled = isHub ? 0 : this.#databases.handled(target).length
+    const progress = this.#databases.progress(target)
     if (what === 'copy') {
       takeCopy(folder, copy)
-      this.#copies.set(target, { handled })
+      this.#copies.set(target, progress)
       return
     }
     putBack(folder, copy)
     this.#putBack.add(target)
-    if (isHub) return
-    this.#effectsUndone += handled - (this.#copies.get(target)?.handled ?? 0)
+    this.#undone[isHub ? 'messages' : 'effects'] += progress - (this.#copies.get(target) ?? 0)
     this.#persons.get(target)?.startOver()
+  }
+
+  /** A restore that undoes nothing shows nothing. Not for ever: perhaps there is nothing left to do. */
+  async #somethingToUndo(targets: readonly Target[]): Promise<void> {
+    const patience = AbortSignal.any([AbortSignal.timeout(undoPatienceMs), this.#deadline])
+    const wanted = (target: Target): number => (this.#copies.get(target) ?? 0) + undoneMin
+    while (!patience.aborted && targets.some((target) => this.#databases.progress(target) < wanted(target)))
+      await sleep(20)
   }
 
   /** False when the time is up before. */
@@ -211,7 +222,8 @@ class HubChaosRun {
       kills: this.#kills,
       killsOfHub: this.#member('hub').kills,
       ...verdict,
-      effectsUndone: this.#effectsUndone,
+      effectsUndone: this.#undone.effects,
+      messagesUndone: this.#undone.messages,
       seed: this.#options.seed,
       recoveryMedianMs: Math.round(median(members.flatMap(({ recoveriesMs }) => recoveriesMs))),
       convergedMs: Math.round(end.convergedMs),
@@ -222,6 +234,9 @@ class HubChaosRun {
     }
   }
 }
+
+const undoneMin = 5
+const undoPatienceMs = 10_000
 
 /**
  * A port to which the hub can come back each time: below those that the system gives to connections, since one that is

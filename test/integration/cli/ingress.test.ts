@@ -79,7 +79,7 @@ test('garbage, too much, and web pages are refused, and everything else goes on'
 test('a token that is set and empty, or has a space, does not open the door', patience, () =>
   withCommandLine(async (cli) => {
     for (const token of ['', 'open sesame', 'open-sesame\n']) {
-      const { code, stderr } = await cli.run(['up', '--port', '0'], {
+      const { code, stderr } = await cli.run(['up', 'Ada', '--port', '0'], {
         environment: { PERDURA_INGRESS_TOKEN: token },
       })
       assert.deepEqual([code, /ERR_USAGE: PERDURA_INGRESS_TOKEN must be/.test(stderr)], [2, true], stderr)
@@ -89,7 +89,9 @@ test('a token that is set and empty, or has a space, does not open the door', pa
 
 test('the ingress takes a token where the environment has one, and the log does not', patience, () =>
   withCommandLine(async (cli) => {
-    const up = cli.start(['up', '--port', '0'], { environment: { PERDURA_INGRESS_TOKEN: 'open-sesame-123' } })
+    const up = cli.start(['up', 'Ada', '--port', '0'], {
+      environment: { PERDURA_INGRESS_TOKEN: 'open-sesame-123' },
+    })
     await up.says(/ is ready /)
     const without = await post(cli, { key: 'k', body: '1' })
     assert.deepEqual([without.status, without.body.code], [401, 'ERR_TOKEN'])

@@ -98,8 +98,19 @@ test('every verb that prints documents prints exactly one with --json', patience
       new: ['Bea'],
       status: [],
       version: [],
+      'hub agents': [],
     }
-    const elsewhere = ['up', 'run', 'send', 'chat', 'stop', 'turn resolve', 'turn retry']
+    const elsewhere = [
+      'up',
+      'run',
+      'send',
+      'chat',
+      'stop',
+      'turn resolve',
+      'turn retry',
+      'hub run',
+      'hub status',
+    ]
     for (const { name } of commands.filter((command) => !elsewhere.includes(command.name))) {
       const { code, stdout } = await cli.run([...name.split(' '), ...(run[name] ?? ['Ada']), '--json'])
       assert.equal(code, 0, name)
@@ -152,7 +163,7 @@ test(
   { ...patience, skip: noTerminal },
   () =>
     withCommandLine(async (cli) => {
-      const command = `"${process.execPath}" "${program}" up --port 0`
+      const command = `"${process.execPath}" "${program}" up Ada --port 0`
       const child = spawn('script', ['-qefc', command, join(cli.folder, 'typescript')], {
         env: { ...process.env, PERDURA_HOME: cli.home, TERM: 'xterm' },
         stdio: ['pipe', 'pipe', 'inherit'],

@@ -104,7 +104,7 @@ test('a second up, and a run beside it, are refused and harm nothing', patience,
   withCommandLine(async (cli) => {
     await cli.up()
     const { pid } = cli.record()
-    await refused(cli, ['up', '--port', '0'], 78, 'ERR_HOME_IN_USE', /running already, in process \d+/)
+    await refused(cli, ['up', 'Ada', '--port', '0'], 78, 'ERR_HOME_IN_USE', /running already, in process \d+/)
     await refused(cli, ['run', 'Ada', '--port', '0'], 78, 'ERR_HOME_IN_USE', /stop it first/)
     assert.equal(cli.record().pid, pid)
     assert.equal((await cli.run(['send', 'Ada', 'hello', '--wait'])).code, 0)
@@ -115,7 +115,7 @@ test('a home that is no folder is named', patience, () =>
   withCommandLine(async (cli) => {
     const file = join(cli.folder, 'file')
     writeFileSync(file, '')
-    await refused(cli, ['up', '--port', '0'], 78, 'ERR_HOME_UNWRITABLE', /choose another folder/, {
+    await refused(cli, ['up', 'Ada', '--port', '0'], 78, 'ERR_HOME_UNWRITABLE', /choose another folder/, {
       home: file,
     })
     await refused(cli, ['run', 'Ada'], 78, 'ERR_HOME_UNWRITABLE', /choose another folder/, {
@@ -129,9 +129,9 @@ test('a port that is taken is named where it was asked for, and avoided where no
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
-    await refused(cli, ['up', '--port', String(port)], 78, 'ERR_PORT_IN_USE', new RegExp(String(port)))
+    await refused(cli, ['up', 'Ada', '--port', String(port)], 78, 'ERR_PORT_IN_USE', new RegExp(String(port)))
     other.close()
-    const up = await cli.up(['--port', String(port)])
+    const up = await cli.up(['Ada', '--port', String(port)])
     assert.equal(cli.record().ingressPort, port)
     up.kill('SIGTERM')
     await up.ended

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { renderFleet } from '../../../src/cli/fleet-view.ts'
 import { LiveModel } from '../../../src/cli/live-model.ts'
 import { describeActivity, renderLive } from '../../../src/cli/live-view.ts'
 import { displayWidth } from '../../../src/cli/output.ts'
@@ -107,4 +108,63 @@ test('the log of what happened is bounded', () => {
   for (let index = 0; index < 5_000; index++) model.add({ at: 0, kind: 'in', text: String(index) })
   assert.equal(model.activity.length, 200)
   assert.equal(model.activity.at(-1)?.text, '4999')
+})
+
+test('shows a line for each process of several, with its session, and the keys that kill', () => {
+  const [hub, ada, bo] = ['hub', 'Ada', 'Bo'].map((name) => new LiveModel(name)) as [
+    LiveModel,
+    LiveModel,
+    LiveModel,
+  ]
+  hub.received({ type: 'hub', pid: 1, url: 'http://hub:1', connected: 1 }, 0, 0)
+  hub.entered({ name: 'running', pid: 1 })
+  ada.entered({ name: 'running', pid: 2 })
+  ada.received(
+    {
+      ...(ready(2, { received: 7, done: 6, open: 1, outgoing: 2 }) as ProcessMessage & { type: 'ready' }),
+      session: { state: 'online', reason: 'resumed', since: 8_000, generation: 3 },
+    },
+    0,
+    7_000,
+  )
+  bo.entered({ name: 'running', pid: 3 })
+  bo.received(
+    {
+      ...(ready(3) as ProcessMessage & { type: 'ready' }),
+      session: { state: 'waiting', reason: 'closed with 1006', since: 9_000, generation: 2 },
+    },
+    0,
+    7_000,
+  )
+  ada.add({ at: 2, kind: 'out', text: 'Bo: hello' })
+  bo.add({ at: 3, kind: 'in', text: 'Ada: hello' })
+  const members = [
+    { model: hub, kind: 'hub', key: 'h' },
+    { model: ada, kind: 'agent', key: '1' },
+    { model: bo, kind: 'agent', key: '2' },
+  ] as const
+  const draw = (columns: number, rows: number): string[] =>
+    renderFleet(members, 'http://hub:1', {
+      size: { columns, rows },
+      now: 10_000,
+      paint: (_style, text) => text,
+      hint: (command) => command,
+      keys: true,
+    })
+  const text = draw(100, 24).join('\n')
+  assert.match(text, /Ada and Bo {2}at the hub http:\/\/hub:1/)
+  assert.match(text, /h +hub +running .* 1 connected/)
+  assert.match(text, /1 +Ada +running 3\.0s +online 2\.0s +3 +1\/7 +2\/0/)
+  assert.match(text, /Bo is waiting: closed with 1006/)
+  assert.match(text, /Ada → Bo: hello\n .*Bo {2}← Ada: hello/)
+  assert.match(text, /kill -9: h hub, 1 Ada, 2 Bo/)
+  for (const [columns, rows] of [
+    [20, 5],
+    [1, 1],
+    [80, 24],
+  ] as const) {
+    const screen = draw(columns, rows)
+    assert.ok(screen.length <= rows)
+    for (const line of screen) assert.ok(displayWidth(line) <= columns, line)
+  }
 })

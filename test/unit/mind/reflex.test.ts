@@ -323,6 +323,41 @@ test('falls silent with another reflex agent after one message', () =>
     }),
   ))
 
+test('passes on what another agent is told, and its first answer back to who asked', () =>
+  withReflexAgent('Ada', async (ada) => {
+    const asked = await ada.receive('ask Bo where the key is', { from: 'Hugo', conversation: 'house' })
+    assert.deepEqual(
+      asked.map(({ to, conversation, text }) => [to, conversation, text]),
+      [
+        ['Bo', 'Ada-1', 'where the key is'],
+        ['Hugo', 'house', 'I have asked Bo: where the key is'],
+      ],
+    )
+    const answer = { from: 'Bo', conversation: 'Ada-1', hops: 2 }
+    const back = await ada.receive('where is the key? list notes', answer)
+    assert.deepEqual(
+      back.map(({ to, conversation, text }) => [to, conversation, text]),
+      [['Hugo', 'house', 'Bo says: where is the key? list notes']],
+    )
+    assert.equal(soundsLikeRequest(back[0]?.text ?? ''), false)
+    // The second one is read like any other automatic message.
+    assert.deepEqual(await ada.receive('and another thing', answer), [])
+    assert.deepEqual(ada.state.passed, [])
+  }))
+
+test('asks nobody twice, itself never, and remembers only so many', () =>
+  withReflexAgent('Ada', async (ada) => {
+    assert.equal(await ada.say('tell ada that it rains'), 'That is me: write it without my name.')
+    for (let number = 1; number <= 120; number++) await ada.receive(`tell Bo that it is ${number}`)
+    assert.equal(ada.state.passed.length, 100)
+    assert.equal(ada.state.passed[0]?.conversation, 'Ada-21')
+  }))
+
+test('what has come over too many automatic answers is not passed on', () =>
+  withReflexAgent('Ada', async (ada) => {
+    assert.deepEqual(await ada.receive('tell Bo that it rains', { from: 'Bo', hops: 8 }), [])
+  }))
+
 test('validates its state by hand: the empty one is the first, and others are refused by name', () => {
   const validate = reflexSchema['~standard'].validate
   const first = { since: 0, handled: 0, reminderNext: 1, reminders: [], passNext: 1, passed: [] }

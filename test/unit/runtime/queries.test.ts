@@ -96,7 +96,15 @@ test('the status counts each queue by what became of its entries', () =>
       oldestPendingAt: 2_000,
       forYou: 1,
     })
-    assert.deepEqual(totals(db.reader), { received: 5, done: 1, open: 3, parked: 1, dead: 1, unread: 1 })
+    assert.deepEqual(totals(db.reader), {
+      received: 5,
+      done: 1,
+      open: 3,
+      parked: 1,
+      dead: 1,
+      unread: 1,
+      outgoing: 0,
+    })
     const queue = listQueue(db.reader)
     assert.deepEqual(
       queue.inbox.map(({ turn, status }) => [turn, status]),

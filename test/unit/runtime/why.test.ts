@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { EffectView, OutgoingView, TurnSummary } from '../../../src/runtime/turn-queries.ts'
-import {
-  decideCommand,
-  explain,
-  type Explanation,
-  type StoredFacts,
-  type WhyFacts,
-} from '../../../src/runtime/why.ts'
+import { decideCommand, explain } from '../../../src/runtime/why.ts'
+import type { Explanation, StoredFacts, WhyFacts } from '../../../src/runtime/why-facts.ts'
 
 const now = 1_000_000
 
@@ -61,6 +56,7 @@ function outgoing(to: string, error: string | null = null): OutgoingView {
     attempts: 1,
     createdAt: 0,
     settledAt: null,
+    seq: null,
     error,
   }
 }
@@ -81,6 +77,7 @@ function facts(stored: Partial<StoredFacts> = {}, rest: Partial<Omit<WhyFacts, '
       dead: [],
       deadCount: stored.dead?.length ?? 0,
       outgoing: [],
+      refused: [],
       unread: [],
       timers: [],
       doneCount: 3,
@@ -254,4 +251,40 @@ test('a thousand waiting turns are summed up', () => {
   const found = explain(facts({ open, openCount: 1_000 }))
   assert.equal(found.length, 11)
   assert.match(found.at(-1)?.text ?? '', /990 more turns not finished, of other conversations/)
+})
+
+const session = { hub: 'http://hub:1', state: 'waiting', reason: 'closed with 1006', since: now - 5_000 }
+
+test('says for how long and why there is no connection to the hub, and what waits for it', () => {
+  const [connection, outgoingAtHub] = explain(facts({ outgoing: [outgoing('Bo')] }, { session }))
+  assert.equal(connection?.reason, 'not-connected')
+  assert.match(connection.text, /not been connected to the hub http:\/\/hub:1 for 5.0s: closed with 1006/)
+  assert.equal(outgoingAtHub?.reason, 'at-the-hub')
+  assert.match(outgoingAtHub.text, /1 message for Bo waits in the outbox until there is a connection/)
+})
+
+test('tells another process of the agent at the hub from a hub that is away', () => {
+  const reason = 'another process of this agent is connected'
+  const [inUse] = explain(facts({}, { session: { ...session, reason } }))
+  assert.equal(inUse?.reason, 'in-use')
+  assert.equal(inUse.command, 'perdura up Ada --takeover')
+})
+
+test('says why the hub would not have a process that has ended since', () => {
+  const ended = { ...session, state: 'ended', reason: 'the hub has ended the session' }
+  const found = explain(facts({}, { process: { state: 'stopped' }, session: ended }))
+  assert.deepEqual(
+    found.map(({ reason }) => reason),
+    ['not-running', 'session-ended'],
+  )
+})
+
+test('an hour long it says what was refused', () => {
+  const refused = { ...outgoing('Nobody', 'ERR_RECIPIENT: no such agent'), status: 'refused' as const }
+  const found = (settledAt: number): string[] =>
+    explain(facts({ refused: [{ ...refused, settledAt }] }))
+      .filter(({ reason }) => reason === 'refused')
+      .map(({ text }) => text)
+  assert.match(found(now - 1)[0] ?? '', /for Nobody was refused: ERR_RECIPIENT: no such agent/)
+  assert.deepEqual(found(now - 3_600_001), [])
 })

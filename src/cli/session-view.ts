@@ -1,0 +1,68 @@
+import { PerduraError } from '../errors.ts'
+import { isJsonObject } from '../json.ts'
+import type { AgentPaths } from '../runtime/home.ts'
+import type { LiveSession } from '../runtime/live-session.ts'
+import { storedSessions, type StoredSession } from '../runtime/session-queries.ts'
+import type { Reader } from '../store/store.ts'
+import type { Call } from './call.ts'
+import { askAgent } from './control-client.ts'
+import type { ProcessView } from './look.ts'
+
+/** How an agent stands at its hub, from its database and, where it runs and answers, from its process. */
+export interface SessionView extends StoredSession {
+  /**
+   * As its process says. Without a process `offline`, whatever the last one noted, and `ended` where the hub would not
+   * have that one any more.
+   */
+  readonly state: string
+}
+
+/** Undefined where the agent has been at no hub, or runs without one. */
+export function viewSession(
+  reader: Reader,
+  process: ProcessView,
+  live?: LiveSession,
+): SessionView | undefined {
+  const sessions = storedSessions(reader)
+  const running = process.state === 'running'
+  const at = process.record?.hub
+  const stored = running ? sessions.find(({ hub }) => hub === at) : sessions[0]
+  if (stored === undefined) return undefined
+  if (!running) {
+    const ended = stored.state === 'stopped' && stored.reason !== cleanStop
+    return ended
+      ? { ...stored, state: 'ended' }
+      : { ...stored, state: 'offline', reason: `no process runs; the last one noted: ${noted(stored)}` }
+  }
+  // What was noted last may be of the process before: a new one that has not got through yet has noted nothing.
+  return { ...stored, ...live }
+}
+
+/** What a session says that was stopped with its agent; another reason is the hub's. */
+const cleanStop = 'the agent stops'
+
+function noted({ state, reason }: StoredSession): string {
+  return state === 'stopped' ? reason : `${state}, ${reason}`
+}
+
+/** What the process says of its session; undefined where it has none, or does not answer in time. */
+export async function askSession(
+  call: Call,
+  paths: AgentPaths,
+  timeoutMs: number,
+): Promise<{ readonly answers: boolean; readonly live: LiveSession | undefined }> {
+  try {
+    const { session } = await askAgent(call, paths, { method: 'GET', path: '/v1/process' }, timeoutMs)
+    return { answers: true, live: liveSession(session ?? null) }
+  } catch (error) {
+    if (error instanceof PerduraError) return { answers: false, live: undefined }
+    throw error
+  }
+}
+
+function liveSession(value: unknown): LiveSession | undefined {
+  if (!isJsonObject(value)) return undefined
+  const { state, reason, since } = value
+  if (typeof state !== 'string' || typeof reason !== 'string' || typeof since !== 'number') return undefined
+  return { state, reason, since }
+}

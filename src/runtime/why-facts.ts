@@ -1,0 +1,86 @@
+import type { TimerView } from './queries.ts'
+import type { EffectView, OutgoingView, TurnSummary } from './turn-queries.ts'
+
+/** What the database says about work that is not done. */
+export interface StoredFacts {
+  /** Oldest first; at most `examinedMax` of them. */
+  readonly open: readonly TurnSummary[]
+  readonly openCount: number
+  /** Effects of parked turns, by turn. */
+  readonly effects: ReadonlyMap<number, readonly EffectView[]>
+  readonly dead: readonly TurnSummary[]
+  readonly deadCount: number
+  /** To other agents; oldest first. */
+  readonly outgoing: readonly OutgoingView[]
+  /** What recipients would not have, or the hub for them; newest first. */
+  readonly refused: readonly OutgoingView[]
+  readonly unread: readonly OutgoingView[]
+  readonly timers: readonly TimerView[]
+  readonly doneCount: number
+}
+
+/** What is known about the process, apart from the database. */
+export interface ProcessFacts {
+  /** `killed`: it left its record behind, and is gone. */
+  readonly state: 'running' | 'stopped' | 'killed'
+  readonly pid?: number
+  /** Whether it answered just now; undefined where it was not asked. */
+  readonly answers?: boolean
+  /** Whether a supervisor will start it again. */
+  readonly supervised?: boolean
+}
+
+export type RecipientState = 'running' | 'stopped' | 'missing'
+
+export interface WhyFacts {
+  readonly agent: string
+  readonly now: number
+  readonly process: ProcessFacts
+  /** Journal records that the database does not have. */
+  readonly lag: number
+  /** On the disk of the home. */
+  readonly freeBytes: number
+  readonly stored: StoredFacts
+  readonly recipients: ReadonlyMap<string, RecipientState>
+  /** How it stands at its hub; undefined without one. */
+  readonly session?: SessionFacts | undefined
+}
+
+export interface SessionFacts {
+  readonly hub: string
+  /** Of a session, or `offline` and `ended` where no process runs. */
+  readonly state: string
+  readonly reason: string
+  /** Wall-clock ms. */
+  readonly since: number
+}
+
+export interface Explanation {
+  readonly reason:
+    | 'not-running'
+    | 'killed'
+    | 'not-answering'
+    | 'disk-full'
+    | 'lagging'
+    | 'parked'
+    | 'waits-to-retry'
+    | 'waits-behind'
+    | 'interrupted'
+    | 'running'
+    | 'ready'
+    | 'not-shown'
+    | 'recipient'
+    | 'not-connected'
+    | 'in-use'
+    | 'session-ended'
+    | 'at-the-hub'
+    | 'refused'
+    | 'dead-letter'
+    | 'unread'
+    | 'timer'
+    | 'idle'
+  readonly text: string
+  readonly turn?: number
+  /** What the reader can do about it. */
+  readonly command?: string
+}
