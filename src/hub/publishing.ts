@@ -66,7 +66,7 @@ export async function assertNotFenced(tx: HubReader, { aiId, generation }: Actor
   throw new PerduraError(
     'ERR_FENCED',
     `another process of this agent has taken over (generation ${holder.generation}, this one has ${generation}): stop ` +
-      'this one, or take over on purpose with `perdura session takeover`',
+      'this one, or take over on purpose with `perdura up <agent> --takeover`',
     { details: { generation: holder.generation } },
   )
 }

@@ -19,7 +19,7 @@ const json = v.custom<Json>((value) => value !== undefined, 'missing')
 const metadata = v.custom<JsonObject>(isJsonObject, 'must be a JSON object')
 
 /** So much may be sent on this connection, counted from its beginning: a lost or repeated one does no harm. */
-export const creditSchema = v.object({ messages: count, bytes: count })
+const creditSchema = v.object({ messages: count, bytes: count })
 export type Credit = v.InferOutput<typeof creditSchema>
 
 // From the hub.
@@ -35,7 +35,7 @@ export const connectedFrame = v.object({
   frame_bytes_max: v.optional(positive),
 })
 
-export const readyReasons = [
+const readyReasons = [
   'new',
   'resumed',
   'hub_rewound',
@@ -44,7 +44,7 @@ export const readyReasons = [
   'session_expired',
 ] as const
 
-export const readyFrame = v.object({
+const readyFrame = v.object({
   type: v.literal('ready'),
   /** Nothing is missing and nothing was renumbered: reading goes on after `rx.offset`, writing after `verdict_seq`. */
   resumed: v.boolean(),
@@ -60,7 +60,7 @@ export const readyFrame = v.object({
   resume_url: v.optional(v.string()),
 })
 
-export const messageFrame = v.object({
+const messageFrame = v.object({
   type: v.literal('message'),
   epoch: lineage,
   offset: positive,
@@ -77,9 +77,9 @@ export const messageFrame = v.object({
   timestamp: v.string(),
 })
 
-export const publishResults = ['ok', 'refused', 'retry', 'expected'] as const
+const publishResults = ['ok', 'refused', 'retry', 'expected'] as const
 
-export const publishAckFrame = v.object({
+const publishAckFrame = v.object({
   type: v.literal('publish_ack'),
   seq: positive,
   result: v.picklist(publishResults),
@@ -91,7 +91,7 @@ export const publishAckFrame = v.object({
   retry_after_ms: v.optional(v.nullable(count)),
 })
 
-export const gapFrame = v.object({
+const gapFrame = v.object({
   type: v.literal('gap'),
   epoch: lineage,
   from: positive,
@@ -101,16 +101,16 @@ export const gapFrame = v.object({
   reason: v.string(),
 })
 
-export const refreshedFrame = v.object({ type: v.literal('refreshed'), token_ttl_s: count })
+const refreshedFrame = v.object({ type: v.literal('refreshed'), token_ttl_s: count })
 
-export const drainFrame = v.object({
+const drainFrame = v.object({
   type: v.literal('drain'),
   deadline_ms: count,
   reconnect_after_ms: count,
   resume_url: v.optional(v.string()),
 })
 
-export const errorFrame = v.object({
+const errorFrame = v.object({
   type: v.literal('error'),
   error: v.string(),
   code: v.optional(v.string()),
@@ -118,7 +118,7 @@ export const errorFrame = v.object({
 
 // From the agent.
 
-export const resumeFrame = v.object({
+const resumeFrame = v.object({
   type: v.literal('resume'),
   instance: lineage,
   /** 0 where it never had one. */
@@ -143,7 +143,7 @@ export const resumeFrame = v.object({
   credit: creditSchema,
 })
 
-export const ackFrame = v.object({ type: v.literal('ack'), epoch: lineage, offset: positive })
+const ackFrame = v.object({ type: v.literal('ack'), epoch: lineage, offset: positive })
 
 /** What a `publish` must have in order to get a verdict; whatever else is wrong with it is the verdict. */
 const publishEnvelope = {
@@ -154,7 +154,7 @@ const publishEnvelope = {
 }
 export const publishEnvelopeFrame = v.object(publishEnvelope)
 
-export const publishFrame = v.object({
+const publishFrame = v.object({
   ...publishEnvelope,
   /**
    * The hub accepted it before, and may have lost it in being put back: it must not refuse it now for want of room, or
@@ -171,17 +171,17 @@ export const publishFrame = v.object({
   metadata: v.optional(v.nullable(metadata)),
 })
 
-export const refreshFrame = v.object({ type: v.literal('refresh'), token: v.string() })
+const refreshFrame = v.object({ type: v.literal('refresh'), token: v.string() })
 
 // Both ways.
 
-export const creditFrame = v.object({ type: v.literal('credit'), messages: count, bytes: count })
-export const pingFrame = v.object({
+const creditFrame = v.object({ type: v.literal('credit'), messages: count, bytes: count })
+const pingFrame = v.object({
   type: v.literal('ping'),
   sent_ms: v.optional(v.number()),
   time: v.optional(v.string()),
 })
-export const pongFrame = v.object({
+const pongFrame = v.object({
   type: v.literal('pong'),
   sent_ms: v.optional(v.number()),
   time: v.optional(v.string()),

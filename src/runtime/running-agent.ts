@@ -77,7 +77,7 @@ export class RunningAgent implements Agent {
   #closing: Promise<void> | undefined
 
   constructor(options: RunningAgentOptions) {
-    const { definition, store, clock, log, random, limits, parts } = options
+    const { definition, store, clock, log, limits, parts } = options
     this.#options = options
     this.name = definition.name
     this.id = options.start.agentId
@@ -258,7 +258,7 @@ export class RunningAgent implements Agent {
   }
 
   #createLink(hub: HubOptions): Outlet {
-    const { log, parts } = this.#options
+    const { log } = this.#options
     return hub.createLink({
       ...this.#options,
       hub,

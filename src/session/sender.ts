@@ -148,5 +148,5 @@ export class Sender {
 }
 
 function errorOf({ code, error }: PublishAckFrame): string {
-  return `${code ?? 'ERR_REFUSED'}: ${error ?? 'the hub refused it'}`
+  return `${code ?? 'ERR_HUB_PROTOCOL'}: ${error ?? 'the hub refused it, and did not say why'}`
 }

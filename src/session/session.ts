@@ -39,7 +39,7 @@ export interface SessionLimits {
   readonly silenceMs: number
 }
 
-export const defaultSessionLimits: SessionLimits = {
+const defaultSessionLimits: SessionLimits = {
   window: { messages: 256, bytes: 2 * 1024 * 1024 },
   frameBytesMax: 8 * 1024 * 1024,
   handshakeMs: 10_000,
@@ -205,7 +205,7 @@ export class Session {
       new PerduraError(
         'ERR_FENCED',
         `the hub has ended the session of this process (${reason}): stop the other one, or take over with ` +
-          '`perdura session takeover`',
+          '`perdura up <agent> --takeover`',
         { details: { closeCode: code } },
       ),
     )

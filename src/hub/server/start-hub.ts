@@ -21,7 +21,7 @@ export interface StartHubOptions {
   readonly requestsPerMinute?: number
 }
 
-export const defaultHubAddresses: readonly HttpAddress[] = [
+const defaultHubAddresses: readonly HttpAddress[] = [
   { host: '127.0.0.1', port: 8767 },
   { host: '127.0.0.1', port: 8768 },
 ]

@@ -128,8 +128,10 @@ export class HubLink implements Outlet {
   #status(status: SessionStatus): void {
     this.#options.onStatus(status)
     // What only passes is not worth a commit: whoever looks wants to know how it stands, and since when.
-    if (status.state === 'connecting' || status.state === 'resuming' || status.state === this.#noted) return
-    this.#noted = status.state
+    if (status.state === 'connecting' || status.state === 'resuming') return
+    const noted = `${status.state} ${status.reason}`
+    if (noted === this.#noted) return
+    this.#noted = noted
     this.#stored.note(status.state, status.reason).catch((error: unknown) => {
       this.#options.log.debug('session:note:failed', { error: toError(error) })
     })

@@ -11,9 +11,8 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { PerduraError } from '../../errors.ts'
 import type { Database } from '../../platform/database.ts'
 import { configure, lockFile, openDatabaseFile } from '../../platform/node/sqlite-file.ts'
 import type { DatabaseFiles } from '../database.ts'

@@ -13,7 +13,6 @@ import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
 import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
 import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
-import { defaultSessionLimits } from '../../../src/session/session.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import { isDeath } from '../../../src/testing/death.ts'
@@ -293,7 +292,7 @@ export class AgentMachine extends Machine {
         },
         close: () => credentials.close(),
       },
-      limits: { window: this.random.pick([defaultSessionLimits.window, { messages: 4, bytes: 4_000 }]) },
+      limits: this.random.pick([{}, { window: { messages: 4, bytes: 4_000 } }]),
     }
   }
 

@@ -91,7 +91,7 @@ const schema: StandardSchemaV1<unknown, State> = {
 export function createWorker(name: string): AgentDefinition {
   const worker = defineAgent({
     name,
-    state: { version: 1, initial: { handled: [] } as State, schema },
+    state: { version: 1, initial: { handled: [] }, schema },
     limits: { turnsMax: 3, hopsMax: 20 },
     async onMessage(message, ctx) {
       const task = message.payload as unknown as Task

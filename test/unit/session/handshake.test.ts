@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as v from 'valibot'
-import { readyFrame, resumeFrame, type ReadyFrame } from '../../../src/protocol/frames.ts'
+import { agentFrame, hubFrame, type ReadyFrame } from '../../../src/protocol/frames.ts'
 import { begunOf, problemOf, resumeFrameOf } from '../../../src/session/handshake.ts'
 import type { SessionPosition } from '../../../src/session/position.ts'
 
@@ -22,7 +22,7 @@ const standing: SessionPosition = {
 const asked = { instance: 'one', takeover: false, credit: { messages: 1, bytes: 2 } }
 
 function ready(fields: object = {}): ReadyFrame {
-  return v.parse(readyFrame, {
+  const frame = v.parse(hubFrame, {
     type: 'ready',
     resumed: true,
     reason: 'resumed',
@@ -35,6 +35,8 @@ function ready(fields: object = {}): ReadyFrame {
     token_ttl_s: 0,
     ...fields,
   })
+  assert.ok(frame.type === 'ready')
+  return frame
 }
 
 test('a resume says where the agent stands, and nothing where it never stood', () => {
@@ -52,7 +54,7 @@ test('a resume says where the agent stands, and nothing where it never stood', (
   })
   const first = resumeFrameOf(fresh, { ...asked, takeover: true })
   assert.deepEqual([first.session_identifier, first.rx, first.tx, first.takeover], [null, null, null, true])
-  for (const sent of [frame, first]) assert.ok(v.is(resumeFrame, sent))
+  for (const sent of [frame, first]) assert.ok(v.is(agentFrame, sent))
   const without: SessionPosition = {
     ...standing,
     rx: { epoch: 'e1', offset: 0, lastId: undefined },

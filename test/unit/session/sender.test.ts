@@ -105,7 +105,12 @@ test('notes verdicts in the order in which they come, what comes meanwhile toget
     [{ seq: 1, id: 'm1', result: 'ok' }],
     [
       { seq: 2, id: 'm2', result: 'refused', error: 'ERR_RECIPIENT: nobody' },
-      { seq: 3, id: 'm3', result: 'refused', error: 'ERR_REFUSED: the hub refused it' },
+      {
+        seq: 3,
+        id: 'm3',
+        result: 'refused',
+        error: 'ERR_HUB_PROTOCOL: the hub refused it, and did not say why',
+      },
     ],
   ])
 })

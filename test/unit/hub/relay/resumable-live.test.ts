@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Login } from '../../../../src/hub/auth/auth.ts'
 import { defaultRelayLimits } from '../../../../src/hub/relay/relay.ts'
 import type { Relay } from '../../../../src/hub/relay/relay.ts'
 import { publishFrame, ResumableWorld } from './resumable-world.ts'
@@ -324,5 +323,5 @@ test('nothing of a connection is left when it is over', async () => {
   await agent.ended()
   await world.clock.runUntilQuiet({ withinMs: 60_000 })
   assert.equal(world.registry.sessionCount, 0)
-  assert.equal(world.registry.session((ada as Login).aiId), undefined)
+  assert.equal(world.registry.session(ada.aiId), undefined)
 })

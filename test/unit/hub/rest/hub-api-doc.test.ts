@@ -22,5 +22,5 @@ test('every route is documented, and no other', () => {
     return `${method} ${shown}`
   })
   const documented = [...text.matchAll(/^### ((?:GET|POST|PUT|DELETE) \S+)$/gm)].map(([, route]) => route)
-  assert.deepEqual(documented.toSorted(), served.toSorted())
+  assert.deepEqual(new Set(documented), new Set(served))
 })
