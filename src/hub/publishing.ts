@@ -199,7 +199,7 @@ async function append(
 ): Promise<Verdict> {
   const { problem, recipient } = publication
   if (problem !== undefined) return refused('ERR_REQUEST_INVALID', problem)
-  const recipients = await resolveRecipients(tx, sender, recipient)
+  const recipients = await resolveRecipients(tx, sender, publication, now)
   if (recipients.length === 0 && recipient !== 'everybody') {
     const who = 'name' in recipient ? `"${recipient.name}"` : `the id ${recipient.aiId}`
     return refused('ERR_RECIPIENT', `no agent at this hub has ${who}: perdura hub agents lists them`)
@@ -234,24 +234,32 @@ const noLimits = { waitingMax: Number.MAX_SAFE_INTEGER, waitingBytesMax: Number.
 /** What a message costs besides its content: identifiers, the row, the frame. */
 const envelopeBytes = 256
 
-async function resolveRecipients(tx: HubTx, sender: Actor, recipient: Recipient): Promise<number[]> {
+/** How long a name that is only expected to come back is as good as one that is there. */
+const expectedForMs = 3_600_000
+
+async function resolveRecipients(
+  tx: HubTx,
+  sender: Actor,
+  { recipient, again }: Publication,
+  now: number,
+): Promise<number[]> {
   // In ascending order, so that two broadcasts at two hubs never wait for each other.
-  const rows =
-    recipient === 'everybody'
-      ? await tx.all<{ id: number }>(
-          'SELECT id FROM profiles WHERE is_active = 1 AND id <> ? ORDER BY id',
-          sender.aiId,
-        )
-      : 'name' in recipient
-        ? await tx.all<{ id: number }>(
-            'SELECT id FROM profiles WHERE is_active = 1 AND name = ?',
-            recipient.name,
-          )
-        : await tx.all<{ id: number }>(
-            'SELECT id FROM profiles WHERE is_active = 1 AND id = ?',
-            recipient.aiId,
-          )
-  return rows.map(({ id }) => id)
+  if (recipient === 'everybody') {
+    const rows = await tx.all<{ id: number }>(
+      'SELECT id FROM profiles WHERE is_active = 1 AND id <> ? ORDER BY id',
+      sender.aiId,
+    )
+    return rows.map(({ id }) => id)
+  }
+  // After an hour it is rather a name that nobody ever had: what was accepted once is kept for it, and nothing else.
+  const expectedSince = again === true ? 0 : now - expectedForMs
+  const row = await tx.get<{ id: number }>(
+    `SELECT id FROM profiles WHERE is_active = 1 AND ${'name' in recipient ? 'name' : 'id'} = ?
+       AND (credential_kind <> 'expected' OR created_at >= ?)`,
+    'name' in recipient ? recipient.name : recipient.aiId,
+    expectedSince,
+  )
+  return row === undefined ? [] : [row.id]
 }
 
 async function insertMessage(

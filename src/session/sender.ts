@@ -1,5 +1,5 @@
 import { toError } from '../errors.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
+import { sleep, type Clock, type Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Credit, PublishAckFrame } from '../protocol/frames.ts'
 import type { Outbound, SettledVerdict } from './position.ts'
@@ -21,6 +21,7 @@ export interface SenderOptions {
 
 const pageMax = 64
 const retryMs = 500
+const settleDelayMs = 20
 
 /**
  * Publishes what is committed to the outbox, in order, many at a time within the hub's credit, and notes the verdicts. A
@@ -126,6 +127,8 @@ export class Sender {
 
   async #settle(): Promise<void> {
     this.#busy = true
+    // Nobody waits for it, and what comes within a moment shares its commit: a verdict that gets lost is asked for again.
+    await sleep(this.#options.clock, settleDelayMs)
     while (this.#verdicts.length > 0 && !this.#stopped) {
       const batch = this.#verdicts
       this.#verdicts = []

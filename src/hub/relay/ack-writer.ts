@@ -1,4 +1,7 @@
+import { sleep, type Clock } from '../../platform/clock.ts'
 import type { AckOutcome } from '../cursor.ts'
+
+const delayMs = 20
 
 export interface Position {
   readonly epoch: string
@@ -6,21 +9,25 @@ export interface Position {
 }
 
 /**
- * Writes acknowledgements one at a time. What comes meanwhile is one more, since the last says what the others said: so
- * an agent that sends many takes no more of the storage's queue than one that sends few.
+ * Writes acknowledgements one at a time, a moment after they come: nobody waits for them, and one that gets lost is made
+ * good by the next `resume`. What comes meanwhile is one more, since the last says what the others said: so an agent
+ * that sends many takes no more of the storage's queue than one that sends few.
  */
 export class AckWriter {
   readonly #write: (position: Position) => Promise<AckOutcome>
   readonly #refused: (position: Position, outcome: AckOutcome) => void
   readonly #failed: (error: unknown) => void
+  readonly #clock: Clock
   #next: Position | undefined
   #busy = false
 
   constructor(options: {
+    readonly clock: Clock
     readonly write: (position: Position) => Promise<AckOutcome>
     readonly refused: (position: Position, outcome: AckOutcome) => void
     readonly failed: (error: unknown) => void
   }) {
+    this.#clock = options.clock
     this.#write = options.write
     this.#refused = options.refused
     this.#failed = options.failed
@@ -37,6 +44,7 @@ export class AckWriter {
   async #run(): Promise<void> {
     this.#busy = true
     try {
+      await sleep(this.#clock, delayMs)
       for (let position = this.#next; position !== undefined; position = this.#next) {
         this.#next = undefined
         const outcome = await this.#write(position)

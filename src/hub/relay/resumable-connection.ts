@@ -235,6 +235,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       failed: (why, text) => this.close(why, text),
     })
     this.#acks = new AckWriter({
+      clock,
       write: ({ epoch, offset: position }) =>
         storage.write((tx) => parts.acknowledge(tx, actor, { epoch, position }, clock.now())),
       refused: ({ offset }, outcome) => {

@@ -24,7 +24,8 @@ function choicesOf(type: string, field: string): readonly string[] {
   const schema = (frame?.entries as Record<string, { readonly options?: readonly string[] }> | undefined)?.[
     field
   ]
-  return schema?.options ?? []
+  assert.ok(schema?.options !== undefined, `${type}.${field} is no choice`)
+  return schema.options
 }
 
 for (const type of types) {

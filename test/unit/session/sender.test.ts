@@ -38,11 +38,14 @@ function setUp(count: number, options: { credit?: Credit; bytes?: number; holdsS
   })
   const verdict = (seq: number, result: PublishAckFrame['result'], fields: Partial<PublishAckFrame> = {}) =>
     sender.verdict({ type: 'publish_ack', seq, result, duplicate: false, ...fields })
+  /** Verdicts are being written, which the test is to answer. */
+  const writing = (): Promise<void> => clock.run(() => waiting.length > 0)
   const answer = async (error?: Error): Promise<void> => {
+    await writing()
     waiting.shift()?.(error)
-    await clock.runFor(0)
+    await clock.runFor(100)
   }
-  return { clock, sender, outbox, published, settled, problems, verdict, answer }
+  return { writing, clock, sender, outbox, published, settled, problems, verdict, answer }
 }
 
 function outbound(seq: number): Outbound {
@@ -94,13 +97,15 @@ test('a frame goes while both counters are above zero, however large it is', () 
 })
 
 test('notes verdicts in the order in which they come, what comes meanwhile together', async () => {
-  const { sender, settled, verdict, answer } = setUp(4, { holdsSettling: true })
+  const { sender, settled, verdict, writing, answer } = setUp(4, { holdsSettling: true })
   sender.look()
   verdict(1, 'ok')
+  await writing()
   verdict(2, 'refused', { code: 'ERR_RECIPIENT', error: 'nobody' })
   verdict(3, 'refused')
   assert.equal(settled.length, 1)
   await answer()
+  await writing()
   assert.deepEqual(settled, [
     [{ seq: 1, id: 'm1', result: 'ok' }],
     [
@@ -204,9 +209,10 @@ test('verdicts that cannot be written end the connection, and are asked for agai
 })
 
 test('after stop, what is being noted is waited for, and the rest is dropped', async () => {
-  const { sender, settled, verdict, answer, clock } = setUp(3, { holdsSettling: true })
+  const { sender, settled, verdict, writing, answer, clock } = setUp(3, { holdsSettling: true })
   sender.look()
   verdict(1, 'ok')
+  await writing()
   verdict(2, 'ok')
   let stopped = false
   void sender.stop().then(() => (stopped = true))
