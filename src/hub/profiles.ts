@@ -1,4 +1,5 @@
 import type { Random } from '../platform/random.ts'
+import { isProfileName } from '../protocol/rest.ts'
 import type { HubReader, HubTx } from './storage.ts'
 
 /** How the owner of a profile proves to be it; without one, only open login lets anybody act as it. */
@@ -36,6 +37,9 @@ interface ProfileRow extends ProfileFields {
 
 const columns =
   'id, name, nickname, expertise, version, project, credential_kind, credential, is_active, created_at, updated_at'
+
+/** Names that are expected at one time; a fleet that is larger comes back by registering. */
+const expectedMax = 1_000
 
 /** One that is only expected is nobody yet. */
 const isSomebody = "credential_kind <> 'expected'"
@@ -82,6 +86,10 @@ export async function createProfile(
  * is sent to them waits, and whoever registers first under the name has it.
  */
 export async function expectProfile(tx: HubTx, random: Random, name: string, now: number): Promise<void> {
+  const expected = await tx.get<{ count: number }>(
+    "SELECT count(*) AS count FROM profiles WHERE credential_kind = 'expected'",
+  )
+  if ((expected?.count ?? 0) >= expectedMax || !isProfileName(name)) return
   const { expertise, version, project } = profileDefaults
   const row = await tx.get<{ id: number }>(
     `INSERT INTO profiles (name, nickname, expertise, version, project, credential_kind, credential, is_active,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { PerduraError, type ErrorCode } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Random } from '../platform/random.ts'
@@ -79,6 +80,19 @@ export async function settleClaim(tx: HubTx, { aiId }: Actor): Promise<void> {
   await tx.run("UPDATE holders SET claim = '' WHERE ai_id = ? AND claim <> ''", aiId)
 }
 
+interface KnownPublish {
+  readonly content_hash: string
+  readonly result: Verdict['result']
+  readonly code: ErrorCode | null
+  readonly error: string | null
+}
+
+/** 128 bits that stand for what a message says, and to whom. */
+function hashOf({ recipient, conversationId, subject, content, messageType }: Publication): string {
+  const text = JSON.stringify([recipient, conversationId ?? null, subject ?? null, messageType, content])
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}
+
 /** Takes a message in under the id that its sender gave it, or tells what became of it before. */
 export async function publishOnce(
   tx: HubTx,
@@ -88,20 +102,30 @@ export async function publishOnce(
   now: number,
 ): Promise<Verdict> {
   await assertNotFenced(tx, sender)
-  const known = await tx.get<{ result: Verdict['result']; code: ErrorCode | null; error: string | null }>(
-    'SELECT result, code, error FROM publishes WHERE sender_id = ? AND id = ?',
+  const contentHash = hashOf(publication)
+  const known = await tx.get<KnownPublish>(
+    'SELECT content_hash, result, code, error FROM publishes WHERE sender_id = ? AND id = ?',
     sender.aiId,
     publication.id,
   )
   if (known !== undefined) {
-    const { result, code, error } = known
+    const { content_hash: knownHash, result, code, error } = known
+    // An agent that was put back may decide otherwise the second time; only the first was sent, and it must hear of it.
+    if (knownHash !== contentHash) {
+      return refused(
+        'ERR_IDEMPOTENCY_KEY_REUSED',
+        'this id was used for another message already, which stands',
+      )
+    }
     return { result, duplicate: true, code: code ?? undefined, error: error ?? undefined, recipients: [] }
   }
   const verdict = await append(tx, limits, sender, publication, now)
   await tx.run(
-    'INSERT INTO publishes (sender_id, id, result, code, error, published_at) VALUES (?, ?, ?, ?, ?, ?)',
+    `INSERT INTO publishes (sender_id, id, content_hash, result, code, error, published_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
     sender.aiId,
     publication.id,
+    contentHash,
     verdict.result,
     verdict.code ?? null,
     verdict.error ?? null,
@@ -129,15 +153,17 @@ export async function publishInOrder(
   if (producer.epoch !== producerEpoch) return { kind: 'resume_again' }
   if (seq > producer.verdictSeq + 1) return { kind: 'expected', seq: producer.verdictSeq + 1 }
   if (seq <= producer.verdictSeq && (await idOfSeq(tx, sender.aiId, seq)) !== publication.id) {
-    await renumber(tx, sender.aiId, random, producer.epoch)
+    await renumber(tx, sender.aiId, random, { givenUp: producer.epoch, rewound: producer.rewound })
     return { kind: 'resume_again' }
   }
-  const { again, problem, recipient } = publication
+  // Believed only where this hub knows itself that it was put back.
+  const again = publication.again === true && producer.rewound
+  const { problem, recipient } = publication
   // It has been put back to before this one registered, who will be back.
-  if (again === true && problem === undefined && recipient !== 'everybody' && 'name' in recipient) {
+  if (again && problem === undefined && recipient !== 'everybody' && 'name' in recipient) {
     await expectProfile(tx, random, recipient.name, now)
   }
-  const verdict = await publishOnce(tx, limits, sender, publication, now)
+  const verdict = await publishOnce(tx, limits, sender, { ...publication, again }, now)
   if (seq > producer.verdictSeq) {
     await tx.run('UPDATE producers SET verdict_seq = ? WHERE ai_id = ?', seq, sender.aiId)
     await tx.run(
@@ -156,15 +182,24 @@ export interface Producer {
   readonly verdictSeq: number
   /** The epoch that was given up because the agent had been put back, which it may not have heard of yet. */
   readonly givenUp: string | undefined
+  /** It was begun because the hub had been put back. */
+  readonly rewound: boolean
 }
 
 export async function readProducer(reader: HubReader, aiId: number): Promise<Producer> {
-  const row = await reader.get<{ epoch: string; verdict_seq: number; given_up: string | null }>(
-    'SELECT epoch, verdict_seq, given_up FROM producers WHERE ai_id = ?',
-    aiId,
-  )
+  const row = await reader.get<{
+    epoch: string
+    verdict_seq: number
+    given_up: string | null
+    rewound: number
+  }>('SELECT epoch, verdict_seq, given_up, rewound FROM producers WHERE ai_id = ?', aiId)
   if (row === undefined) throw new PerduraError('ERR_NO_SUCH_PROFILE', 'the agent is not registered here')
-  return { epoch: row.epoch, verdictSeq: row.verdict_seq, givenUp: row.given_up ?? undefined }
+  return {
+    epoch: row.epoch,
+    verdictSeq: row.verdict_seq,
+    givenUp: row.given_up ?? undefined,
+    rewound: row.rewound === 1,
+  }
 }
 
 /** What was published under a number, where that is still known. */
@@ -178,16 +213,22 @@ export async function idOfSeq(reader: HubReader, aiId: number, seq: number): Pro
 }
 
 /** Begins a new numbering: seq 1 comes next. */
-export async function renumber(tx: HubTx, aiId: number, random: Random, givenUp?: string): Promise<Producer> {
+export async function renumber(
+  tx: HubTx,
+  aiId: number,
+  random: Random,
+  { givenUp, rewound = false }: { readonly givenUp?: string | undefined; readonly rewound?: boolean },
+): Promise<Producer> {
   const epoch = random.uuid()
   await tx.run(
-    'UPDATE producers SET epoch = ?, verdict_seq = 0, given_up = ? WHERE ai_id = ?',
+    'UPDATE producers SET epoch = ?, verdict_seq = 0, given_up = ?, rewound = ? WHERE ai_id = ?',
     epoch,
     givenUp ?? null,
+    rewound ? 1 : 0,
     aiId,
   )
   await tx.run('DELETE FROM published_seqs WHERE sender_id = ?', aiId)
-  return { epoch, verdictSeq: 0, givenUp }
+  return { epoch, verdictSeq: 0, givenUp, rewound }
 }
 
 async function append(
@@ -207,7 +248,11 @@ async function append(
   const content = JSON.stringify(publication.content)
   const metadata = publication.metadata === undefined ? null : JSON.stringify(publication.metadata)
   const sizeBytes = Buffer.byteLength(content) + Buffer.byteLength(metadata ?? '') + envelopeBytes
-  const room = publication.again === true ? noLimits : limits
+  if (sizeBytes > limits.messageBytesMax) {
+    const most = `${sizeBytes} bytes, and at most ${limits.messageBytesMax} are taken`
+    return refused('ERR_PAYLOAD_TOO_LARGE', `the message has ${most}: send less at once`)
+  }
+  const room = publication.again === true ? roomAgain(limits) : limits
   const reached: number[] = []
   for (const aiId of recipients) {
     const taken = await appendEntry(tx, room, aiId, { messageId: publication.id, sizeBytes, now }, () =>
@@ -219,6 +264,9 @@ async function append(
   if (full === 0)
     return { result: 'ok', duplicate: false, code: undefined, error: undefined, recipients: reached }
   if (reached.length === 0) {
+    // It was accepted once, so it is not refused now: the sender tries again until the recipient has taken some.
+    if (publication.again === true)
+      throw new PerduraError('ERR_HUB_STORAGE', 'the inbox of the recipient is full')
     return refused(
       'ERR_RECIPIENT_FULL',
       'the inbox of the recipient at the hub is full: try again with a new id later',
@@ -228,8 +276,10 @@ async function append(
   return { result: 'ok', duplicate: false, code: 'ERR_RECIPIENT_FULL', error, recipients: reached }
 }
 
-/** What was accepted once has been within its bounds. */
-const noLimits = { waitingMax: Number.MAX_SAFE_INTEGER, waitingBytesMax: Number.MAX_SAFE_INTEGER }
+/** What was accepted once has been within its bounds; what has come since may have filled them once more. */
+function roomAgain(limits: StreamLimits): Pick<StreamLimits, 'waitingMax' | 'waitingBytesMax'> {
+  return { waitingMax: 2 * limits.waitingMax, waitingBytesMax: 2 * limits.waitingBytesMax }
+}
 
 /** What a message costs besides its content: identifiers, the row, the frame. */
 const envelopeBytes = 256

@@ -103,7 +103,7 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
       reason: 'hub_rewound',
       stream: { ...stream, epoch, acked: stream.floor },
       next: stream.floor + 1,
-      producer: await renumber(tx, aiId, random),
+      producer: await renumber(tx, aiId, random, { rewound: true }),
     }
   }
   const read = frame.rx?.offset ?? stream.floor
@@ -117,7 +117,9 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
     reason,
     stream,
     next: read + 1,
-    producer: keepsNumbers ? producer : await renumber(tx, aiId, random, frame.tx?.producer_epoch),
+    producer: keepsNumbers
+      ? producer
+      : await renumber(tx, aiId, random, { givenUp: frame.tx?.producer_epoch, rewound: producer.rewound }),
   }
 }
 

@@ -6,6 +6,8 @@ export interface StreamLimits {
   /** Messages that may wait for an agent with a session; one more is refused to its sender. Default 10,000. */
   readonly waitingMax: number
   readonly waitingBytesMax: number
+  /** Content and metadata of one message as JSON, bytes. Default 2 MiB: agents take frames of 8 MiB. */
+  readonly messageBytesMax: number
   /** How long what was acknowledged is kept, so that an agent restored from a backup can have it again. Default 24 h. */
   readonly rewindMs: number
   /** How long anything waits at most. Default 30 days. */
@@ -15,6 +17,7 @@ export interface StreamLimits {
 export const defaultStreamLimits: StreamLimits = {
   waitingMax: 10_000,
   waitingBytesMax: 64 * 1024 * 1024,
+  messageBytesMax: 2 * 1024 * 1024,
   rewindMs: 86_400_000,
   ageMaxMs: 30 * 86_400_000,
 }
@@ -82,26 +85,20 @@ export async function appendEntry(
   return true
 }
 
-/** Moves what counts as acknowledged onwards. */
+/** Moves what counts as acknowledged onwards. What was acknowledged before has left the bounds already. */
 export async function advanceAcked(
   tx: HubTx,
   aiId: number,
   { from, to, now }: { readonly from: number; readonly to: number; readonly now: number },
 ): Promise<void> {
-  const range = 'FROM entries WHERE ai_id = ? AND position > ? AND position <= ?'
+  const first = 'ai_id = ? AND position > ? AND position <= ? AND acked_at IS NULL'
   const held = await tx.get<{ count: number; bytes: number | null }>(
-    `SELECT count(*) AS count, sum(size_bytes) AS bytes ${range}`,
+    `SELECT count(*) AS count, sum(size_bytes) AS bytes FROM entries WHERE ${first}`,
     aiId,
     from,
     to,
   )
-  await tx.run(
-    'UPDATE entries SET acked_at = ? WHERE ai_id = ? AND position > ? AND position <= ?',
-    now,
-    aiId,
-    from,
-    to,
-  )
+  await tx.run(`UPDATE entries SET acked_at = ? WHERE ${first}`, now, aiId, from, to)
   await tx.run(
     'UPDATE streams SET acked = ?, waiting_count = waiting_count - ?, waiting_bytes = waiting_bytes - ? WHERE ai_id = ?',
     to,
@@ -111,25 +108,12 @@ export async function advanceAcked(
   )
 }
 
-/** Moves it back, for an agent whose disk was rewound: what came after waits again. */
+/**
+ * Moves it back, for an agent whose disk was rewound: what comes after is sent again. It does not count against the bounds
+ * once more, or the agent's own past would keep its new mail out.
+ */
 export async function rewindAcked(tx: HubTx, aiId: number, to: number): Promise<void> {
-  await tx.run(
-    'UPDATE entries SET acked_at = NULL WHERE ai_id = ? AND position > ? AND acked_at IS NOT NULL',
-    aiId,
-    to,
-  )
-  const held = await tx.get<{ count: number; bytes: number | null }>(
-    'SELECT count(*) AS count, sum(size_bytes) AS bytes FROM entries WHERE ai_id = ? AND position > ?',
-    aiId,
-    to,
-  )
-  await tx.run(
-    'UPDATE streams SET acked = ?, waiting_count = ?, waiting_bytes = ? WHERE ai_id = ?',
-    to,
-    held?.count ?? 0,
-    held?.bytes ?? 0,
-    aiId,
-  )
+  await tx.run('UPDATE streams SET acked = ? WHERE ai_id = ?', to, aiId)
 }
 
 /**
@@ -270,7 +254,7 @@ export async function sweepStreams(
   // where something can go.
   const oldest = await tx.all<{ ai_id: number }>(
     `SELECT streams.ai_id FROM streams JOIN entries ON entries.ai_id = streams.ai_id AND position = floor + 1
-     WHERE appended_at < ? OR acked_at < ? LIMIT 100`,
+     WHERE appended_at < ? OR (acked_at < ? AND position <= acked) LIMIT 100`,
     now - limits.ageMaxMs,
     now - limits.rewindMs,
   )
@@ -298,12 +282,13 @@ async function sweepStream(
     aiId,
     countMax,
   )
-  const isOld = (row: (typeof rows)[number]): boolean =>
-    row.appended_at < now - limits.ageMaxMs || (row.acked_at !== null && row.acked_at < now - limits.rewindMs)
+  const { acked } = await readStream(tx, aiId)
+  const isOld = ({ position, appended_at: appendedAt, acked_at: ackedAt }: (typeof rows)[number]): boolean =>
+    appendedAt < now - limits.ageMaxMs ||
+    (position <= acked && ackedAt !== null && ackedAt < now - limits.rewindMs)
   const firstKept = rows.findIndex((row) => !isOld(row))
   const last = firstKept === -1 ? rows.at(-1) : rows[firstKept - 1]
   if (last === undefined) return 0
-  const { acked } = await readStream(tx, aiId)
   if (last.position > acked) await advanceAcked(tx, aiId, { from: acked, to: last.position, now })
   await tx.run('DELETE FROM entries WHERE ai_id = ? AND position <= ?', aiId, last.position)
   await tx.run(

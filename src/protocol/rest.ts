@@ -27,7 +27,7 @@ const flag = v.nullish(v.boolean('must be true or false'))
 const namePattern = /^[^\p{Cc}]{1,128}$/u
 
 /** Whether an agent may be called so at the hub: 1 to 128 characters of well-formed Unicode without control characters. */
-function isProfileName(name: string): boolean {
+export function isProfileName(name: string): boolean {
   const isText = name.isWellFormed() && name.length <= 128 && namePattern.test(name) && name.trim() !== ''
   return isText && !reservedNames.includes(name)
 }

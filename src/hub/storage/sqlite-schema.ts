@@ -85,6 +85,8 @@ export const migrations: readonly string[] = [
     ai_id INTEGER PRIMARY KEY NOT NULL,
     epoch TEXT NOT NULL,
     verdict_seq INTEGER NOT NULL,
+    -- 1: this epoch was begun because the hub had been put back.
+    rewound INTEGER NOT NULL DEFAULT 0,
     -- The epoch that was given up because the agent had been put back, which it may not have heard of yet.
     given_up TEXT
   ) STRICT;
@@ -101,6 +103,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE publishes (
     sender_id INTEGER NOT NULL,
     id TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
     result TEXT NOT NULL CHECK (result IN ('ok', 'refused')),
     code TEXT,
     error TEXT,

@@ -102,10 +102,11 @@ export class WireWorld {
 
   /** What the hub has not been told to be on the agents' disks. */
   #waiting(): string[] {
-    const rows = this.hub.database.look<{ name: string; waiting_count: number }>(
-      "SELECT name, waiting_count FROM streams JOIN profiles ON id = ai_id WHERE waiting_count > 0 AND credential_kind <> 'expected'",
+    const rows = this.hub.database.look<{ name: string; count: number }>(
+      `SELECT name, top - acked AS count FROM streams JOIN profiles ON id = ai_id
+       WHERE acked < top AND credential_kind <> 'expected'`,
     )
-    return rows.map(({ name, waiting_count: count }) => `${count} wait for ${name}`)
+    return rows.map(({ name, count }) => `${count} wait for ${name}`)
   }
 
   /**

@@ -18,6 +18,11 @@ function verdictOf(outcome: PublishOutcome) {
   return outcome.verdict
 }
 
+/** As `resume` notes it of an agent that knew more than the hub. */
+function putBack(world: Awaited<ReturnType<typeof meet>>['world'], { aiId }: Actor): void {
+  world.database.prepare('UPDATE producers SET rewound = 1 WHERE ai_id = ?').run(aiId)
+}
+
 test('the same id again is the same message, and gets the same verdict', async () => {
   const { world, ada, bo } = await meet()
   assert.deepEqual(await world.publish(ada, 'm1'), {
@@ -27,9 +32,29 @@ test('the same id again is the same message, and gets the same verdict', async (
     error: undefined,
     recipients: [bo.aiId],
   })
-  const again = await world.publish(ada, 'm1', { content: 'something else' })
+  const again = await world.publish(ada, 'm1')
   assert.equal(again.duplicate, true)
   assert.deepEqual(again.recipients, [])
+  assert.equal((await world.page(bo)).items.length, 1)
+})
+
+test('an id that comes again for something else is refused, and what it stood for stands', async () => {
+  const { world, ada, bo } = await meet()
+  await world.publish(ada, 'm1')
+  for (const other of [{ content: 'else' }, { recipient: { name: 'Ada' } }, { subject: 'else' }]) {
+    const verdict = await world.publish(ada, 'm1', other)
+    assert.deepEqual([verdict.result, verdict.code], ['refused', 'ERR_IDEMPOTENCY_KEY_REUSED'])
+  }
+  assert.equal((await world.publish(ada, 'm1')).result, 'ok')
+  assert.equal((await world.page(bo)).items.length, 1)
+})
+
+test('a message that is larger than agents take is refused', async () => {
+  const { world, ada, bo } = await meet()
+  world.limits = { ...world.limits, messageBytesMax: 1_000 }
+  const verdict = await world.publish(ada, 'm1', { content: 'x'.repeat(1_000) })
+  assert.deepEqual([verdict.result, verdict.code], ['refused', 'ERR_PAYLOAD_TOO_LARGE'])
+  assert.equal((await world.publish(ada, 'm2', { content: 'x'.repeat(500) })).result, 'ok')
   assert.equal((await world.page(bo)).items.length, 1)
 })
 
@@ -112,7 +137,8 @@ test('numbers are taken in order, each with one verdict', async () => {
     verdictOf(await world.publishAt(ada, at(2), 'm2', { recipient: { aiId: 99 } })).result,
     'refused',
   )
-  assert.equal(verdictOf(await world.publishAt(ada, at(2), 'm2')).duplicate, true)
+  const repeated = await world.publishAt(ada, at(2), 'm2', { recipient: { aiId: 99 } })
+  assert.equal(verdictOf(repeated).duplicate, true)
   assert.equal(verdictOf(await world.publishAt(ada, at(3), 'm3')).result, 'ok')
 })
 
@@ -150,6 +176,7 @@ test('a message that was sent by REST is known under its number', async () => {
 
 test('what was accepted before the hub was put back finds its recipient, and waits for them', async () => {
   const { world, ada, at } = await meet()
+  putBack(world, ada)
   const again = await world.publishAt(ada, at(1), 'm1', { recipient: { name: 'Eve' }, again: true })
   assert.equal(verdictOf(again).result, 'ok')
   const eve = await world.join('Eve')
@@ -161,6 +188,24 @@ test('what was accepted before the hub was put back finds its recipient, and wai
   })
   assert.equal(verdictOf(unfit).result, 'refused')
   assert.equal(world.database.prepare("SELECT 1 FROM profiles WHERE name = 'Fay'").get(), undefined)
+})
+
+test('a hub that was not put back believes nobody that it had accepted something', async () => {
+  const { world, ada, at } = await meet()
+  const again = await world.publishAt(ada, at(1), 'm1', { recipient: { name: 'Eve' }, again: true })
+  assert.equal(verdictOf(again).code, 'ERR_RECIPIENT')
+  assert.equal(world.database.prepare("SELECT 1 FROM profiles WHERE name = 'Eve'").get(), undefined)
+})
+
+test('what was accepted before finds twice the room, and after that waits at its sender', async () => {
+  const { world, ada, bo, at } = await meet()
+  await world.resume(bo)
+  putBack(world, ada)
+  world.limits = { ...world.limits, waitingMax: 2 }
+  for (const seq of [1, 2, 3, 4]) await world.publishAt(ada, at(seq), `m${seq}`, { again: true })
+  await assert.rejects(world.publishAt(ada, at(5), 'm5', { again: true }), { code: 'ERR_HUB_STORAGE' })
+  assert.equal((await world.page(bo)).items.length, 4)
+  assert.equal(verdictOf(await world.publishAt(ada, at(5), 'm5')).code, 'ERR_RECIPIENT_FULL')
 })
 
 test('what comes under a lower generation changes nothing, however it is sent', async () => {
