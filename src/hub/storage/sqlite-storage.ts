@@ -6,8 +6,8 @@ import { isSqliteError } from '../../platform/sqlite-error.ts'
 import type { HubReader, HubStorage, HubTx } from '../storage.ts'
 import { migrations } from './sqlite-schema.ts'
 
-interface Pending {
-  readonly operation: (tx: HubTx) => Promise<unknown>
+interface Pending<Via> {
+  readonly operation: (via: Via) => Promise<unknown>
   readonly resolve: (result: unknown) => void
   readonly reject: (error: Error) => void
 }
@@ -17,24 +17,36 @@ export interface SqliteStorageOptions {
   readonly database: Database
   readonly clock: Clock
   readonly process: Process
-  /** Operations that may wait; one more is refused. Default 10,000. */
+  /** Operations that may wait, of reads and of writes each; one more is refused. Default 10,000. */
   readonly queueMax?: number
   readonly batchMax?: number
 }
+
+/** Reads in a row while something waits to be written: beyond, they have their turn after it. */
+const readsInRowMax = 64
+
+/** Each prepared statement has memory of SQLite's; our own texts are fewer, and filters make the others. */
+const statementsMax = 256
 
 /**
  * The embedded database: one connection, one transaction at a time. Operations that arrive together share it, and with it
  * one sync of the disk, each in a savepoint of its own. What an operation awaits here is settled at once, so a batch ends
  * within one turn of the event loop; reads wait for the end of the batch, and so see only what is committed.
+ *
+ * One batch or one read has the connection at a time. Writes that wait get it after a turn of the event loop, so that what
+ * arrives meanwhile shares the batch, or after so many reads, so that these cannot keep it for ever; reads have it in
+ * between, in the order in which they came.
  */
 export class SqliteStorage implements HubStorage {
   readonly #options: Required<SqliteStorageOptions>
+  /** The one that was not used for longest comes first. */
   readonly #statements = new Map<string, Statement>()
   readonly #tx: HubTx
-  #queue: Pending[] = []
-  #reads: (() => void)[] = []
+  readonly #writes: Pending<HubTx>[] = []
+  readonly #reads: Pending<HubReader>[] = []
+  #readsInRow = 0
   #busy = false
-  #closed = false
+  #closing: Promise<void> | undefined
   #idle: (() => void) | undefined
 
   constructor(options: SqliteStorageOptions) {
@@ -51,78 +63,116 @@ export class SqliteStorage implements HubStorage {
     }
   }
 
-  write<T>(operation: (tx: HubTx) => Promise<T>): Promise<T> {
-    if (this.#closed)
-      return Promise.reject(new PerduraError('ERR_HUB_STORAGE', 'the hub is stopping: try again later'))
-    if (this.#queue.length >= this.#options.queueMax) {
-      return Promise.reject(new PerduraError('ERR_HUB_STORAGE', 'the hub is busy: try again later'))
-    }
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ operation, resolve: resolve as (result: unknown) => void, reject })
-      this.#schedule()
-    })
+  async write<T>(operation: (tx: HubTx) => Promise<T>): Promise<T> {
+    const written = this.#enqueue(this.#writes, operation)
+    this.#schedule()
+    return written
   }
 
   async read<T>(operation: (reader: HubReader) => Promise<T>): Promise<T> {
-    while (this.#busy) await new Promise<void>((resolve) => this.#reads.push(resolve))
-    // Taken like a batch: nothing may begin to write between the statements of one look.
-    this.#busy = true
-    try {
-      return await operation(this.#tx)
-    } finally {
-      this.#release()
-    }
+    const seen = this.#enqueue(this.#reads, operation)
+    if (!this.#busy) this.#next()
+    return seen
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    if (this.#queue.length > 0 || this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve))
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const isIdle = this.#writes.length === 0 && this.#reads.length === 0 && !this.#busy
+    if (!isIdle) await new Promise<void>((resolve) => (this.#idle = resolve))
     this.#options.database.close()
+  }
+
+  #enqueue<Via, T>(queue: Pending<Via>[], operation: (via: Via) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined)
+      throw new PerduraError('ERR_HUB_STORAGE', 'the hub is stopping: try again later')
+    if (queue.length >= this.#options.queueMax)
+      throw new PerduraError('ERR_HUB_STORAGE', 'the hub is busy: try again later')
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ operation, resolve: resolve as (result: unknown) => void, reject })
+    })
+  }
+
+  #schedule(): void {
+    this.#options.clock.defer(() => {
+      if (this.#busy || this.#writes.length === 0) return
+      void this.#commitBatch()
+    })
   }
 
   #release(): void {
     this.#busy = false
-    const reads = this.#reads
-    this.#reads = []
-    for (const wake of reads) wake()
-    if (this.#queue.length > 0) this.#schedule()
+    this.#next()
+  }
+
+  /** Gives the connection, which nobody has, to who is next. */
+  #next(): void {
+    if (this.#writes.length > 0 && this.#readsInRow >= readsInRowMax) return void this.#commitBatch()
+    const read = this.#reads.shift()
+    if (read !== undefined) return void this.#look(read)
+    if (this.#writes.length > 0) this.#schedule()
     else this.#idle?.()
   }
 
-  #schedule(): void {
-    // A turn of the event loop between batches: what arrives meanwhile shares the next one.
-    this.#options.clock.defer(() => {
-      if (!this.#busy && this.#queue.length > 0) void this.#commitBatch()
-    })
+  async #look({ operation, resolve, reject }: Pending<HubReader>): Promise<void> {
+    // Taken like a batch: nothing may begin to write between the statements of one look.
+    this.#busy = true
+    this.#readsInRow += 1
+    try {
+      resolve(await operation(this.#tx))
+    } catch (error) {
+      reject(toError(error))
+    }
+    this.#release()
   }
 
   async #commitBatch(): Promise<void> {
     this.#busy = true
+    this.#readsInRow = 0
     const { database, process, batchMax } = this.#options
-    const batch = this.#queue.splice(0, batchMax)
+    const batch = this.#writes.splice(0, batchMax)
     const settled: (() => void)[] = []
     try {
       database.exec('BEGIN IMMEDIATE')
       for (const pending of batch) settled.push(await this.#runOne(pending))
     } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK')
-      const failure = storageError(error)
-      for (const { reject } of batch) reject(failure)
-      this.#release()
-      return
+      this.#rollBack()
+      return this.#rejectBatch(batch, error)
     }
     try {
       database.exec('COMMIT')
     } catch (error) {
-      // Whether it is on disk is unknown: the next process finds out, and the agents ask it again.
-      process.crash(storageError(error))
+      // In WAL mode a disk that is full shows itself here, before the end of the transaction is on it: SQLite has undone
+      // the whole. After anything else it is unknown what is on disk: the next process finds out, and the agents ask it.
+      const isUndone = isSqliteError(error, 'full') && !database.isTransaction
+      if (!isUndone) process.crash(storageError(error))
+      return this.#rejectBatch(batch, error)
     }
     for (const settle of settled) settle()
     this.#release()
   }
 
+  #rejectBatch(batch: readonly Pending<HubTx>[], error: unknown): void {
+    const failure = storageError(error)
+    for (const { reject } of batch) reject(failure)
+    this.#release()
+  }
+
+  #rollBack(): void {
+    const { database, process } = this.#options
+    try {
+      if (database.isTransaction) database.exec('ROLLBACK')
+    } catch (error) {
+      // Gone it is all the same, or nothing can be written any more without writing this too.
+      if (database.isTransaction) process.crash(storageError(error))
+    }
+  }
+
   /** Runs one operation in its savepoint; returns what is to happen once all is on disk. */
-  async #runOne({ operation, resolve, reject }: Pending): Promise<() => void> {
+  async #runOne({ operation, resolve, reject }: Pending<HubTx>): Promise<() => void> {
     const { database } = this.#options
     this.#prepare('SAVEPOINT operation').run()
     try {
@@ -149,8 +199,10 @@ export class SqliteStorage implements HubStorage {
   }
 
   #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#options.database.prepare(sql)))
+    const statement = this.#statements.get(sql) ?? this.#options.database.prepare(sql)
+    this.#statements.delete(sql)
+    this.#statements.set(sql, statement)
+    if (this.#statements.size > statementsMax) this.#statements.delete(this.#statements.keys().next().value ?? '')
     return statement
   }
 }

@@ -70,6 +70,20 @@ export const wireMutants: readonly WireMutant[] = [
       }),
   },
   {
+    name: 'a hub that refuses a message now and then',
+    caughtBy: ['refusals-justified'],
+    mishaps: { waitingMax: 10_000 },
+    swaps() {
+      let count = 0
+      return withHub({
+        publishInOrder(tx, limits, sender, place, publication, context) {
+          const recipient = (count += 1) % 7 === 0 ? { aiId: 0 } : publication.recipient
+          return hubParts.publishInOrder(tx, limits, sender, place, { ...publication, recipient }, context)
+        },
+      })
+    },
+  },
+  {
     name: 'a hub without fencing',
     caughtBy: ['fenced-changes-nothing'],
     mishaps: { clones: 2, partitions: 6, cuts: 10, halfOpenRate: 1, hubNodes: 2, hubRestores: 0 },
@@ -131,6 +145,23 @@ export const wireMutants: readonly WireMutant[] = [
           rewriting(transport.connect(url, options, sink), (frame) =>
             frame.startsWith('{"type":"credit"') ? '{"type":"credit","messages":2,"bytes":2000}' : frame,
           ),
+      }),
+    }),
+  },
+  {
+    name: 'an agent that never hears that it may publish more',
+    caughtBy: ['converges'],
+    mishaps: { publishMax: 2 },
+    swaps: () => ({
+      transport: (transport) => ({
+        connect: (url, options, sink) =>
+          transport.connect(url, options, {
+            onOpen: () => sink.onOpen(),
+            onFrame: (frame) => {
+              if (!frame.startsWith('{"type":"credit"')) sink.onFrame(frame)
+            },
+            onClose: (close) => sink.onClose(close),
+          }),
       }),
     }),
   },

@@ -14,6 +14,8 @@ export interface Violation {
 export type Invariant =
   | 'ack-after-commit'
   | 'verdict-after-commit'
+  | 'publish-after-commit'
+  | 'refusals-justified'
   | 'fenced-changes-nothing'
   | 'one-session'
   | 'no-gap'
@@ -61,7 +63,11 @@ export class Judge implements Watchers {
 
   /** An agent has just sent this. */
   sent(machine: AgentMachine, frame: string): void {
-    if (!frame.startsWith('{"type":"ack"')) return
+    if (frame.startsWith('{"type":"ack"')) this.#acknowledged(machine, frame)
+    else if (frame.startsWith('{"type":"publish"')) this.#published(machine, frame)
+  }
+
+  #acknowledged(machine: AgentMachine, frame: string): void {
     const { epoch, offset } = JSON.parse(frame) as { epoch: string; offset: number }
     const row = machine.agent?.reader.get<{ stream_epoch: string; rx_offset: number }>(
       'SELECT stream_epoch, rx_offset FROM session',
@@ -71,6 +77,13 @@ export class Judge implements Watchers {
       'ack-after-commit',
       `${machine.host} acknowledged ${offset}, and has ${row?.rx_offset} on its disk`,
     )
+  }
+
+  #published({ agent, host }: AgentMachine, frame: string): void {
+    const { seq, id } = JSON.parse(frame) as { seq: number; id: string }
+    const row = agent?.reader.get('SELECT 1 FROM outbox WHERE seq = ? AND id = ?', seq, id)
+    if (row === undefined)
+      this.violate('publish-after-commit', `${host} published ${id}, which is not on its disk`)
   }
 
   /** The hub has just sent this. */
@@ -112,7 +125,17 @@ export class Judge implements Watchers {
       if (to !== nobody || isWithin(label, refused, true) || this.#mishaps.hubRestores > 0) continue
       this.violate('refusals-final', `${label} went to nobody, and was not refused`)
     }
+    this.#checkRefusals(refused)
     this.#checkStreams(world)
+  }
+
+  /** Where there is room, and everybody has been there, nobody but nobody is refused anything. */
+  #checkRefusals(refused: ReadonlySet<string>): void {
+    if (this.#mishaps.waitingMax < 100) return
+    for (const label of refused) {
+      const to = this.#work.messages.get(label)?.to
+      if (to !== nobody) this.violate('refusals-justified', `${label} to ${to} was refused`)
+    }
   }
 
   /**

@@ -44,6 +44,7 @@ export interface Surroundings {
   readonly watch: Watchers
   /** Bounds of the hub's streams, small enough in some seeds to be reached. */
   readonly waitingMax: number
+  readonly publishMax: number
   readonly hubNodes: number
   readonly journal: boolean
 }
@@ -166,7 +167,7 @@ export class HubMachine extends Machine {
   protected async start(process: SimulatedProcess): Promise<void> {
     this.hub = undefined
     const platform = this.platform(process)
-    const { swaps, watch, waitingMax } = this.around
+    const { swaps, watch, waitingMax, publishMax } = this.around
     const files = this.database.for(process, platform.disk)
     const storage = new SqliteStorage({ database: files.open(), clock: platform.clock, process })
     const hub = await createHub({
@@ -177,6 +178,7 @@ export class HubMachine extends Machine {
       addresses: [{ host: '0.0.0.0', port: hubPort }],
       parts: watch.hubParts({ ...hubParts, ...swaps.hub }),
       streamLimits: { waitingMax },
+      limits: { publishWindow: { messages: publishMax, bytes: publishMax * 2_000 } },
       requestsPerMinute: 100_000,
     })
     if (process.alive) this.hub = hub

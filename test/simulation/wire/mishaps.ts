@@ -22,6 +22,8 @@ export interface Mishaps {
   readonly clockJumps: number
   readonly clockJumpMsMax: number
   readonly waitingMax: number
+  /** What an agent may have published beyond the last verdict: small enough in some seeds to be reached. */
+  readonly publishMax: number
   /** Hubs that serve one database: 1 or 2. */
   readonly hubNodes: number
   /** Agents keep their whole store, journal and all, which costs time and is judged elsewhere. */
@@ -44,6 +46,7 @@ export const noMishaps: Mishaps = {
   clockJumps: 0,
   clockJumpMsMax: 0,
   waitingMax: 10_000,
+  publishMax: 512,
   hubNodes: 1,
   journal: false,
 }
@@ -71,6 +74,7 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     clockJumps: some(0.2) ? random.int(1, 3) : 0,
     clockJumpMsMax: random.pick([60_000, 3_600_000]),
     waitingMax: some(0.1) ? random.int(2, 6) : 10_000,
+    publishMax: some(0.3) ? random.int(1, 4) : 512,
     hubNodes,
     journal,
   }

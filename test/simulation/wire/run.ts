@@ -55,6 +55,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       swaps: options.swaps ?? {},
       watch: judge,
       waitingMax: mishaps.waitingMax,
+      publishMax: mishaps.publishMax,
       hubNodes: mishaps.hubNodes,
       journal: mishaps.journal,
     },

@@ -115,6 +115,7 @@ export class WireWorld {
    */
   async #handIn(inputs: readonly Input[]): Promise<void> {
     this.#handingIn += 1
+    while (!this.#allKnown()) await this.#sleep(200)
     for (let count = 1; count <= inputs.length; count++) {
       await this.#sleep(this.#random.int(0, 4_000))
       await this.#handInAll(inputs.slice(0, count))
@@ -155,6 +156,16 @@ export class WireWorld {
       () => false,
     )
     return (await Promise.race([accepted, died])) && process.alive
+  }
+
+  /** Whoever has never been at the hub cannot be sent to, and a refusal for that is final. */
+  #allKnown(): boolean {
+    const [row] = this.hub.database.look<{ tables: number }>(
+      "SELECT count(*) AS tables FROM sqlite_schema WHERE name = 'profiles'",
+    )
+    if ((row?.tables ?? 0) === 0) return false
+    const known = this.hub.database.look("SELECT 1 FROM profiles WHERE credential_kind = 'key'")
+    return known.length === agentNames.length
   }
 
   #bootHub(hub: HubMachine): void {
@@ -257,7 +268,7 @@ export class WireWorld {
   #planRestore(machine: HubMachine | AgentMachine, what: string): void {
     this.#sometime(() => {
       const image = machine.database.image()
-      if (image === undefined) return
+      if (image === undefined || !this.#allKnown()) return
       this.#around.clock.schedule(this.#random.int(100, 15_000), () => {
         if (this.#calm || machine.over) return
         this.#count(`restore:${what}`)
