@@ -13,7 +13,8 @@ import { ResumableConnection } from './relay/resumable-connection.ts'
 import { streamOf, tokenOf } from './relay/upgrade.ts'
 import { createRest } from './rest/rest.ts'
 import type { HubStorage } from './storage.ts'
-import { defaultStreamLimits, sweepStreams, type StreamLimits } from './streams.ts'
+import { defaultStreamLimits, type StreamLimits } from './streams.ts'
+import { sweepStreams } from './sweep.ts'
 
 export interface HubOptions {
   readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'listener'>

@@ -120,7 +120,7 @@ export class SqliteStorage implements HubStorage {
   async #look({ operation, resolve, reject }: Pending<HubReader>): Promise<void> {
     // Taken like a batch: nothing may begin to write between the statements of one look.
     this.#busy = true
-    this.#readsInRow += 1
+    this.#readsInRow = this.#writes.length === 0 ? 0 : this.#readsInRow + 1
     try {
       resolve(await operation(this.#tx))
     } catch (error) {
@@ -202,7 +202,8 @@ export class SqliteStorage implements HubStorage {
     const statement = this.#statements.get(sql) ?? this.#options.database.prepare(sql)
     this.#statements.delete(sql)
     this.#statements.set(sql, statement)
-    if (this.#statements.size > statementsMax) this.#statements.delete(this.#statements.keys().next().value ?? '')
+    if (this.#statements.size > statementsMax)
+      this.#statements.delete(this.#statements.keys().next().value ?? '')
     return statement
   }
 }

@@ -156,6 +156,159 @@ test('a commit that fails ends the process, since nobody knows what is on disk',
   assert.equal(settled, false)
 })
 
+/** What SQLite throws where the disk is full. */
+const full = () => Object.assign(new Error('database or disk is full'), { errcode: 13 })
+
+/** A database whose next statements of this text fail as told. */
+function failing(text: string, fail: (database: DatabaseSync, exec: (sql: string) => void) => void) {
+  const database = new DatabaseSync(':memory:')
+  const exec = database.exec.bind(database)
+  const faults = { left: 0 }
+  database.exec = (sql) => {
+    if (sql !== text || faults.left === 0) return exec(sql)
+    faults.left -= 1
+    fail(database, exec)
+  }
+  return { database, faults }
+}
+
+test('a disk that is full at the commit refuses the batch, of which nothing was written', async () => {
+  const { database, faults } = failing('COMMIT', (_, exec) => {
+    exec('ROLLBACK')
+    throw full()
+  })
+  const { process, storage, put, keys, settle } = open(database)
+  faults.left = 1
+  const results = await settle(Promise.allSettled([storage.write(put('a')), storage.write(put('b'))]))
+  for (const result of results) {
+    assert.ok(result.status === 'rejected' && result.reason.code === 'ERR_HUB_STORAGE')
+  }
+  assert.equal(process.alive, true)
+  await settle(storage.write(put('c')))
+  assert.deepEqual(await settle(keys()), ['c'])
+})
+
+test('a disk that is full at the commit, and a transaction that is still there, end the process', async () => {
+  const { database, faults } = failing('COMMIT', () => {
+    throw full()
+  })
+  const { process, storage, put, clock } = open(database)
+  faults.left = 1
+  void storage.write(put('a')).catch(() => {})
+  await clock.runFor(10)
+  assert.equal(process.alive, false)
+})
+
+test('an undoing that fails is no matter where the transaction is gone, and the end where it is not', async () => {
+  for (const isGone of [true, false]) {
+    const { database, faults } = failing('ROLLBACK', (_, exec) => {
+      if (isGone) exec('ROLLBACK')
+      throw full()
+    })
+    const { process, storage, put, keys, clock, settle } = open(database)
+    const prepare = database.prepare.bind(database)
+    database.prepare = (sql) => {
+      if (sql === 'SAVEPOINT operation' && faults.left === 1) throw full()
+      return prepare(sql)
+    }
+    faults.left = 1
+    const written = storage.write(put('a'))
+    const code = written.then(
+      () => '',
+      (error) => error.code as string,
+    )
+    await clock.runFor(10)
+    assert.equal(process.alive, isGone)
+    if (!isGone) continue
+    assert.equal(await settle(code), 'ERR_HUB_STORAGE')
+    await settle(storage.write(put('b')))
+    assert.deepEqual(await settle(keys()), ['b'])
+  }
+})
+
+test('reads are served in order, and no more than may wait are taken', async () => {
+  const { storage, put, settle } = open(undefined, { queueMax: 3 })
+  const order: number[] = []
+  const reads: Promise<unknown>[] = []
+  await settle(
+    storage.write(async (tx) => {
+      for (const n of [1, 2, 3, 4]) reads.push(storage.read(async () => void order.push(n)))
+      await put('a')(tx)
+    }),
+  )
+  const results = await settle(Promise.allSettled(reads))
+  assert.deepEqual(statuses(results), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'])
+  assert.ok(results[3]?.status === 'rejected' && results[3].reason.code === 'ERR_HUB_STORAGE')
+  assert.deepEqual(order, [1, 2, 3])
+})
+
+test('reads that follow each other without end do not keep a write from the database', async () => {
+  const { storage, put, settle } = open()
+  let written = false
+  const reading = (async () => {
+    // More than the event loop would ever see between two of its turns.
+    for (let reads = 0; !written; reads++) {
+      assert.ok(reads < 1_000, 'the write is starved')
+      await storage.read(async (reader) => reader.get('SELECT 1'))
+    }
+  })()
+  await settle(storage.write(put('a')).then(() => (written = true)))
+  await settle(reading)
+})
+
+test('closing waits for reads that were accepted, and refuses others, then and later', async () => {
+  const database = new DatabaseSync(':memory:')
+  const { storage, put, keys, settle } = open(database)
+  const reads: Promise<string[]>[] = []
+  const written = storage.write(async (tx) => {
+    reads.push(keys(), keys())
+    await put('a')(tx)
+  })
+  const closed = storage.close()
+  await assert.rejects(keys(), { code: 'ERR_HUB_STORAGE' })
+  await settle(written)
+  await settle(closed)
+  assert.equal(database.isOpen, false)
+  await assert.rejects(keys(), { code: 'ERR_HUB_STORAGE' })
+  assert.equal(storage.close(), storage.close())
+})
+
+test('reads that wait when it is closed are still answered', async () => {
+  const { storage, put, keys, settle } = open()
+  let waiting: Promise<string[][]> | undefined
+  let closed: Promise<void> | undefined
+  await settle(
+    storage.write(async (tx) => {
+      waiting = Promise.all([keys(), keys()])
+      closed = storage.close()
+      await put('a')(tx)
+    }),
+  )
+  assert.deepEqual(await settle(waiting!), [['a'], ['a']])
+  await settle(closed!)
+})
+
+test('prepared statements are kept, but not without bound', async () => {
+  const database = new DatabaseSync(':memory:')
+  const { storage, settle } = open(database)
+  const prepare = database.prepare.bind(database)
+  let prepared = 0
+  database.prepare = (sql) => {
+    prepared += 1
+    return prepare(sql)
+  }
+  const ask = (n: number) => settle(storage.read(async (reader) => reader.get(`SELECT ${n} AS n`)))
+  for (let n = 0; n < 300; n++) {
+    await ask(0)
+    await ask(n)
+  }
+  assert.equal(prepared, 300)
+  await ask(299)
+  assert.equal(prepared, 300)
+  await ask(1)
+  assert.equal(prepared, 301)
+})
+
 test('the schema of a newer version is refused', () => {
   const database = new DatabaseSync(':memory:')
   database.exec('PRAGMA user_version = 999')

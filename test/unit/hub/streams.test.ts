@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { advanceAcked, markAt, rewindAcked, sweepStreams } from '../../../src/hub/streams.ts'
+import { advanceAcked, markAt, rewindAcked } from '../../../src/hub/streams.ts'
+import { sweepStreams } from '../../../src/hub/sweep.ts'
 import { createSeededRandom } from '../../../src/testing/index.ts'
 import { DecisionWorld } from './hub-world.ts'
 
@@ -178,4 +179,24 @@ test('who is not registered has no stream', async () => {
   await assert.rejects(world.stream({ aiId: 99, name: '', generation: undefined }), {
     code: 'ERR_NO_SUCH_PROFILE',
   })
+})
+
+test('an agent is told which of its messages nobody has fetched in time, once, and of nothing else', async () => {
+  const { world, ada, bo, sweep } = await meet(2)
+  await world.resume(ada)
+  await world.clock.runFor(world.limits.ageMaxMs + 1)
+  await sweep()
+  const { items } = await world.page(ada)
+  assert.deepEqual(
+    items.map((item) => item.kind === 'message' && [item.messageType, item.senderId, item.content]),
+    [
+      ['expired', bo.aiId, { message_id: 'm1' }],
+      ['expired', bo.aiId, { message_id: 'm2' }],
+    ],
+  )
+  assert.equal((await world.page(bo)).items[0]?.kind, 'gap')
+  // A report that expires in its turn is reported to nobody.
+  await world.clock.runFor(world.limits.ageMaxMs + 1)
+  await sweep()
+  assert.equal((await world.stream(bo)).top, 2)
 })
