@@ -39,6 +39,8 @@ export interface NumberVerdict {
   /** A number may have been given anew since: it settles only what was published under it. */
   readonly id: string
   readonly error: string | undefined
+  /** Whose verdict it is: the agent's place there. */
+  readonly hub: string
 }
 
 export interface SettledMessage {
@@ -50,13 +52,14 @@ export interface SettledMessage {
 
 /** Returns what was settled by it; nothing where that had happened before. */
 export function settleNumber(tx: Tx, verdict: NumberVerdict, now: number): SettledMessage | undefined {
-  const { seq, id, error } = verdict
+  const { seq, id, error, hub } = verdict
   const row = tx.get<{ sequence: number; recipient: string; size_bytes: number }>(
-    `UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1
+    `UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1, accepted_by = ?
      WHERE seq = ? AND id = ? AND status = 'pending' RETURNING sequence, recipient, size_bytes`,
     error === undefined ? 'delivered' : 'refused',
     error ?? null,
     now,
+    error === undefined ? hub : null,
     seq,
     id,
   )
@@ -65,19 +68,22 @@ export function settleNumber(tx: Tx, verdict: NumberVerdict, now: number): Settl
 }
 
 /**
- * Numbers everything pending anew from 1, in its old order, each message keeping its id. With `acceptedToo`, what a hub has
- * accepted and is still kept here becomes pending again: the hub may have lost it, and where it has not, it knows it by
- * its id. No clock is asked how old it is, since a wrong one would lose messages. Returns the sizes of what became pending.
+ * Numbers everything pending anew from 1, in its old order, each message keeping its id. What the hub `rewound` has
+ * accepted and is still kept here becomes pending again: that hub may have lost it, and where it has not, it knows it by
+ * its id. What another hub accepted is none of its business. No clock is asked how old it is, since a wrong one would lose
+ * messages. Returns the sizes of what became pending.
  */
-export function renumberPending(tx: Tx, acceptedToo: boolean): number[] {
-  const again = acceptedToo
-    ? tx.all<{ size_bytes: number }>(
-        `UPDATE outbox SET status = 'pending', settled_at = NULL
-         WHERE status = 'delivered' AND seq IS NOT NULL RETURNING size_bytes`,
-      )
-    : []
+export function renumberPending(tx: Tx, rewound: string | undefined): number[] {
+  const again =
+    rewound === undefined
+      ? []
+      : tx.all<{ size_bytes: number }>(
+          `UPDATE outbox SET status = 'pending', settled_at = NULL, accepted_by = NULL
+           WHERE status = 'delivered' AND accepted_by = ? RETURNING size_bytes`,
+          rewound,
+        )
   // What is pending may have been accepted as well, and only its verdict been lost.
-  if (acceptedToo) tx.run("UPDATE outbox SET again = 1 WHERE status = 'pending' AND seq IS NOT NULL")
+  if (rewound !== undefined) tx.run("UPDATE outbox SET again = 1 WHERE status = 'pending' AND seq IS NOT NULL")
   // 0: it has gone to a hub, under a number that means nothing any more.
   tx.run('UPDATE outbox SET seq = 0 WHERE seq IS NOT NULL')
   const pending = tx.all<{ sequence: number }>(

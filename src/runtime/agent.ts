@@ -42,7 +42,9 @@ export interface AgentEvents {
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
   /** `state` is one of idle, connecting, resuming, online, waiting, stopped. */
   'session:state:changed': { readonly state: string; readonly reason: string }
-  /** The hub will not have this process any more: a person has to change something. The agent should be closed. */
+  /** Messages of the hub's stream that will never come: it does not have them any more, or they cannot be kept here. */
+  'session:gap:announced': { readonly from: number; readonly to: number; readonly reason: string }
+  /** The hub will not have this process any more: a person has to change something. The agent closes itself. */
   'session:ended': { readonly code: string; readonly error: string }
   'agent:stop:done': { readonly durationMs: number }
 }

@@ -188,12 +188,24 @@ export class RunningAgent implements Agent {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { store, clock, log, search, start } = this.#options
+    const { clock, log } = this.#options
     const closingMs = clock.monotonicMs()
     this.#housekeeping.close()
     this.#timers.close()
-    await this.#loop.stop(deadlineMs)
-    await this.#outlet.close(deadlineMs)
+    try {
+      await this.#loop.stop(deadlineMs)
+      await this.#outlet.close(deadlineMs)
+    } finally {
+      // Whatever went wrong: the next process can only start once this one has let go of the folder.
+      await this.#release()
+    }
+    const durationMs = Math.round(clock.monotonicMs() - closingMs)
+    log.info('agent:stop:done', { durationMs })
+    this.#emitter.emit('agent:stop:done', { durationMs })
+  }
+
+  async #release(): Promise<void> {
+    const { store, log, search, start } = this.#options
     try {
       await store.write((tx) => start.markClean(tx))
     } catch (error) {
@@ -202,9 +214,16 @@ export class RunningAgent implements Agent {
     }
     search.close()
     await store.close()
-    const durationMs = Math.round(clock.monotonicMs() - closingMs)
-    log.info('agent:stop:done', { durationMs })
-    this.#emitter.emit('agent:stop:done', { durationMs })
+  }
+
+  /** The hub has another process act for this agent, or none: a turn that went on would be a second one of its kind. */
+  #sessionEnded(error: PerduraError): void {
+    const { log } = this.#options
+    log.error('session:ended', { error })
+    this.#emitter.emit('session:ended', { code: error.code, error: error.message })
+    this.close({ deadlineMs: 0 }).catch((thrown: unknown) => {
+      log.error('agent:stop:failed', { error: toError(thrown) })
+    })
   }
 
   /** Hands an entry to the loop that is in the inbox already, whatever its bound says. */
@@ -274,10 +293,11 @@ export class RunningAgent implements Agent {
         log.info('session:state:changed', { state, reason, session: sessionIdentifier ?? '', generation })
         this.#emitter.emit('session:state:changed', { state, reason })
       },
-      onEnd: (error) => {
-        log.error('session:ended', { error })
-        this.#emitter.emit('session:ended', { code: error.code, error: error.message })
+      onGap: (gap) => {
+        log.error('session:gap:announced', gap)
+        this.#emitter.emit('session:gap:announced', gap)
       },
+      onEnd: (error) => this.#sessionEnded(error),
     })
   }
 

@@ -142,7 +142,8 @@ export class Session {
 
   /** Ends the connection, not the session. Resolves when nothing is being written any more. */
   async stop(): Promise<void> {
-    this.#enter('stopped', 'the agent stops')
+    // Why it has ended is not to be hidden by what follows from it.
+    if (!this.#isStopped()) this.#enter('stopped', 'the agent stops')
     this.#timer?.cancel()
     await this.#connection?.close()
   }

@@ -170,6 +170,8 @@ export const migrations: readonly string[] = [
   ALTER TABLE outbox ADD COLUMN seq INTEGER;
   -- 1: the hub may have accepted it before it was put back to an earlier time.
   ALTER TABLE outbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+  -- The hub that has accepted it, by the agent's place there: only that one may have lost it.
+  ALTER TABLE outbox ADD COLUMN accepted_by TEXT;
   CREATE INDEX outbox_seq ON outbox (seq) WHERE seq > 0;
 
   -- Where it stands with each plain v1 server: what of the inbox there has been taken in, by the highest number and the

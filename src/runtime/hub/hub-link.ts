@@ -1,4 +1,4 @@
-import { PerduraError, toError } from '../../errors.ts'
+import { toError, type PerduraError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Http, HttpAddress } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
@@ -18,7 +18,9 @@ import type { KeptOutside } from './session-row.ts'
 import type { AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
-  /** Generation and claim, as they are kept outside the agent's database. */
+  /** By which the agent's place at this hub is found again; for good once there has been an access token. */
+  readonly place: string
+  /** Generation and claim, as they are kept outside the agent's database. Reading it writes nothing. */
   readonly kept: KeptOutside
   /** Nothing is written any more once it resolves: the agent's folder may then be another process's. */
   close(): Promise<void>
@@ -26,7 +28,7 @@ export interface HubAccess extends SessionCredentials {
 
 /** The hub that an agent is to be at. */
 export interface HubOptions {
-  /** By which the agent's place at this hub is found again: its address. */
+  /** Its address, in its one spelling. */
   readonly key: string
   /** The WebSocket, such as `ws://127.0.0.1:8768`. */
   readonly url: string
@@ -52,6 +54,7 @@ export interface HubLinkOptions {
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onStatus: (status: SessionStatus) => void
+  readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   readonly onEnd: (error: PerduraError) => void
 }
 
@@ -74,8 +77,16 @@ export class HubLink implements Outlet {
     this.#options = options
     const { hub, random, clock } = options
     const log = options.log.with({ hub: hub.key })
-    const stored = { ...options, inbox: options.parts.inbox, log, hub: hub.key }
-    this.#stored = options.parts.createSessionStore({ ...stored, keptOutside: () => hub.credentials.kept })
+    const stored = {
+      ...options,
+      inbox: options.parts.inbox,
+      log,
+      get hub() {
+        return hub.credentials.place
+      },
+      keptOutside: () => hub.credentials.kept,
+    }
+    this.#stored = options.parts.createSessionStore(stored)
     this.#session = new Session({
       clock,
       random,
@@ -91,7 +102,7 @@ export class HubLink implements Outlet {
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),
       ...(hub.limits !== undefined && { limits: hub.limits }),
       onStatus: (status) => this.#status(status),
-      onGap: (gap) => log.error('session:gap:announced', gap),
+      onGap: options.onGap,
       onEnd: options.onEnd,
     })
   }
@@ -101,7 +112,7 @@ export class HubLink implements Outlet {
   }
 
   start(): void {
-    void this.#open()
+    this.#session.start()
   }
 
   add(): void {
@@ -109,19 +120,10 @@ export class HubLink implements Outlet {
   }
 
   async close(): Promise<void> {
-    await this.#session.stop()
-    await this.#options.hub.credentials.close()
-  }
-
-  async #open(): Promise<void> {
     try {
-      await this.#stored.open()
-      this.#session.start()
-    } catch (error) {
-      const { log, clock } = this.#options
-      if (error instanceof PerduraError && error.code === 'ERR_STORE_CLOSED') return
-      log.warn('session:open:failed', { error: toError(error) })
-      clock.setTimer(openRetryMs, () => this.start())
+      await this.#session.stop()
+    } finally {
+      await this.#options.hub.credentials.close()
     }
   }
 
@@ -137,5 +139,3 @@ export class HubLink implements Outlet {
     })
   }
 }
-
-const openRetryMs = 1_000

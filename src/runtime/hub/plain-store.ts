@@ -7,7 +7,7 @@ import type { Reader, Store } from '../../store/store.ts'
 import { takeIncoming, type AcceptedMessage, type InboxOptions } from './session-store.ts'
 
 export interface StoredPlainOptions extends InboxOptions {
-  /** The server's address. */
+  /** The agent's place at the server. */
   readonly hub: string
   readonly store: Store
   readonly clock: Clock

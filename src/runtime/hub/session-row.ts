@@ -31,17 +31,39 @@ export function ensureSession(tx: Tx, hub: string, now: number): void {
   )
 }
 
+/** How the session stands, for whoever looks. */
+export function noteState(
+  tx: Tx,
+  hub: string,
+  { state, reason, now }: { readonly state: string; readonly reason: string; readonly now: number },
+): void {
+  tx.run(
+    `INSERT INTO session (hub, generation, rx_offset, state, reason, since) VALUES (?, 0, 0, ?, ?, ?)
+     ON CONFLICT (hub) DO UPDATE SET state = excluded.state, reason = excluded.reason, since = excluded.since
+     WHERE NOT (state = excluded.state AND reason = excluded.reason)`,
+    hub,
+    state,
+    reason,
+    now,
+  )
+}
+
 /** What is kept outside the database, which may know of a later generation than a database that was put back. */
 export interface KeptOutside {
   readonly generation: number
+  /** Empty before the first access token, without which nobody is asked for a generation. */
   readonly claim: string
 }
 
+/** Without a row the agent has not been at this hub. */
 export function positionOf(
   reader: Reader,
-  row: SessionRow,
+  row: SessionRow | undefined,
   { generation, claim }: KeptOutside,
 ): SessionPosition {
+  if (row === undefined) {
+    return { sessionIdentifier: undefined, generation, claim, rx: undefined, tx: undefined }
+  }
   return {
     sessionIdentifier: row.session_identifier ?? undefined,
     generation: Math.max(row.generation, generation),

@@ -2,6 +2,7 @@ import { PerduraError } from '../../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import { contentProblem } from '../../protocol/content.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
 import {
@@ -20,7 +21,14 @@ import type {
   SettledVerdict,
 } from '../../session/position.ts'
 import type { Store, Tx } from '../../store/store.ts'
-import { ensureSession, positionOf, readSession, type KeptOutside, type SessionRow } from './session-row.ts'
+import {
+  ensureSession,
+  noteState,
+  positionOf,
+  readSession,
+  type KeptOutside,
+  type SessionRow,
+} from './session-row.ts'
 
 export interface AcceptedMessage {
   readonly position: number
@@ -36,7 +44,7 @@ export interface InboxOptions {
 }
 
 export interface StoredSessionOptions extends InboxOptions {
-  /** By which its row is found: the hub's address. */
+  /** By which its row is found: the agent's place at the hub. Looked at each time, since the first login tells it. */
   readonly hub: string
   readonly store: Store
   readonly clock: Clock
@@ -54,22 +62,15 @@ export class StoredSession implements SessionStore {
     this.#options = options
   }
 
-  /** Before anything else. */
-  async open(): Promise<void> {
-    const { store, hub, clock } = this.#options
-    await store.write((tx) => ensureSession(tx, hub, clock.now()))
-  }
-
   position(): SessionPosition {
     const { store, hub, keptOutside } = this.#options
-    const row = readSession(store.reader, hub)
-    if (row === undefined) throw new Error(`there is no session for ${hub}`)
-    return positionOf(store.reader, row, keptOutside())
+    return positionOf(store.reader, readSession(store.reader, hub), keptOutside())
   }
 
   async begin(begun: Begun): Promise<void> {
-    const { store, hub } = this.#options
+    const { store, hub, clock } = this.#options
     await store.write((tx) => {
+      ensureSession(tx, hub, clock.now())
       const row = this.#row(tx)
       if (row.producer_epoch !== begun.producerEpoch) this.#renumber(tx, begun)
       const sameStream = row.stream_epoch === begun.streamEpoch
@@ -128,7 +129,7 @@ export class StoredSession implements SessionStore {
     const settled = await store.write((tx) => {
       const messages = verdicts.flatMap((verdict) => {
         const error = verdict.result === 'refused' ? verdict.error : undefined
-        return settleNumber(tx, { seq: verdict.seq, id: verdict.id, error }, clock.now()) ?? []
+        return settleNumber(tx, { seq: verdict.seq, id: verdict.id, error, hub }, clock.now()) ?? []
       })
       const last = verdicts.at(-1)
       if (last !== undefined)
@@ -148,22 +149,12 @@ export class StoredSession implements SessionStore {
   /** For whoever looks: how the session stands. */
   async note(state: string, reason: string): Promise<void> {
     const { store, clock, hub } = this.#options
-    await store.write((tx) => {
-      tx.run(
-        'UPDATE session SET state = ?, reason = ?, since = ? WHERE hub = ? AND NOT (state = ? AND reason = ?)',
-        state,
-        reason,
-        clock.now(),
-        hub,
-        state,
-        reason,
-      )
-    })
+    await store.write((tx) => noteState(tx, hub, { state, reason, now: clock.now() }))
   }
 
   #renumber(tx: Tx, begun: Begun): void {
     const { hub, outboxBound } = this.#options
-    const again = renumberPending(tx, begun.reason === 'hub_rewound')
+    const again = renumberPending(tx, begun.reason === 'hub_rewound' ? hub : undefined)
     tx.onCommit(() => {
       for (const sizeBytes of again) outboxBound.restore(sizeBytes)
     })
@@ -173,7 +164,7 @@ export class StoredSession implements SessionStore {
 
   #row(tx: Tx): SessionRow {
     const row = readSession(tx, this.#options.hub)
-    if (row === undefined) throw new Error('the session was not opened')
+    if (row === undefined) throw new Error('the session has not begun')
     return row
   }
 }
@@ -186,6 +177,8 @@ export function takeIncoming(
   now: number,
 ): AcceptedMessage | undefined {
   const entry = toEntry(message)
+  const problem = problemOf(message)
+  if (problem !== undefined) throw new PerduraError('ERR_PAYLOAD_INVALID', problem)
   try {
     const accepted = inbox.accept(tx, entry, now)
     if (!accepted.duplicate) inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
@@ -195,6 +188,12 @@ export function takeIncoming(
     log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
     return undefined
   }
+}
+
+/** What no hub of ours lets in: the store would keep another text, or could not write it. */
+function problemOf({ senderName, content }: Incoming): string | undefined {
+  const found = contentProblem({ sender_name: senderName, content })
+  return found === undefined ? undefined : `${found.field} ${found.problem}`
 }
 
 const hopsMax = 1_000
