@@ -97,6 +97,7 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
       ...(hub === undefined ? [] : ['--hub', hub]),
       ...(call.flag('no-hub') ? ['--no-hub'] : []),
       ...(takeover ? ['--takeover'] : []),
+      ...(call.flag('trust-new-hub') ? ['--trust-new-hub'] : []),
       ...(greet === undefined ? [] : ['--greet', greet]),
     ],
     ...(found !== undefined && { environment: { PERDURA_HUB: found } }),

@@ -51,6 +51,7 @@ export class HubClient {
       log: createNodeLog({ level: 'error' }),
       hub: { restAddress: this.#place.rest, pathPrefix: '', key: this.#place.key },
       name: this.name,
+      trustNewHub: call.flag('trust-new-hub'),
     })
   }
 

@@ -20,12 +20,16 @@ export interface Login {
   readonly refreshToken: string
   /** The generation that the login was made under; its tokens carry it, however often they are refreshed. */
   readonly generation: number
+  /** What the hub calls itself; original servers have no such thing. */
+  readonly hubId?: string | undefined
 }
 
 const version = 1
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
 const hubSchema = v.object({
+  /** What the hub calls itself: no other is signed for at this place. */
+  hub_id: v.optional(v.string()),
   /** The fencing number that this hub gave last. */
   generation: v.optional(count, 0),
   /** What the next generation is asked for with. */
@@ -42,8 +46,10 @@ const hubSchema = v.object({
 const contentSchema = v.object({
   /** The seed of the agent's Ed25519 key, in base64url. */
   seed: v.string(),
-  /** By the hub's base URL. */
+  /** The agent's places at its hubs, by the address that each hub was first met at. */
   hubs: v.record(v.string(), hubSchema),
+  /** Other addresses of hubs that have a place, and which. */
+  aliases: v.optional(v.record(v.string(), v.string()), {}),
 })
 
 /** The checksum is over `content` as it is written: one flipped bit would make another agent, or another generation. */
@@ -60,7 +66,7 @@ export function openCredentialFile(parts: CredentialFileParts): CredentialFile {
   const { disk, random } = parts
   const bytes = readBytes(parts)
   if (bytes !== undefined) return new CredentialFile(parts, contentOf(bytes, parts.path))
-  const content = { seed: Buffer.from(random.bytes(seedBytes)).toString('base64url'), hubs: {} }
+  const content = { seed: Buffer.from(random.bytes(seedBytes)).toString('base64url'), hubs: {}, aliases: {} }
   // On disk before any hub is told of it.
   guardWrite(parts.path, () => {
     disk.makeFolder(path.dirname(parts.path))
@@ -97,6 +103,30 @@ export class CredentialFile {
     return this.#key.sign(text)
   }
 
+  /** The agent's place at the hub with this address: what all the others here ask for by `hub`. */
+  place(address: string): string {
+    const { aliases } = this.#content
+    return (Object.hasOwn(aliases, address) ? aliases[address] : undefined) ?? address
+  }
+
+  /** The place at the hub that calls itself so. */
+  placeOf(hubId: string): string | undefined {
+    return Object.entries(this.#content.hubs).find(([, entry]) => entry.hub_id === hubId)?.[0]
+  }
+
+  /** The hub of that place has this address now. */
+  recordAddress(address: string, place: string): void {
+    const { [address]: _, ...aliases } = this.#content.aliases
+    this.#replace({
+      ...this.#content,
+      aliases: place === address ? aliases : { ...aliases, [address]: place },
+    })
+  }
+
+  hubId(hub: string): string | undefined {
+    return this.#entry(hub)?.hub_id
+  }
+
   /** The agent's number at this hub, as far as it is known. */
   aiId(hub: string): number | undefined {
     return this.#entry(hub)?.login?.ai_id
@@ -112,10 +142,17 @@ export class CredentialFile {
     return this.#entry(hub)?.login?.generation
   }
 
-  /** Puts a login, or its next refresh token, in the place of the one before. */
-  recordLogin(hub: string, { aiId, refreshToken, generation }: Login): void {
+  /** Puts a login, or its next refresh token, in the place of the one before. There is a claim from then on. */
+  recordLogin(hub: string, { aiId, refreshToken, generation, hubId }: Login): void {
     const login = { ai_id: aiId, refresh_token: refreshToken, generation }
-    this.#write(hub, { ...this.#entry(hub), generation: this.generation(hub), login })
+    const claim = this.claim(hub) ?? this.#parts.random.uuid()
+    this.#write(hub, {
+      ...this.#entry(hub),
+      ...(hubId !== undefined && { hub_id: hubId }),
+      generation: this.generation(hub),
+      claim,
+      login,
+    })
   }
 
   /** 0 where the hub never gave one. */
@@ -133,14 +170,10 @@ export class CredentialFile {
   /**
    * What a generation is asked for with: on disk before it is sent, the same until a higher generation has been noted, and
    * kept with it. So a process that was killed before it could note its generation leaves the next one what proves that
-   * it was meant.
+   * it was meant. Undefined before the first login, without which nobody can ask.
    */
-  claim(hub: string): string {
-    const known = this.#entry(hub)?.claim
-    if (known !== undefined) return known
-    const claim = this.#parts.random.uuid()
-    this.#write(hub, { ...this.#entry(hub), generation: this.generation(hub), claim })
-    return claim
+  claim(hub: string): string | undefined {
+    return this.#entry(hub)?.claim
   }
 
   #entry(hub: string): HubEntry | undefined {
@@ -148,7 +181,10 @@ export class CredentialFile {
   }
 
   #write(hub: string, entry: HubEntry): void {
-    const content = { ...this.#content, hubs: { ...this.#content.hubs, [hub]: entry } }
+    this.#replace({ ...this.#content, hubs: { ...this.#content.hubs, [hub]: entry } })
+  }
+
+  #replace(content: Content): void {
     guardWrite(this.#parts.path, () => this.#parts.disk.replaceFile(this.#parts.path, bytesOf(content)))
     this.#content = content
   }

@@ -8,6 +8,7 @@ import type { Random } from '../platform/random.ts'
 import { AccessToken } from './access-token.ts'
 import { AuthClient, type Grant, isRefusal, type Refusal } from './auth-client.ts'
 import type { CredentialFile } from './credential-file.ts'
+import { placeAt } from './hub-identity.ts'
 
 export interface HubCredentialsOptions {
   readonly file: CredentialFile
@@ -32,6 +33,8 @@ export interface HubCredentialsOptions {
    * secret; but whoever can answer in the hub's place can then take messages for it without knowing its key.
    */
   readonly openLoginFallback?: boolean
+  /** Accept, once, that another hub than before is at this address. Default false; see ERR_HUB_IDENTITY. */
+  readonly trustNewHub?: boolean
 }
 
 export interface AccessOptions {
@@ -59,6 +62,8 @@ const usableMs = 1_000
  * after that, the key takes over.
  *
  * Tokens carry the generation of their login, so a generation that has risen since leads to a new login.
+ *
+ * At its first login it notes what the hub calls itself, and from then on signs for no other at that place.
  */
 export class HubCredentials {
   readonly #options: HubCredentialsOptions
@@ -70,10 +75,14 @@ export class HubCredentials {
   #refused: string | undefined
   /** An original server: it knows neither keys nor generations. Found out anew by each process. */
   #isPlain = false
+  /** Once something was got for it, the place stays: a session goes by it. */
+  #place: string | undefined
+  #trustNewHub: boolean
 
   constructor(options: HubCredentialsOptions) {
     const { http, hub, requestTimeoutMs = 10_000 } = options
     this.#options = options
+    this.#trustNewHub = options.trustNewHub ?? false
     this.#client = new AuthClient({
       http,
       address: hub.restAddress,
@@ -85,8 +94,8 @@ export class HubCredentials {
 
   /**
    * A token for REST and WebSocket, times in monotonic ms. Callers at the same time share one request. Rejects with a
-   * retryable error where nobody can tell, and else with ERR_NAME_TAKEN, ERR_PROFILE_INACTIVE or ERR_OPEN_LOGIN: then a
-   * person has to change something. Where a token is due for replacement and none can be got, it serves to its end.
+   * retryable error where nobody can tell, and else with ERR_NAME_TAKEN, ERR_PROFILE_INACTIVE, ERR_OPEN_LOGIN or
+   * ERR_HUB_IDENTITY: then a person has to change something. Where a token is due for replacement and none can be got, it serves to its end.
    */
   async access({ signal, fresh = false }: AccessOptions = {}): Promise<AccessToken> {
     if (this.#closing.signal.aborted) throw closed()
@@ -102,6 +111,18 @@ export class HubCredentials {
     }
   }
 
+  /** By which what the agent has at this hub is found again; for good once `access` has resolved. */
+  get place(): string {
+    const { file, hub } = this.#options
+    return this.#place ?? file.place(hub.key)
+  }
+
+  /** What is kept of the session in the file. */
+  get kept(): { readonly generation: number; readonly claim: string } {
+    const { file } = this.#options
+    return { generation: file.generation(this.place), claim: file.claim(this.place) ?? '' }
+  }
+
   /** The hub does not take this token any more; one that has been replaced in the meantime is forgotten already. */
   invalidate(token: string): void {
     if (this.#current?.access.token === token) this.#current = undefined
@@ -109,8 +130,7 @@ export class HubCredentials {
 
   /** The fencing number that the hub gave; the tokens that follow carry it. */
   recordGeneration(generation: number): void {
-    const { file, hub } = this.#options
-    file.recordGeneration(hub.key, generation)
+    this.#options.file.recordGeneration(this.place, generation)
   }
 
   /** Calls off what is under way. When it resolves, nothing more is written to the file from here. */
@@ -128,8 +148,7 @@ export class HubCredentials {
   }
 
   #isOutdated(generation: number): boolean {
-    const { file, hub } = this.#options
-    return !this.#isPlain && generation < file.generation(hub.key)
+    return !this.#isPlain && generation < this.#options.file.generation(this.place)
   }
 
   async #renew(): Promise<AccessToken> {
@@ -157,8 +176,8 @@ export class HubCredentials {
   /** Undefined where there is nothing to refresh with: then a login is due. */
   async #refresh(): Promise<AccessToken | undefined> {
     const { clock, file, hub, log } = this.#options
-    const token = file.refreshToken(hub.key)
-    const generation = file.loginGeneration(hub.key)
+    const token = file.refreshToken(this.place)
+    const generation = file.loginGeneration(this.place)
     if (token === undefined || generation === undefined) return undefined
     if (token === this.#refused || this.#isOutdated(generation)) return undefined
     const startMs = clock.monotonicMs()
@@ -191,7 +210,8 @@ export class HubCredentials {
       if (challenge.status === 404 || challenge.status === 401) return this.#loginByName()
       throw this.#refusal('the request for a challenge', challenge)
     }
-    const generation = file.generation(hub.key)
+    this.#identify(challenge.hub)
+    const generation = file.generation(this.place)
     const startMs = clock.monotonicMs()
     const answer = await this.#client.login({
       ai_name: name,
@@ -201,9 +221,23 @@ export class HubCredentials {
       generation,
     })
     if (isRefusal(answer)) return answer
-    const access = this.#take(answer, { startMs, generation })
+    const access = this.#take(answer, { startMs, generation, hubId: challenge.hub })
     log.info('credentials:login:done', { hub: hub.key, aiId: access.aiId, generation })
     return access
+  }
+
+  /** Before anything is signed for it. */
+  #identify(hubId: string): void {
+    const { file, hub } = this.#options
+    const place = placeAt(file, { address: hub.key, hubId, trustNewHub: this.#trustNewHub })
+    if (this.#place !== undefined && place !== this.#place) {
+      throw new PerduraError(
+        'ERR_HUB_IDENTITY',
+        `the hub at ${hub.key} has become another one, which is known as ${place}: start the agent again`,
+        { details: { hub: hub.key, known: place } },
+      )
+    }
+    if (place !== file.place(hub.key)) file.recordAddress(hub.key, place)
   }
 
   async #register(): Promise<void> {
@@ -220,7 +254,7 @@ export class HubCredentials {
       const refusal = { status: 404, code: undefined }
       throw this.#client.breach('the request for a challenge', refusal, 'that it knows none')
     }
-    const known = file.aiId(hub.key) ?? 0
+    const known = file.aiId(this.place) ?? 0
     let answer = await this.#tryName(known)
     // Its database is another one now.
     if (isRefusal(answer) && answer.isOfHub && answer.status === 404 && known !== 0)
@@ -239,21 +273,27 @@ export class HubCredentials {
   }
 
   async #tryName(aiId: number): Promise<AccessToken | Refusal> {
-    const { clock, file, hub, name, nickname = name } = this.#options
+    const { clock, file, name, nickname = name } = this.#options
     const startMs = clock.monotonicMs()
-    const generation = file.generation(hub.key)
+    const generation = file.generation(this.place)
     const answer = await this.#client.login({ ai_name: name, ai_nickname: nickname, ai_id: aiId, generation })
     return isRefusal(answer) ? answer : this.#take(answer, { startMs, generation })
   }
 
   /** What was granted, once it is on disk. Its life counts from before the request: it is never longer than the hub's. */
-  #take(grant: Grant, { startMs, generation }: { startMs: number; generation: number }): AccessToken {
-    const { file, hub, name, random } = this.#options
+  #take(
+    grant: Grant,
+    { startMs, generation, hubId }: { startMs: number; generation: number; hubId?: string },
+  ): AccessToken {
+    const { file, name, random } = this.#options
+    const { place } = this
     // An answer may have come just before the end; whoever has the agent next must not lose what it wrote since.
     if (this.#closing.signal.aborted) throw closed()
-    const aiId = grant.ai_id ?? file.aiId(hub.key)
+    const aiId = grant.ai_id ?? file.aiId(place)
     if (aiId === undefined) throw this.#client.breach('a login', { status: 200, code: undefined }, 'no ai_id')
-    file.recordLogin(hub.key, { aiId, refreshToken: grant.refresh_token, generation })
+    file.recordLogin(place, { aiId, refreshToken: grant.refresh_token, generation, hubId })
+    this.#place = place
+    if (hubId !== undefined) this.#trustNewHub = false
     const lifeMs = grant.expires_in * 1_000
     const part = refreshAfter.min + (refreshAfter.max - refreshAfter.min) * random.fraction()
     const access = new AccessToken({

@@ -5,11 +5,13 @@ import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Connection, ConnectionSink, Upgrade } from '../platform/transport.ts'
 import { createAuth, type HubAuthOptions } from './auth/auth.ts'
+import { sweepMessages } from './messages.ts'
 import { hubParts, type HubParts } from './parts.ts'
 import { PlainConnection } from './relay/plain-connection.ts'
 import { Registry } from './relay/registry.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
 import { ResumableConnection } from './relay/resumable-connection.ts'
+import { AgentBuckets } from './relay/token-bucket.ts'
 import { streamOf, tokenOf } from './relay/upgrade.ts'
 import { createRest } from './rest/rest.ts'
 import type { HubStorage } from './storage.ts'
@@ -45,6 +47,10 @@ const bodyBytesMax = 1024 * 1024
 const sweepEveryMs = 60_000
 const sweepRows = 500
 
+/** What is due is told by the wall clock: while it has jumped by more than this, mail would be lost that nobody read. */
+const clockJumpMaxMs = 3_600_000
+const believeAfterMs = 86_400_000
+
 /** Starts a hub: everything that it promises is in its storage, so that any number of them can share one. */
 export async function createHub(options: HubOptions): Promise<Hub> {
   const { platform, log, storage } = options
@@ -55,6 +61,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     { storage, clock, random, disk, keysFolder: options.keysFolder },
     options.auth,
   )
+  const limits = { ...defaultRelayLimits, ...options.limits }
   const relay: Relay = {
     clock,
     random,
@@ -62,7 +69,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     storage,
     registry: new Registry(),
     parts,
-    limits: { ...defaultRelayLimits, ...options.limits },
+    limits,
+    publishRates: new AgentBuckets(clock, limits.publishRate),
     streamLimits,
     nodeId: random.uuid(),
     authenticate: (token) => auth.authenticate(token),
@@ -82,8 +90,10 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const sweeper = new Sweeper(options, (now) => {
     auth.rotateKeys()
     return storage.write(async (tx) => {
-      const swept = await sweepStreams(tx, streamLimits, { now, countMax: sweepRows })
-      return swept + (await auth.sweep(tx, now, sweepRows))
+      const bounds = { now, countMax: sweepRows }
+      const entries = await sweepStreams(tx, streamLimits, bounds)
+      const messages = await sweepMessages(tx, streamLimits, bounds)
+      return entries + messages + (await auth.sweep(tx, now, sweepRows))
     })
   })
   const servers: HttpServer[] = []
@@ -141,12 +151,16 @@ function accept(
 class Sweeper {
   readonly #options: HubOptions
   readonly #sweep: (now: number) => Promise<number>
+  /** As `#zeroOfClock` is when all is well, and where it has gone since. */
+  #trusted: number
+  #doubted: { readonly zero: number; readonly sinceMs: number } | undefined
   #timer: Timer | undefined
   #stopped = false
 
   constructor(options: HubOptions, sweep: (now: number) => Promise<number>) {
     this.#options = options
     this.#sweep = sweep
+    this.#trusted = this.#zeroOfClock()
   }
 
   start(): void {
@@ -159,10 +173,38 @@ class Sweeper {
     this.#timer?.cancel()
   }
 
+  /** Wall-clock time at the zero of the monotonic clock: the same for ever, unless one of them jumps. */
+  #zeroOfClock(): number {
+    const { clock } = this.#options.platform
+    return clock.now() - clock.monotonicMs()
+  }
+
+  /**
+   * A clock that has jumped is not believed at once, since what it calls old would be gone for good; but it is once it has
+   * held for a day, as it does after a sleep of the machine, in which the monotonic clock stands still.
+   */
+  #mayTrustClock(): boolean {
+    const { clock } = this.#options.platform
+    const zero = this.#zeroOfClock()
+    if (Math.abs(zero - this.#trusted) <= clockJumpMaxMs) {
+      this.#doubted = undefined
+      return true
+    }
+    if (this.#doubted === undefined || Math.abs(zero - this.#doubted.zero) > clockJumpMaxMs) {
+      this.#doubted = { zero, sinceMs: clock.monotonicMs() }
+      this.#options.log.warn('hub:sweep:skipped', { clockJumpedMs: Math.round(zero - this.#trusted) })
+    }
+    if (clock.monotonicMs() - this.#doubted.sinceMs < believeAfterMs) return false
+    this.#trusted = zero
+    this.#doubted = undefined
+    return true
+  }
+
   async #run(): Promise<void> {
     const { platform, log } = this.#options
     try {
-      while (!this.#stopped && (await this.#sweep(platform.clock.now())) >= sweepRows);
+      // Until nothing more is due.
+      while (!this.#stopped && this.#mayTrustClock() && (await this.#sweep(platform.clock.now())) > 0);
     } catch (thrown) {
       const error = toError(thrown)
       const expected = error instanceof PerduraError && error.retryable

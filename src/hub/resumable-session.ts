@@ -1,8 +1,12 @@
 import type { Random } from '../platform/random.ts'
+import { drawSessionIdentifier, isSessionIdentifier } from './sessions.ts'
 import type { HubTx } from './storage.ts'
 
 /** How long a session is kept after its last connection. */
 export const sessionTtlMs = 30 * 86_400_000
+
+/** Sessions of one agent that are kept when they are over, for whoever looks back: an agent may come with ever new names. */
+const overMax = 100
 
 export interface AdoptedSession {
   readonly sessionId: string
@@ -32,7 +36,10 @@ export async function adoptSession(
     readonly random: Random
   },
 ): Promise<AdoptedSession> {
-  const { aiId, wanted, now, random } = options
+  const { aiId, now, random } = options
+  // What no hub can have given: it would be taken for the number of a session, or is made up.
+  const wanted =
+    options.wanted !== undefined && isSessionIdentifier(options.wanted) ? options.wanted : undefined
   const sql = 'SELECT session_id, session_identifier, ai_id, status, seen_at FROM sessions WHERE'
   const own = await tx.get<SessionRow>(`${sql} ai_id = ? AND resumable = 1 AND status = 'active'`, aiId)
   const row =
@@ -70,16 +77,22 @@ export async function adoptSession(
     now,
     now,
   )
+  await tx.run(
+    `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ai_id = ? AND resumable = 1
+       AND status <> 'active' ORDER BY id DESC LIMIT 1000 OFFSET ?)`,
+    aiId,
+    overMax,
+  )
   if (free !== undefined || wanted === undefined) {
     return { sessionId, sessionIdentifier, outcome: free === undefined ? 'new' : 'kept' }
   }
   return { sessionId, sessionIdentifier, outcome: isOwn || row?.status === 'expired' ? 'expired' : 'unknown' }
 }
 
-/** 7 hex digits, as v1 has them, that no session has had. */
+/** One that no session has. */
 async function drawIdentifier(tx: HubTx, random: Random): Promise<string> {
   for (;;) {
-    const identifier = Buffer.from(random.bytes(4)).toString('hex').slice(0, 7)
+    const identifier = drawSessionIdentifier(random)
     const taken = await tx.get('SELECT 1 FROM sessions WHERE session_identifier = ?', identifier)
     if (taken === undefined) return identifier
   }

@@ -44,7 +44,7 @@ export async function createSession(
          started_at, seen_at)
        VALUES (?, ?, ?, ?, ?, 'active', ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${columns}`,
       random.uuid(),
-      drawIdentifier(random),
+      drawSessionIdentifier(random),
       session.aiId,
       session.sessionType,
       session.title ?? null,
@@ -99,9 +99,15 @@ export async function listSessions(
   return { rows, total: Number(counted?.total) }
 }
 
-function drawIdentifier(random: Random): string {
+/** Whether a text may be the identifier of a session. */
+export function isSessionIdentifier(text: string): boolean {
+  return /^[0-9a-f]{7}$/.test(text) && /[a-f]/.test(text)
+}
+
+/** One that may be taken already. */
+export function drawSessionIdentifier(random: Random): string {
   for (;;) {
     const text = Buffer.from(random.bytes(4)).toString('hex').slice(0, 7)
-    if (/[a-f]/.test(text)) return text
+    if (isSessionIdentifier(text)) return text
   }
 }

@@ -1,6 +1,10 @@
-/** Whether it can name who sends or receives: 1 to 128 printable ASCII characters without spaces. */
+/**
+ * Whether it can name who sends or receives, at a hub too: 1 to 128 characters of well-formed Unicode, none of them a
+ * control character, without white space at its ends.
+ */
 export function isParty(name: unknown): name is string {
-  return typeof name === 'string' && /^[\x21-\x7e]{1,128}$/.test(name)
+  if (typeof name !== 'string' || name.length > 128) return false
+  return name.trim() === name && name.isWellFormed() && /^[^\p{Cc}]+$/u.test(name)
 }
 
 /**

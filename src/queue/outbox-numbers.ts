@@ -83,7 +83,8 @@ export function renumberPending(tx: Tx, rewound: string | undefined): number[] {
           rewound,
         )
   // What is pending may have been accepted as well, and only its verdict been lost.
-  if (rewound !== undefined) tx.run("UPDATE outbox SET again = 1 WHERE status = 'pending' AND seq IS NOT NULL")
+  if (rewound !== undefined)
+    tx.run("UPDATE outbox SET again = 1 WHERE status = 'pending' AND seq IS NOT NULL")
   // 0: it has gone to a hub, under a number that means nothing any more.
   tx.run('UPDATE outbox SET seq = 0 WHERE seq IS NOT NULL')
   const pending = tx.all<{ sequence: number }>(

@@ -14,7 +14,7 @@ export function checkInput(input: IngestInput, payloadBytesMax: number): Paramet
   if (!isParty(from)) {
     throw new PerduraError(
       'ERR_PAYLOAD_INVALID',
-      'from: a name of 1 to 128 printable ASCII characters without spaces',
+      'from: a name of 1 to 128 characters, none of them a control character, without white space at its ends',
     )
   }
   if (!isLabel(conversation)) {

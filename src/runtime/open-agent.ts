@@ -27,6 +27,8 @@ export interface OpenAgentOptions {
   readonly hub?: string | undefined
   /** Take the session at the hub from whichever process has it: for who knows that the other one is to end. */
   readonly takeover?: boolean
+  /** Accept that another hub than before is at its address: where the old one has lost its database for good. */
+  readonly trustNewHub?: boolean
   /** Where messages to other agents go without a hub. Default: to agents of the same home. */
   readonly deliver?: (message: Outgoing) => Promise<Verdict>
 }
@@ -45,7 +47,7 @@ export async function openAgent<State extends object>(
   }
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
-  const { hub, takeover } = options
+  const { hub, takeover, trustNewHub } = options
   const paths = prepareAgentFolder(platform.disk, home, definition.name)
   const { folder } = paths
   const { log, closeLog } =
@@ -70,6 +72,7 @@ export async function openAgent<State extends object>(
             platform,
             log,
             ...(takeover !== undefined && { takeover }),
+            ...(trustNewHub !== undefined && { trustNewHub }),
           }),
       }),
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),

@@ -4,6 +4,7 @@ import type { Reader } from '../store/store.ts'
 
 /** An agent's session at one hub, as its database has it: true of a running agent and of one that was killed. */
 export interface StoredSession {
+  /** Where it was found last. */
   readonly hub: string
   /** Null before the hub has given one. */
   readonly sessionIdentifier: string | null
@@ -33,7 +34,7 @@ export function storedSessions(reader: Reader): StoredSession[] {
   const pending = pendingToAgents(reader)
   const nextSeq = readCount(reader, 'outbox.seq') + 1
   return reader.all<SessionRow>('SELECT * FROM session ORDER BY since DESC, hub').map((row) => ({
-    hub: row.hub,
+    hub: row.address ?? row.hub,
     sessionIdentifier: row.session_identifier,
     generation: row.generation,
     state: row.state,
@@ -57,6 +58,7 @@ function pendingToAgents(reader: Reader): number {
 
 interface SessionRow {
   readonly hub: string
+  readonly address: string | null
   readonly session_identifier: string | null
   readonly generation: number
   readonly stream_epoch: string | null

@@ -121,7 +121,10 @@ export class PlainConnection implements ConnectionSink {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
     this.#work.abort()
-    const end = this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }
+    const end = {
+      ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
+      ...(status === 401 && { isUnauthorized: true }),
+    }
     void this.#working.then(() => this.#resolveEnd(end))
   }
 

@@ -1,4 +1,5 @@
 import type { Json } from '../json.ts'
+import { contentProblem } from '../protocol/content.ts'
 import type { PlainOutbound } from './plain-store.ts'
 
 /*
@@ -55,7 +56,9 @@ export function contentText(content: Json): string {
 export function contentOf(text: string, marker: Marker | undefined): Json {
   if (marker?.isJson !== true) return text
   try {
-    return JSON.parse(text) as Json
+    const content = JSON.parse(text) as Json
+    // One that is too deep could not be written again, and would be in the way of all that come after it.
+    return contentProblem({ content }) === undefined ? content : text
   } catch {
     return text
   }

@@ -64,5 +64,7 @@ export class PlainNames {
 
 /** What an agent can send to, and does not mean somebody else. */
 function isAddressable(name: string): boolean {
-  return /^[\x21-\x7e]{1,128}$/.test(name) && !name.startsWith('#') && name !== 'you' && name !== '*'
+  const isName =
+    name.length <= 128 && name.isWellFormed() && /^[^\p{Cc}]+$/u.test(name) && name.trim() === name
+  return isName && !name.startsWith('#') && name !== 'you' && name !== '*'
 }

@@ -31,10 +31,15 @@ interface Waiting {
 
 /** How long what finds no room, or cannot be written, waits until it is tried again, ms. */
 const retryMs = 500
+/** Times that a message is tried which fails for no known reason: over 500 ms, 1 s, 2 s and 4 s. */
+const triesMax = 5
 
 /**
  * Takes in what the hub sends, in order and without holes, and acknowledges it once it is on disk, and only then: what
  * is not acknowledged comes again. One page is being committed at a time; what comes meanwhile makes the next one.
+ *
+ * What the disk has no room for waits. A message that this agent can never take in, whatever it waits for, would keep it
+ * from all that come after it: it is passed over as a gap of one, and said to be.
  */
 export class Receiver {
   readonly #options: ReceiverOptions
@@ -46,6 +51,8 @@ export class Receiver {
   #committing = Promise.resolve()
   #retry: Timer | undefined
   #pageMax = Infinity
+  /** Times that the message which comes next has failed alone. */
+  #tries = 0
   #stopped = false
   readonly #taken = { messages: 0, bytes: 0 }
   #granted: Credit
@@ -118,28 +125,16 @@ export class Receiver {
 
   /** Whether it went onto the disk. */
   async #commitPage(page: readonly Waiting[]): Promise<boolean> {
-    const { accept, acknowledge, epoch, clock, log } = this.#options
+    const { accept, acknowledge, epoch } = this.#options
     const last = page.at(-1) as Waiting
     const messages = page.flatMap(({ message }) => (message === undefined ? [] : [message]))
     try {
       await accept({ epoch, after: this.#committed, messages, through: { offset: last.offset, id: last.id } })
     } catch (thrown) {
-      if (this.#stopped) return false
-      const error = toError(thrown)
-      // Where there is no room for all of it, there may be for the first.
-      const full = error instanceof PerduraError && error.code === 'ERR_INBOX_FULL'
-      if (full && page.length > 1) {
-        this.#pageMax = 1
-        return true
-      }
-      if (!full) log.warn('session:inbox:failed', { error })
-      this.#retry = clock.setTimer(retryMs, () => {
-        this.#retry = undefined
-        this.#commit()
-      })
-      return false
+      return !this.#stopped && this.#refused(page, toError(thrown))
     }
     this.#pageMax = Infinity
+    this.#tries = 0
     this.#committed = last.offset
     this.#waiting.splice(0, page.length)
     if (this.#stopped) return true
@@ -148,11 +143,56 @@ export class Receiver {
     return true
   }
 
+  /** What becomes of a page that could not be taken in: whether the next one is to be tried now. */
+  #refused(page: readonly Waiting[], error: Error): boolean {
+    const { failed, log } = this.#options
+    const code = error instanceof PerduraError ? error.code : undefined
+    if (code === 'ERR_HUB_PROTOCOL') {
+      failed(error.message)
+      return false
+    }
+    const mayPass = error instanceof PerduraError && error.retryable
+    // Where there is no room for all of it, there may be for the first; and one bad message is not to harm the others.
+    if (page.length > 1 && (code === 'ERR_INBOX_FULL' || !mayPass)) {
+      this.#pageMax = 1
+      return true
+    }
+    if (code !== 'ERR_INBOX_FULL') log.warn('session:inbox:failed', { error })
+    if (mayPass) this.#retryIn(retryMs)
+    else if (code === undefined && (this.#tries += 1) < triesMax) {
+      this.#retryIn(retryMs * 2 ** (this.#tries - 1))
+    } else return this.#passOver(page, error)
+    return false
+  }
+
+  /** Takes the position over a message and leaves it out. */
+  #passOver([waiting]: readonly Waiting[], error: Error): boolean {
+    // A page without a message has nothing to leave out: that is for the next connection.
+    if (waiting?.message === undefined) {
+      this.#options.failed('the position could not be written')
+      return false
+    }
+    const { gap, log } = this.#options
+    const { offset, id } = waiting.message
+    log.error('session:message:unreadable', { offset, id, error })
+    gap({ from: offset, to: offset, reason: `unreadable: ${error.message}` })
+    this.#waiting[0] = { ...waiting, message: undefined }
+    return true
+  }
+
+  #retryIn(delayMs: number): void {
+    this.#retry = this.#options.clock.setTimer(delayMs, () => {
+      this.#retry = undefined
+      this.#commit()
+    })
+  }
+
   /** Lets the hub send on, in steps of half a window. */
   #replenish(page: readonly Waiting[]): void {
     const { window, grant } = this.#options
-    for (const { message, bytes } of page) {
-      if (message === undefined) continue
+    for (const { bytes } of page) {
+      // A gap has none, and costs no credit.
+      if (bytes === 0) continue
       this.#taken.messages += 1
       this.#taken.bytes += bytes
     }

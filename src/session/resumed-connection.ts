@@ -12,6 +12,7 @@ import {
   type ReadyFrame,
 } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
+import { Allowance } from './allowance.ts'
 import { begunOf, problemOf, resumeFrameOf } from './handshake.ts'
 import type { Outbound, SessionPosition } from './position.ts'
 import { Receiver } from './receiver.ts'
@@ -25,6 +26,8 @@ export interface ConnectionEnd {
   readonly next?: 'plain' | 'resumed'
   /** The server takes this token no more, and said so without a close code. */
   readonly isUnauthorized?: boolean
+  /** The token that it had at its end, where that is not the one that it was opened with. */
+  readonly token?: string
 }
 
 export interface ResumedConnectionOptions extends Pick<
@@ -51,6 +54,9 @@ export class ResumedConnection implements ConnectionSink {
   #receiver: Receiver | undefined
   #sender: Sender | undefined
   #access: Access
+  readonly #allowance: Allowance
+  /** Frames besides messages that came between `ready` and the note of it. */
+  #early = 0
   #heardMs: number
   #timers: Timer[] = []
   #beginning: Promise<void> = Promise.resolve()
@@ -62,6 +68,7 @@ export class ResumedConnection implements ConnectionSink {
     this.#options = options
     this.#access = options.access
     const { clock, transport, url, limits, access } = options
+    this.#allowance = new Allowance(limits.window)
     this.#heardMs = clock.monotonicMs()
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
     this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#handshakeLate()))
@@ -112,7 +119,11 @@ export class ResumedConnection implements ConnectionSink {
   }): void {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
-    const end = this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }
+    const end = {
+      ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
+      ...(status === 401 && { isUnauthorized: true }),
+      token: this.#access.token,
+    }
     const atRest = Promise.all([this.#beginning, this.#receiver?.stop(), this.#sender?.stop()])
     void atRest.then(() => this.#resolveEnd(end))
   }
@@ -139,14 +150,27 @@ export class ResumedConnection implements ConnectionSink {
       case 'drain':
         return
       default:
-        // What comes between `ready` and the note of it waits its turn.
-        void this.#beginning.then(() => this.#takeLive(frame, text))
+        return this.#takeInTurn(frame, Buffer.byteLength(text))
     }
   }
 
-  #takeLive(frame: HubFrame, text: string): void {
-    if (this.#phase !== 'live') return
-    if (frame.type === 'message') this.#receiver?.message(frame, Buffer.byteLength(text))
+  /** What comes between `ready` and the note of it waits its turn, as far as the hub may have sent it. */
+  #takeInTurn(frame: HubFrame, bytes: number): void {
+    if (this.#phase !== 'ready' && this.#phase !== 'live') return
+    if (frame.type === 'message') {
+      if (!this.#allowance.use(bytes)) return this.#fail('protocol_error', 'more than it was granted')
+    } else if (
+      this.#phase === 'ready' &&
+      (this.#early += 1) > earlyMax + this.#options.limits.window.messages
+    ) {
+      return this.#fail('protocol_error', 'too much at once')
+    }
+    void this.#beginning.then(() => this.#takeLive(frame, bytes))
+  }
+
+  #takeLive(frame: HubFrame, bytes: number): void {
+    if (this.#phase !== 'live' || this.#ownEnd !== undefined) return
+    if (frame.type === 'message') this.#receiver?.message(frame, bytes)
     else if (frame.type === 'gap') this.#receiver?.gap(frame)
     else if (frame.type === 'publish_ack') this.#sender?.verdict(frame)
     else if (frame.type === 'credit') this.#sender?.grant(frame)
@@ -201,7 +225,10 @@ export class ResumedConnection implements ConnectionSink {
       offset: next - 1,
       accept: (page) => store.accept(page),
       acknowledge: (offset) => this.#send({ type: 'ack', epoch, offset }),
-      grant: (credit) => this.#send({ type: 'credit', ...credit }),
+      grant: (credit) => {
+        this.#allowance.grant(credit)
+        this.#send({ type: 'credit', ...credit })
+      },
       gap: onGap,
       failed: (problem) => this.#fail('protocol_error', problem),
     })
@@ -287,6 +314,8 @@ export class ResumedConnection implements ConnectionSink {
 }
 
 const watchMs = 5_000
+/** Besides a gap for each message, what else a hub may have to say before the agent is live. */
+const earlyMax = 16
 const closeHandshakeMs = 2_000
 
 const knownTypes = new Set(['connected', 'ready', 'message', 'publish_ack', 'gap', 'credit'])

@@ -192,12 +192,12 @@ export class Session {
     })
   }
 
-  #ended({ code, reason, next, isUnauthorized }: ConnectionEnd, access: Access): void {
+  #ended({ code, reason, next, isUnauthorized, token }: ConnectionEnd, access: Access): void {
     const { clock, credentials, instance } = this.#options
     if (this.#onlineMs !== undefined && clock.monotonicMs() - this.#onlineMs >= stableMs) this.#attempts = 0
     this.#onlineMs = undefined
     const why = closeReason(code)
-    if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(access.token)
+    if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(token ?? access.token)
     if (next !== undefined && this.#plain !== undefined) return this.#turn(next, reason)
     // Said of another connection of this very process, it is no reason to stop.
     if (why === 'replaced' && reason.includes(instance)) return this.#wait(reason)

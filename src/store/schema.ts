@@ -151,6 +151,8 @@ export const migrations: readonly string[] = [
   -- Where the agent stands with each hub that it has been at.
   CREATE TABLE session (
     hub TEXT PRIMARY KEY NOT NULL,
+    -- Where it was found last; the hub's name here is where it was met first.
+    address TEXT,
     session_identifier TEXT,
     generation INTEGER NOT NULL,
     stream_epoch TEXT,

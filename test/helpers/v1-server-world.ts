@@ -190,15 +190,7 @@ export class V1AgentMachine {
           transport: platform.transport,
           rest: { http: own, address: rest },
           createLink: (options) => new HubLink(options),
-          credentials: {
-            access: (options) => credentials.access(options),
-            invalidate: (token) => credentials.invalidate(token),
-            recordGeneration: (generation) => credentials.recordGeneration(generation),
-            get kept() {
-              return { generation: file.generation(key), claim: file.claim(key) }
-            },
-            close: () => credentials.close(),
-          },
+          credentials,
         }
       },
       parts: {

@@ -37,6 +37,11 @@ const takeover = {
   help: 'take the session at the hub from whichever process has it',
 } as const satisfies OptionSpec
 
+const trustNewHub = {
+  type: 'boolean',
+  help: 'accept that another hub than before is at this address: the old one is gone for good',
+} as const satisfies OptionSpec
+
 /** Every verb, in the order in which the help shows them. docs/reference/cli.md is tested against this table. */
 export const commands: readonly CommandSpec[] = [
   {
@@ -55,7 +60,7 @@ export const commands: readonly CommandSpec[] = [
     summary: 'keep an agent running in the foreground, or a hub and two agents, with a live view',
     arguments: '[agent|file]',
     takes: [0, 1],
-    options: { port, name, hub, 'no-hub': noHub, takeover },
+    options: { port, name, hub, 'no-hub': noHub, takeover, 'trust-new-hub': trustNewHub },
     examples: ['perdura up', 'perdura up ./ada.ts'],
     load: () => import('./up.ts'),
   },
@@ -70,6 +75,7 @@ export const commands: readonly CommandSpec[] = [
       hub,
       'no-hub': noHub,
       takeover,
+      'trust-new-hub': trustNewHub,
       greet: {
         type: 'text',
         value: '<Name>',
@@ -104,6 +110,7 @@ export const commands: readonly CommandSpec[] = [
         help: 'send it to --to yourself, through this hub; without the first argument',
       },
       as,
+      'trust-new-hub': trustNewHub,
     },
     examples: [
       'perdura send Ada "remember that the key is under the mat" --wait',
@@ -124,6 +131,7 @@ export const commands: readonly CommandSpec[] = [
         help: 'through this hub, with an agent that may be anywhere (default: with one of this home)',
       },
       as,
+      'trust-new-hub': trustNewHub,
     },
     load: () => import('./chat.ts'),
   },

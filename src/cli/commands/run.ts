@@ -71,6 +71,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       log,
       hub: hub.url,
       takeover: call.flag('takeover'),
+      trustNewHub: call.flag('trust-new-hub'),
     })
   } catch (error) {
     log.error('agent:start:failed', { error: toError(error) })

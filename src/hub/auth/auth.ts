@@ -231,17 +231,26 @@ export class Auth {
     )
   }
 
+  /** The login that a token comes of, which this hub made; whether it is still good is not looked at. */
+  loginOf(token: string): string | undefined {
+    return this.#tryRead(token)?.sid
+  }
+
   /** Revokes every token of the login that this one comes of, even if it has expired itself; any text is taken. */
   async logout(token: string): Promise<void> {
     const { clock, storage } = this.#parts
-    let claims: Claims
-    try {
-      claims = readToken(token, this.#expectation(['access', 'refresh']))
-    } catch {
-      // Whatever it is, it opens nothing.
-      return
-    }
+    const claims = this.#tryRead(token)
+    // Whatever it is, it opens nothing.
+    if (claims === undefined) return
     await storage.write((tx) => revokeFamily(tx, claims.sid, clock.now()))
+  }
+
+  #tryRead(token: string): Claims | undefined {
+    try {
+      return readToken(token, this.#expectation(['access', 'refresh']))
+    } catch {
+      return undefined
+    }
   }
 
   /** Removes up to `limit` each of what has expired; returns how many there were. */

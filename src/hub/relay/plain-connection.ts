@@ -9,9 +9,9 @@ import { readStream } from '../streams.ts'
 import { PlainDelivery } from './plain-delivery.ts'
 import { publishFrame } from './plain-publishing.ts'
 import type { PushForm } from './plain-pushes.ts'
-import { FrameRate } from './plain-rate.ts'
 import type { Listener } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
+import { TokenBucket } from './token-bucket.ts'
 import type { StreamName } from './upgrade.ts'
 
 type PlainStream = Exclude<StreamName, 'session.resume'>
@@ -21,6 +21,8 @@ type RequestId = string | number | undefined
 const queueBytesMax = 1024 * 1024
 /** What a client may send before its token is checked. */
 const heldCharactersMax = 256 * 1024
+
+const frameRate = { perSecond: 100, burst: 200 }
 
 const beatMs = 15_000
 const pingEveryMs = 30_000
@@ -48,7 +50,7 @@ export class PlainConnection implements ConnectionSink, Listener {
   readonly #connection: Connection
   readonly #token: string
   readonly #stream: PlainStream
-  readonly #rate: FrameRate
+  readonly #rate: TokenBucket
   readonly #subscriptions = new Set<string>()
   readonly #held: string[] = []
   #state: 'greeting' | 'live' | 'closed' = 'greeting'
@@ -68,7 +70,7 @@ export class PlainConnection implements ConnectionSink, Listener {
     this.#connection = connection
     this.#token = token
     this.#stream = stream
-    this.#rate = new FrameRate(relay.clock)
+    this.#rate = new TokenBucket(relay.clock, frameRate)
     this.#heardMs = this.#activeMs = this.#pingedMs = relay.clock.monotonicMs()
   }
 

@@ -1,10 +1,10 @@
 import { PerduraError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
-import { type SendBody, sendBody } from '../../protocol/rest.ts'
-import type { Publication, Recipient } from '../publishing.ts'
+import { sendBody } from '../../protocol/rest.ts'
+import type { Publication } from '../publishing.ts'
 import { readBody } from '../rest/body.ts'
 import { missing } from '../rest/query.ts'
-import { firstOf } from '../rest/route.ts'
+import { recipientOf } from '../rest/recipient.ts'
 import { insightType } from './plain-pushes.ts'
 import type { Authenticated, Relay } from './relay.ts'
 
@@ -60,13 +60,4 @@ function publicationOf({ random }: Relay, type: 'message' | 'insight', text: str
     // Agents say one every minute, and nobody in particular: marked, so that no agent answers it as if it were asked.
     metadata: isInsight ? { hops: 1, ...fields.metadata, auto_reply: true } : (fields.metadata ?? undefined),
   }
-}
-
-function recipientOf(fields: SendBody): Recipient {
-  const { broadcast, recipient_name: name } = fields
-  const id = firstOf(fields.recipient_id, fields.target_ai_id, fields.to_ai_id)
-  if (broadcast === true || name === '*' || typeof id === 'string') return 'everybody'
-  if (name) return { name }
-  if (id !== undefined) return { aiId: id }
-  throw missing('recipient_id')
 }

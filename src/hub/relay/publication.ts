@@ -38,6 +38,17 @@ function recipientOf({ recipient_name: name, recipient_id: id }: PublishFrame): 
   return { aiId: id === undefined ? 0 : Number(id) }
 }
 
+/** When to publish again what the hub could not write, or had no time for. */
+const retryAfterMs = 1_000
+
+export function retryFrame({ seq }: PublishEnvelope): HubFrame {
+  return { type: 'publish_ack', seq, result: 'retry', duplicate: false, retry_after_ms: retryAfterMs }
+}
+
+export function expectedFrame({ seq }: PublishEnvelope, expected: number): HubFrame {
+  return { type: 'publish_ack', seq, result: 'expected', duplicate: false, expected_seq: expected }
+}
+
 export function verdictFrame(frame: PublishEnvelope, { result, duplicate, code, error }: Verdict): HubFrame {
   return {
     type: 'publish_ack',

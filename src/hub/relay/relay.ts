@@ -6,6 +6,7 @@ import type { HubParts } from '../parts.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
 import type { Registry } from './registry.ts'
+import type { AgentBuckets, Rate } from './token-bucket.ts'
 
 /** Who a token says is asking, and until when. */
 export interface Authenticated extends Actor {
@@ -19,6 +20,11 @@ export interface RelayLimits {
   readonly frameBytesMax: number
   /** What an agent may have published beyond the last verdict. */
   readonly publishWindow: { readonly messages: number; readonly bytes: number }
+  /**
+   * How many an agent may publish, over resumable connections; beyond it they are answered `retry`. Default 1,000 a second
+   * in the long run, and 5,000 at once; less than a window at once makes an agent send most of it several times.
+   */
+  readonly publishRate: Rate
   readonly heartbeatMs: number
   /** Silence after which a peer counts as gone. */
   readonly silenceMs: number
@@ -33,6 +39,7 @@ export interface RelayLimits {
 export const defaultRelayLimits: RelayLimits = {
   frameBytesMax: 4 * 1024 * 1024,
   publishWindow: { messages: 512, bytes: 8 * 1024 * 1024 },
+  publishRate: { perSecond: 1_000, burst: 5_000 },
   heartbeatMs: 20_000,
   silenceMs: 30_000,
   probeMs: 2_000,
@@ -49,6 +56,7 @@ export interface Relay {
   readonly registry: Registry
   readonly parts: HubParts
   readonly limits: RelayLimits
+  readonly publishRates: AgentBuckets
   readonly streamLimits: StreamLimits
   readonly nodeId: string
   /** Rejects with ERR_TOKEN and its kin, or with ERR_HUB_STORAGE where nobody can tell. */

@@ -11,17 +11,16 @@ import {
   type CreditFrame,
   type HubFrame,
   publishEnvelopeFrame,
-  type PublishEnvelope,
   type PublishFrame,
   type ResumeFrame,
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
-import type { Actor, Publication } from '../publishing.ts'
 import { readHolder, type Resumed } from '../resume.ts'
 import { AckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
-import { toPublication, unfitPublication, verdictFrame } from './publication.ts'
-import { PublishCredit } from './publish-credit.ts'
+import { FrameGuard } from './frame-guard.ts'
+import { Intake } from './intake.ts'
+import { toPublication, unfitPublication } from './publication.ts'
 import { readyFrameOf } from './ready-frame.ts'
 import type { LiveSession } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
@@ -52,10 +51,11 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   #heardMs: number
   #expiresAtMs = 0
   #timers: Timer[] = []
-  readonly #credit: PublishCredit
+  #intake: Intake | undefined
   #acks: AckWriter | undefined
   #refreshing = false
-  readonly #waitingForSign = new Set<() => void>()
+  readonly #guard: FrameGuard
+  readonly #waitingForSign = new Set<(answered: boolean) => void>()
 
   constructor(relay: Relay, connection: Connection, token: string) {
     this.#relay = relay
@@ -63,7 +63,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#token = token
     this.#log = relay.log
     this.#heardMs = relay.clock.monotonicMs()
-    this.#credit = new PublishCredit(relay.limits.publishWindow)
+    this.#guard = new FrameGuard(relay.clock)
   }
 
   onOpen(): void {
@@ -75,14 +75,16 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   onFrame(text: string): void {
     if (this.#state === 'closed') return
     this.#heardMs = this.#relay.clock.monotonicMs()
-    for (const heard of this.#waitingForSign) heard()
+    for (const settle of this.#waitingForSign) settle(true)
+    if (this.#state !== 'live' && !this.#guard.takeEarly(text))
+      return this.#refuse('too much before ready: 16 frames of at most 8 KiB')
     const frame = parseJson(agentFrame, text)
     if (frame.ok) return this.#take(frame.value, text)
     const problem = `${frame.path === '' ? 'the frame' : frame.path}: ${frame.problem}`
     const envelope = parseJson(publishEnvelopeFrame, text)
-    if (envelope.ok && this.#state === 'live' && this.#actor !== undefined) {
+    if (envelope.ok && this.#intake !== undefined) {
       const publication = unfitPublication(envelope.value, problem)
-      return void this.#publish(this.#actor, envelope.value, publication, Buffer.byteLength(text))
+      return this.#intake.take(envelope.value, publication, Buffer.byteLength(text))
     }
     this.#refuse(problem)
   }
@@ -101,12 +103,11 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     return new Promise((resolve) => {
       const settle = (answered: boolean): void => {
         timer.cancel()
-        this.#waitingForSign.delete(heard)
+        this.#waitingForSign.delete(settle)
         resolve(answered)
       }
-      const heard = (): void => settle(true)
       const timer = clock.setTimer(withinMs, () => settle(false))
-      this.#waitingForSign.add(heard)
+      this.#waitingForSign.add(settle)
       this.#ping()
     })
   }
@@ -134,13 +135,16 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     for (const timer of this.#timers) timer.cancel()
     this.#timers = []
     this.#delivery?.stop()
+    this.#intake?.stop()
+    // Who is gone answers nothing any more, and nobody needs to wait for it.
+    for (const settle of this.#waitingForSign) settle(false)
     if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
   }
 
   /** An error of the peer's: it is told what, and the connection ends. */
-  #refuse(problem: string): void {
+  #refuse(problem: string, reason: CloseReason = 'protocol_error'): void {
     this.#log.warn('hub:frame:refused', { agent: this.#who?.name ?? '', problem })
-    this.close('protocol_error', problem)
+    this.close(reason, problem)
   }
 
   async #greet(): Promise<void> {
@@ -171,6 +175,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   }
 
   #take(frame: AgentFrame, text: string): void {
+    if (frame.type !== 'publish' && !this.#guard.take())
+      return this.#refuse('more than 2,000 frames a second', 'rate')
     switch (frame.type) {
       case 'resume':
         if (this.#state !== 'waiting') return this.#refuse('resume: comes once, after connected')
@@ -196,11 +202,11 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   }
 
   #takeLive(frame: AckFrame | CreditFrame | PublishFrame, text: string): void {
-    const actor = this.#actor
-    if (this.#state !== 'live' || actor === undefined) return this.#refuse(`${frame.type}: comes after ready`)
+    const intake = this.#intake
+    if (intake === undefined) return this.#refuse(`${frame.type}: comes after ready`)
     if (frame.type === 'ack') this.#acks?.add(frame)
     else if (frame.type === 'credit') this.#delivery?.grant(frame)
-    else void this.#publish(actor, frame, toPublication(frame), Buffer.byteLength(text))
+    else intake.take(frame, toPublication(frame), Buffer.byteLength(text))
   }
 
   async #resume(frame: ResumeFrame): Promise<void> {
@@ -234,6 +240,14 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       send: (text) => this.#sendText(text),
       failed: (why, text) => this.close(why, text),
     })
+    this.#intake = new Intake({
+      relay: this.#relay,
+      actor,
+      guard: this.#guard,
+      send: (sent) => this.#send(sent),
+      ended: (why, text) => (why === 'resume_again' ? this.close(why, text) : this.#refuse(text, why)),
+      failed: (error) => this.#failed(error),
+    })
     this.#acks = new AckWriter({
       clock,
       write: ({ epoch, offset: position }) =>
@@ -246,7 +260,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     })
     // In the registry before `ready` is on its way: whatever is appended from here on wakes this connection.
     if (!registry.enter(who.aiId, this)) return this.close('fenced', 'a newer process has connected')
-    this.#send(readyFrameOf(resumed, { credit: this.#credit.granted, tokenTtlS: this.#tokenTtlS() }))
+    this.#send(readyFrameOf(resumed, { credit: this.#intake.granted, tokenTtlS: this.#tokenTtlS() }))
     this.#log.info('hub:session:resumed', {
       agent: who.name,
       session: resumed.sessionIdentifier,
@@ -255,39 +269,6 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     })
     this.#timers.push(clock.setTimer(random.fraction() * limits.heartbeatMs, () => this.#beat()))
     this.#delivery.look()
-  }
-
-  async #publish(
-    actor: Actor,
-    frame: PublishEnvelope,
-    publication: Publication,
-    bytes: number,
-  ): Promise<void> {
-    const { storage, parts, streamLimits, clock, random, registry } = this.#relay
-    if (!this.#credit.take(bytes)) return this.#refuse('publish: more than the credit allows')
-    const { seq, producer_epoch: producerEpoch } = frame
-    let answer: HubFrame
-    try {
-      const outcome = await storage.write((tx) =>
-        parts.publishInOrder(tx, streamLimits, actor, { producerEpoch, seq }, publication, {
-          now: clock.now(),
-          random,
-        }),
-      )
-      if (outcome.kind === 'resume_again') return this.close('resume_again', 'the numbering is not the hub’s')
-      if (outcome.kind === 'verdict') registry.wake(outcome.verdict.recipients)
-      answer =
-        outcome.kind === 'expected'
-          ? { type: 'publish_ack', seq, result: 'expected', duplicate: false, expected_seq: outcome.seq }
-          : verdictFrame(frame, outcome.verdict)
-    } catch (error) {
-      if (!(error instanceof PerduraError && error.code === 'ERR_HUB_STORAGE')) return this.#failed(error)
-      answer = { type: 'publish_ack', seq, result: 'retry', duplicate: false, retry_after_ms: retryAfterMs }
-    }
-    if (this.#state !== 'live') return
-    this.#send(answer)
-    const granted = this.#credit.handled(bytes)
-    if (granted !== undefined) this.#send({ type: 'credit', ...granted })
   }
 
   async #refresh(token: string): Promise<void> {
@@ -322,7 +303,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       return this.close('unauthorized', 'the token has expired')
     this.#ping()
     void this.#catchUp()
-    this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
+    // The ping may have ended it: a timer that is set now would never be cancelled.
+    if (this.#state === 'live') this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
   }
 
   /** What another hub on the same database has done: appended to the stream, or given the agent to another process. */
@@ -382,6 +364,3 @@ const queueBytesMax = 16 * 1024 * 1024
 
 /** How long a hub that is started again takes at least. */
 const drainReconnectMs = 500
-
-/** When to publish again what the hub could not write. */
-const retryAfterMs = 1_000

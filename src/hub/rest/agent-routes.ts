@@ -12,6 +12,11 @@ import { type Call, containing, firstOf, type RestDeps, type Route, timestamp } 
 /** More than these are not listed as online at once. */
 const onlineMax = 500
 
+const onlineSql = `SELECT id AS ai_id, name, nickname, project, seen_at,
+    (SELECT session_identifier FROM sessions WHERE sessions.ai_id = profiles.id AND status = 'active'
+     ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
+  FROM profiles WHERE is_active = 1`
+
 export function agentRoutes({ clock, storage, present }: RestDeps): Route[] {
   return [
     { method: 'GET', path: /^\/ai\/list$/, access: 'agent', answer: list },
@@ -58,20 +63,24 @@ export function agentRoutes({ clock, storage, present }: RestDeps): Route[] {
 
   async function listOnline({ query }: Call): Promise<JsonObject> {
     const minutes = query.count('minutes', { initial: 5, min: 1, max: 525_600 })
-    // Numbers of ours; a list of parameters would be bounded by the database.
     const connected = present().slice(0, onlineMax)
     const now = clock.now()
-    const rows = await storage.read((reader) =>
-      reader.all<OnlineRow>(
-        `SELECT id AS ai_id, name, nickname, project, seen_at,
-           (SELECT session_identifier FROM sessions WHERE sessions.ai_id = profiles.id AND status = 'active'
-            ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
-         FROM profiles WHERE is_active = 1 AND (seen_at >= ? OR id IN (${connected.join(', ')}))
-         ORDER BY seen_at DESC, id LIMIT ?`,
+    const rows = await storage.read(async (reader) => {
+      const seen = await reader.all<OnlineRow>(
+        `${onlineSql} AND seen_at >= ? ORDER BY seen_at DESC, id LIMIT ?`,
         now - minutes * 60_000,
         onlineMax,
-      ),
-    )
+      )
+      const known = new Set(seen.map((row) => row.ai_id))
+      // One by one: a list of numbers would be a statement of its own each time.
+      for (const aiId of connected) {
+        const row = known.has(aiId) ? undefined : await reader.get<OnlineRow>(`${onlineSql} AND id = ?`, aiId)
+        if (row !== undefined) seen.push(row)
+      }
+      return seen
+        .toSorted((a, b) => (b.seen_at ?? 0) - (a.seen_at ?? 0) || a.ai_id - b.ai_id)
+        .slice(0, onlineMax)
+    })
     const online = rows.map(({ seen_at: seenAt, ...row }) => ({
       ...row,
       last_activity: timestamp(connected.includes(row.ai_id) ? now : seenAt),
@@ -138,7 +147,7 @@ interface AgentRow {
 type OnlineRow = Pick<AgentRow, 'name' | 'nickname' | 'project'> & {
   readonly ai_id: number
   readonly session_identifier: string | null
-  readonly seen_at: number
+  readonly seen_at: number | null
 }
 
 function fieldsOf({ id, name, nickname, expertise, version, project }: Profile): JsonObject {

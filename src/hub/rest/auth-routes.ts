@@ -1,3 +1,4 @@
+import type { GenericSchema, InferOutput } from 'valibot'
 import { PerduraError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { HttpRequest } from '../../platform/http.ts'
@@ -15,6 +16,7 @@ import { credentialOfKey, credentialOfSecret, type Proof } from '../auth/credent
 import { type Credential, profileDefaults } from '../profiles.ts'
 import { readBody } from './body.ts'
 import { invalid, missing } from './query.ts'
+import type { Subject } from './rate-limit.ts'
 import { type Call, firstOf, type RestDeps, type Route, timestamp } from './route.ts'
 
 export function authRoutes({ auth }: RestDeps): Route[] {
@@ -24,6 +26,7 @@ export function authRoutes({ auth }: RestDeps): Route[] {
       method: 'POST',
       path: /^\/auth\/challenge$/,
       access: 'open',
+      subjectOf: subjectByName,
       answer: async ({ request }) => {
         const { nonce, expiresInS } = await auth.challenge(nameOf(readBody(request, challengeBody)))
         return { nonce, expires_in: expiresInS, hub: auth.hubId }
@@ -33,6 +36,7 @@ export function authRoutes({ auth }: RestDeps): Route[] {
       method: 'POST',
       path: /^\/auth\/login$/,
       access: 'open',
+      subjectOf: subjectByName,
       answer: async ({ request }) => {
         const body = readBody(request, loginBody)
         const login = await auth.login({
@@ -52,6 +56,10 @@ export function authRoutes({ auth }: RestDeps): Route[] {
       method: 'POST',
       path: /^\/auth\/refresh$/,
       access: 'open',
+      subjectOf: (request) => {
+        const sid = auth.loginOf(peek(request, refreshBody)?.refresh_token ?? '')
+        return sid === undefined ? undefined : { kind: 'login', sid }
+      },
       answer: async ({ request }) => {
         const { refresh_token: token } = readBody(request, refreshBody)
         if (!token) throw missing('refresh_token')
@@ -108,6 +116,28 @@ export function authRoutes({ auth }: RestDeps): Route[] {
       hub: auth.hubId,
     }
   }
+}
+
+/** Who logs in has a small body: larger ones are not worth a look before they are counted. */
+const peekBytesMax = 16 * 1024
+
+/** The body, where it is one; what is wrong with it is said when it is answered. */
+function peek<Schema extends GenericSchema>(
+  request: HttpRequest,
+  schema: Schema,
+): InferOutput<Schema> | undefined {
+  if (request.body.length > peekBytesMax) return undefined
+  try {
+    return readBody(request, schema)
+  } catch {
+    return undefined
+  }
+}
+
+function subjectByName(request: HttpRequest): Subject | undefined {
+  const body = peek(request, challengeBody)
+  const name = firstOf(body?.ai_name, body?.name)
+  return name === undefined ? undefined : { kind: 'name', name }
 }
 
 function registrarToken(request: HttpRequest): string {

@@ -3,12 +3,13 @@ import type { JsonObject } from '../../json.ts'
 import type { HttpRequest } from '../../platform/http.ts'
 import { isMessageKey, type SendBody, sendBody } from '../../protocol/rest.ts'
 import type { Principal } from '../auth/auth.ts'
-import { assertNotFenced, type Publication, publishOnce, type Recipient } from '../publishing.ts'
+import { assertNotFenced, type Publication, publishOnce } from '../publishing.ts'
 import { readBody } from './body.ts'
 import { messageQueries } from './message-queries.ts'
 import { Conditions, findMessage, messageOf, type MessageRow, selectMessages } from './message-rows.ts'
 import { invalid, missing } from './query.ts'
-import { type Call, firstOf, type RestDeps, type Route, timestamp } from './route.ts'
+import { recipientOf } from './recipient.ts'
+import { type Call, type RestDeps, type Route, timestamp } from './route.ts'
 
 export function messageRoutes(deps: RestDeps): Route[] {
   const { clock, limits, onPublished, random, storage } = deps
@@ -101,16 +102,6 @@ function sentOf(id: string, rows: readonly MessageRow[]): JsonObject {
     metadata: message['metadata'] ?? null,
     recipients: rows.length,
   }
-}
-
-function recipientOf(body: SendBody): Recipient {
-  if (body.broadcast === true) return 'everybody'
-  const name = body.recipient_name
-  const id = firstOf(body.recipient_id, body.target_ai_id, body.to_ai_id)
-  if (name === '*' || typeof id === 'string') return 'everybody'
-  if (name) return { name }
-  if (id === undefined) throw missing('recipient_id')
-  return { aiId: id }
 }
 
 function contentOf({ content }: SendBody): Publication['content'] {

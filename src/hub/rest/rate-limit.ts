@@ -24,8 +24,8 @@ export class RateLimit {
   }
 
   /**
-   * Takes one token of this caller; `headers` gets what the answer says about it (draft-ietf-httpapi-ratelimit-headers).
-   * Throws ERR_RATE_LIMIT when there is none.
+   * Takes one token of this caller; `headers` gets what the answer says about it (draft-ietf-httpapi-ratelimit-headers),
+   * unless another limit that it has already been counted under leaves less. Throws ERR_RATE_LIMIT when there is none.
    */
   take(caller: string, headers: Record<string, string>): void {
     const now = this.#clock.monotonicMs()
@@ -37,9 +37,11 @@ export class RateLimit {
     this.#buckets.delete(caller)
     this.#buckets.set(caller, { tokens, filledAt: now })
     if (this.#buckets.size > bucketsMax) this.#buckets.delete(this.#buckets.keys().next().value ?? '')
-    headers['ratelimit-limit'] = String(this.#perMinute)
-    headers['ratelimit-remaining'] = String(Math.floor(tokens))
-    headers['ratelimit-reset'] = String(Math.ceil((this.#perMinute - tokens) / perMs / 1_000))
+    if (filled < 1 || !(Number(headers['ratelimit-remaining']) <= tokens)) {
+      headers['ratelimit-limit'] = String(this.#perMinute)
+      headers['ratelimit-remaining'] = String(Math.floor(tokens))
+      headers['ratelimit-reset'] = String(Math.ceil((this.#perMinute - tokens) / perMs / 1_000))
+    }
     if (filled >= 1) return
     const retryAfterS = Math.max(1, Math.ceil((1 - tokens) / perMs / 1_000))
     throw new PerduraError(
@@ -49,3 +51,42 @@ export class RateLimit {
     )
   }
 }
+
+/**
+ * Counts requests that come without an access token. All agents of a machine share its address, so that one of them that
+ * runs wild must not take what the others need: each route has its own count, a refresh that is genuine counts for its
+ * login and for nobody else, and a login first for the name, of which there are a tenth as many.
+ */
+export class OpenRateLimit {
+  readonly #addresses: RateLimit
+  readonly #names: RateLimit
+  readonly #logins: RateLimit
+
+  constructor(clock: Clock, perMinute: number) {
+    this.#addresses = new RateLimit(clock, perMinute)
+    this.#names = new RateLimit(clock, Math.ceil(perMinute / 10))
+    this.#logins = new RateLimit(clock, perMinute)
+  }
+
+  /** As `RateLimit.take`. */
+  take(
+    {
+      address,
+      route,
+      subject,
+    }: { readonly address: string; readonly route: string; readonly subject?: Subject },
+    headers: Record<string, string>,
+  ): void {
+    if (subject?.kind === 'login') return this.#logins.take(subject.sid, headers)
+    // With its address: nobody may lock an agent out from elsewhere. And first: what is refused here costs the others of
+    // the address nothing.
+    if (subject !== undefined) this.#names.take(`${route} ${address} ${subject.name}`, headers)
+    this.#addresses.take(`${route} ${address}`, headers)
+  }
+}
+
+/** Whom a request is about, as far as that can be told before it is answered. */
+export type Subject =
+  | { readonly kind: 'name'; readonly name: string }
+  /** Proven: it bears a token of this login. */
+  | { readonly kind: 'login'; readonly sid: string }

@@ -6,7 +6,7 @@ import { agentRoutes } from './agent-routes.ts'
 import { authRoutes } from './auth-routes.ts'
 import { messageRoutes } from './message-routes.ts'
 import { Query } from './query.ts'
-import { RateLimit } from './rate-limit.ts'
+import { OpenRateLimit, RateLimit } from './rate-limit.ts'
 import { json, type RestDeps, type Route, success } from './route.ts'
 import { sessionRoutes } from './session-routes.ts'
 
@@ -22,7 +22,7 @@ export function createRest(deps: RestDeps): (request: HttpRequest) => Promise<Ht
   if (!(requestsPerMinute >= 1)) throw new PerduraError('ERR_USAGE', 'requestsPerMinute: at least 1')
   const limits = {
     agent: new RateLimit(clock, requestsPerMinute),
-    open: new RateLimit(clock, requestsPerMinute),
+    open: new OpenRateLimit(clock, requestsPerMinute),
   }
 
   return async (request) => {
@@ -33,7 +33,9 @@ export function createRest(deps: RestDeps): (request: HttpRequest) => Promise<Ht
       const { names, route } = findRoute(routes, request.method, path, headers)
       const call = { request, names, query: new Query(query) }
       if (route.access === 'open') {
-        limits.open.take(request.remoteAddress ?? '', headers)
+        const subject = route.subjectOf?.(request)
+        const address = request.remoteAddress ?? ''
+        limits.open.take({ address, route: route.path.source, ...(subject && { subject }) }, headers)
         return withHeaders(success(await route.answer(call)), headers)
       }
       const agent = await auth.authenticate(bearerOf(request.headers) ?? missingToken())

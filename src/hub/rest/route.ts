@@ -7,6 +7,7 @@ import type { Auth, Principal } from '../auth/auth.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
 import type { Query } from './query.ts'
+import type { Subject } from './rate-limit.ts'
 
 export interface RestDeps {
   readonly storage: HubStorage
@@ -20,8 +21,9 @@ export interface RestDeps {
   /** Who has a connection here. */
   readonly present: () => readonly number[]
   /**
-   * Requests a minute of one agent, and of one address where nobody is logged in yet. Default 600, at least 1; an agent
-   * over it is answered 429 until it slows down.
+   * Requests a minute of one agent, and, where nobody is logged in yet, of one address on each route; of one login that is
+   * refreshed; and a tenth of it of one name that logs in. Default 600, at least 1; who is over it is answered 429 until
+   * it slows down.
    */
   readonly requestsPerMinute?: number
 }
@@ -40,8 +42,12 @@ interface RouteCommon {
 }
 
 export type Route =
-  /** For those who have no token yet; counted by their address. */
-  | (RouteCommon & { readonly access: 'open'; answer(call: Call): Promise<JsonObject> })
+  /** For those who have no token yet; counted by their address, and by whom it is about where that can be told. */
+  | (RouteCommon & {
+      readonly access: 'open'
+      readonly subjectOf?: (request: HttpRequest) => Subject | undefined
+      answer(call: Call): Promise<JsonObject>
+    })
   /** For who bears an access token; counted by agent. */
   | (RouteCommon & { readonly access: 'agent'; answer(call: Call, agent: Principal): Promise<JsonObject> })
 

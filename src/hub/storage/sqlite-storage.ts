@@ -46,6 +46,7 @@ export class SqliteStorage implements HubStorage {
   readonly #reads: Pending<HubReader>[] = []
   #readsInRow = 0
   #busy = false
+  #scheduled = false
   #closing: Promise<void> | undefined
   #idle: (() => void) | undefined
 
@@ -97,7 +98,10 @@ export class SqliteStorage implements HubStorage {
   }
 
   #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
     this.#options.clock.defer(() => {
+      this.#scheduled = false
       if (this.#busy || this.#writes.length === 0) return
       void this.#commitBatch()
     })
@@ -166,7 +170,7 @@ export class SqliteStorage implements HubStorage {
     try {
       if (database.isTransaction) database.exec('ROLLBACK')
     } catch (error) {
-      // Gone it is all the same, or nothing can be written any more without writing this too.
+      // Where the transaction is gone all the same, nothing of it was written; where it is not, all later ones would be in it.
       if (database.isTransaction) process.crash(storageError(error))
     }
   }

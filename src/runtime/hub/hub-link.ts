@@ -81,6 +81,7 @@ export class HubLink implements Outlet {
       ...options,
       inbox: options.parts.inbox,
       log,
+      address: hub.key,
       get hub() {
         return hub.credentials.place
       },

@@ -16,10 +16,13 @@ export interface OpenHubOptions {
   readonly log: Log
   /** Take the session from whichever process has it. */
   readonly takeover?: boolean
+  /** Accept that another hub than before is at this address; see ERR_HUB_IDENTITY. */
+  readonly trustNewHub?: boolean
 }
 
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
-export function openHub({ url, name, credentialsPath, platform, log, takeover }: OpenHubOptions): HubOptions {
+export function openHub(options: OpenHubOptions): HubOptions {
+  const { url, name, credentialsPath, platform, log, takeover, trustNewHub } = options
   const { disk, http, clock, random, transport } = platform
   const { key, rest, webSocketUrl } = hubPlace(url)
   const file = openCredentialFile({ disk, random, path: credentialsPath })
@@ -31,6 +34,7 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
     log,
     hub: { restAddress: rest, pathPrefix: '', key },
     name,
+    ...(trustNewHub !== undefined && { trustNewHub }),
   })
   return {
     key,
@@ -38,15 +42,7 @@ export function openHub({ url, name, credentialsPath, platform, log, takeover }:
     transport,
     rest: { http, address: rest },
     createLink: (options) => new HubLink(options),
-    credentials: {
-      access: (options) => credentials.access(options),
-      invalidate: (token) => credentials.invalidate(token),
-      recordGeneration: (generation) => credentials.recordGeneration(generation),
-      get kept() {
-        return { generation: file.generation(key), claim: file.claim(key) }
-      },
-      close: () => credentials.close(),
-    },
+    credentials,
     ...(takeover !== undefined && { takeover }),
   }
 }

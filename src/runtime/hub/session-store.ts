@@ -2,7 +2,7 @@ import { PerduraError } from '../../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
-import { contentProblem } from '../../protocol/content.ts'
+import { isCleanText } from '../../protocol/content.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
 import {
@@ -46,6 +46,8 @@ export interface InboxOptions {
 export interface StoredSessionOptions extends InboxOptions {
   /** By which its row is found: the agent's place at the hub. Looked at each time, since the first login tells it. */
   readonly hub: string
+  /** Where the hub is now. */
+  readonly address: string
   readonly store: Store
   readonly clock: Clock
   readonly outboxBound: Bound
@@ -68,15 +70,16 @@ export class StoredSession implements SessionStore {
   }
 
   async begin(begun: Begun): Promise<void> {
-    const { store, hub, clock } = this.#options
+    const { store, hub, address, clock } = this.#options
     await store.write((tx) => {
       ensureSession(tx, hub, clock.now())
       const row = this.#row(tx)
       if (row.producer_epoch !== begun.producerEpoch) this.#renumber(tx, begun)
       const sameStream = row.stream_epoch === begun.streamEpoch
       tx.run(
-        `UPDATE session SET session_identifier = ?, generation = ?, stream_epoch = ?, rx_offset = ?,
-           rx_last_id = ? WHERE hub = ?`,
+        `UPDATE session SET address = ?, session_identifier = ?, generation = ?, stream_epoch = ?,
+           rx_offset = ?, rx_last_id = ? WHERE hub = ?`,
+        address,
         begun.sessionIdentifier,
         begun.generation,
         begun.streamEpoch,
@@ -177,8 +180,10 @@ export function takeIncoming(
   now: number,
 ): AcceptedMessage | undefined {
   const entry = toEntry(message)
-  const problem = problemOf(message)
-  if (problem !== undefined) throw new PerduraError('ERR_PAYLOAD_INVALID', problem)
+  // As the database would keep it, it might be the name of somebody else.
+  if (!isCleanText(message.senderName)) {
+    throw new PerduraError('ERR_PAYLOAD_INVALID', "the sender's name has NUL or half a surrogate pair in it")
+  }
   try {
     const accepted = inbox.accept(tx, entry, now)
     if (!accepted.duplicate) inboxBound.add(tx, Buffer.byteLength(JSON.stringify(entry.payload)))
@@ -188,12 +193,6 @@ export function takeIncoming(
     log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
     return undefined
   }
-}
-
-/** What no hub of ours lets in: the store would keep another text, or could not write it. */
-function problemOf({ senderName, content }: Incoming): string | undefined {
-  const found = contentProblem({ sender_name: senderName, content })
-  return found === undefined ? undefined : `${found.field} ${found.problem}`
 }
 
 const hopsMax = 1_000
@@ -220,5 +219,5 @@ function hopsOf(metadata: JsonObject | undefined): number {
 
 function inReplyToOf(metadata: JsonObject | undefined): string | undefined {
   const id = isJsonObject(metadata) ? metadata['in_reply_to'] : undefined
-  return typeof id === 'string' && id.length > 0 && id.length <= 256 && id.isWellFormed() ? id : undefined
+  return typeof id === 'string' && id.length > 0 && id.length <= 256 && isCleanText(id) ? id : undefined
 }

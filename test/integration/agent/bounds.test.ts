@@ -16,7 +16,7 @@ const refused: Record<string, [expected: string, input: unknown]> = {
   'no payload': ['ERR_PAYLOAD_INVALID', { id: '1' }],
   'a payload that is a function': ['ERR_PAYLOAD_INVALID', { id: '1', payload: () => 1 }],
   'a payload with a BigInt': ['ERR_PAYLOAD_INVALID', { id: '1', payload: { a: 1n } }],
-  'a sender with a space': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, from: 'two words' }],
+  'a sender with a space at its end': ['ERR_PAYLOAD_INVALID', { id: '1', payload: 1, from: 'two words ' }],
   'a conversation with half a character': [
     'ERR_PAYLOAD_INVALID',
     { id: '1', payload: 1, conversation: 'a\ud800' },

@@ -94,7 +94,7 @@ const wrong: Record<string, [expected: string, handler: Handler]> = {
   ],
   'a reply over 1 MiB': ['ERR_TURN_CONTENT', (_, ctx) => ctx.reply('x'.repeat(1_048_577))],
   'a reply of nothing': ['ERR_TURN_CONTENT', (_, ctx) => ctx.reply(undefined as never)],
-  'a message to a name with a space': ['ERR_RECIPIENT', (_, ctx) => ctx.send('two words', 'hi')],
+  'a message to a name with a line break': ['ERR_RECIPIENT', (_, ctx) => ctx.send('two\nlines', 'hi')],
   'a timer at no date': ['ERR_DURATION', async (_, ctx) => void (await ctx.schedule(new Date('never')))],
   'a timer after nonsense': ['ERR_DURATION', async (_, ctx) => void (await ctx.schedule('soon'))],
   'an asynchronous update': ['ERR_TURN_CONTENT', (_, ctx) => ctx.update(async () => undefined)],

@@ -285,15 +285,7 @@ export class AgentMachine extends Machine {
       url: `ws://${hubHosts[0]}:${hubPort}`,
       transport,
       createLink: (options) => new HubLink(options),
-      credentials: {
-        access: (options) => credentials.access(options),
-        invalidate: (token) => credentials.invalidate(token),
-        recordGeneration: (generation) => credentials.recordGeneration(generation),
-        get kept() {
-          return { generation: file.generation(key), claim: file.claim(key) }
-        },
-        close: () => credentials.close(),
-      },
+      credentials,
       limits: this.random.pick([{}, { window: { messages: 4, bytes: 4_000 } }]),
     }
   }

@@ -278,3 +278,36 @@ test('nobody resumes who is not registered', async () => {
   const actor = { aiId: 99, name: 'Nobody', generation: undefined }
   await assert.rejects(world.resume(actor), { code: 'ERR_NO_SUCH_PROFILE' })
 })
+
+test('an identifier that no hub gives is not taken over', async () => {
+  for (const wanted of ['1234567', 'abcdef', 'abcdef12', 'ABCDEF1', 'ghijklm', 'x'.repeat(256)]) {
+    const world = new DecisionWorld()
+    const ada = await world.join('Ada')
+    const first = await world.resume(ada, { session_identifier: wanted })
+    assert.match(first.sessionIdentifier, /^(?=.*[a-f])[0-9a-f]{7}$/)
+    assert.notEqual(first.sessionIdentifier, wanted)
+    // As if it had not been named: the session that there is goes on.
+    const again = await world.resume(ada, { session_identifier: wanted, generation: 1 })
+    assert.equal(again.sessionIdentifier, first.sessionIdentifier)
+  }
+})
+
+test('an agent that comes under ever new identifiers leaves no more than 100 sessions behind', async () => {
+  const world = new DecisionWorld()
+  const ada = await world.join('Ada')
+  const bo = await world.join('Bo')
+  const other = await world.resume(bo)
+  let last = ''
+  for (let n = 0; n < 130; n++) {
+    last = `a${String(n).padStart(6, '0')}`
+    const { sessionIdentifier } = await world.resume(ada, { session_identifier: last, generation: n })
+    assert.equal(sessionIdentifier, last)
+  }
+  const rows = world.database
+    .prepare('SELECT session_identifier AS name, status FROM sessions WHERE ai_id = ? ORDER BY id')
+    .all(ada.aiId)
+  assert.equal(rows.length, 101)
+  assert.deepEqual({ ...rows.at(-1) }, { name: last, status: 'active' })
+  assert.equal(rows[0]?.['name'], 'a000029')
+  assert.equal((await world.resume(bo)).sessionIdentifier, other.sessionIdentifier)
+})

@@ -167,6 +167,51 @@ test('what could not be written is written later, with what came meanwhile', asy
   assert.deepEqual(acks, [2])
 })
 
+test('a message that cannot be kept at all is passed over, and those around it are taken in', async () => {
+  const { message, gaps, grants, failures, pages, acks, answer } = setUp()
+  for (const offset of [1, 2, 3]) message(offset)
+  await answer()
+  const unreadable = new PerduraError('ERR_PAYLOAD_INVALID', 'no')
+  await answer(unreadable)
+  await answer(unreadable)
+  assert.deepEqual(gaps, [{ from: 2, to: 2, reason: 'unreadable: no' }])
+  assert.deepEqual([offsetsOf(pages[3]), pages[3]?.through], [[], { offset: 2, id: 'mark 2' }])
+  await answer()
+  await answer()
+  assert.deepEqual([offsetsOf(pages[4]), acks, failures], [[3], [1, 2, 3], []])
+  // The credit that it came on is given back.
+  assert.equal(grants.at(-1)?.messages, 6)
+})
+
+test('a message that fails for no known reason is tried for a while before it is passed over', async () => {
+  const { message, gaps, pages, acks, answer, clock } = setUp()
+  message(1)
+  for (const delayMs of [500, 1_000, 2_000, 4_000]) {
+    await answer(new RangeError('too deep'))
+    assert.deepEqual(gaps, [])
+    const count = pages.length
+    await clock.runFor(delayMs - 1)
+    assert.equal(pages.length, count)
+    await clock.runFor(1)
+    assert.equal(pages.length, count + 1)
+  }
+  await answer(new RangeError('too deep'))
+  assert.deepEqual(gaps, [{ from: 1, to: 1, reason: 'unreadable: too deep' }])
+  await answer()
+  assert.deepEqual(acks, [1])
+})
+
+test('what does not fit the position, or fails without a message in it, is for the next connection', async () => {
+  const misplaced = setUp()
+  misplaced.message(1)
+  await misplaced.answer(new PerduraError('ERR_HUB_PROTOCOL', 'elsewhere'))
+  assert.deepEqual([misplaced.failures, misplaced.gaps, misplaced.acks], [['elsewhere'], [], []])
+  const { gap, failures, answer } = setUp()
+  gap(1, 3)
+  await answer(new PerduraError('ERR_PAYLOAD_INVALID', 'no'))
+  assert.equal(failures.length, 1)
+})
+
 test('grants more in steps of half a window, counted from the beginning', async () => {
   const { message, gap, grants, answer } = setUp({ window: { messages: 4, bytes: 1_000 } })
   message(1)

@@ -79,6 +79,7 @@ test('a hub that is gone, refuses the upgrade or is unknown is tried again', asy
   world.session.start()
   await world.run(() => world.session.status.attempts === 2)
   assert.equal(world.session.status.reason, 'HTTP 401')
+  assert.deepEqual(world.invalidated, ['t1', 't1'])
   world.refusal = undefined
   await world.online()
   await world.stopped()
@@ -231,6 +232,10 @@ test('a token is renewed in band when it is time', async () => {
   await keepAlive(30_000)
   assert.deepEqual(end.all('refresh'), [{ type: 'refresh', token: 't2' }])
   end.send({ type: 'refreshed', token_ttl_s: 600 })
+  // What is refused then is the token that it has now.
+  end.close(closeCodes.unauthorized)
+  await world.run(() => world.session.status.state === 'waiting')
+  assert.deepEqual(world.invalidated, ['t2'])
   await world.stopped()
 })
 

@@ -142,3 +142,30 @@ test('who was heard of lately is online', async () => {
   assert.deepEqual([connected.body.count, connected.body.online_ais[0]?.ai_id], [1, 2])
   refused(await world.call('GET', '/ai/online?minutes=0', { token }), 400, 'ERR_REQUEST_INVALID')
 })
+
+test('who is online is asked with the same statements however many are connected, and at most 500 are told', async () => {
+  const world = await RestWorld.start()
+  const token = await world.join('Ada')
+  const add = world.database.prepare(
+    `INSERT INTO profiles (name, nickname, expertise, version, project, credential_kind, is_active, created_at,
+       updated_at, seen_at) VALUES (?, 'n', '', '1', 'p', 'none', 1, 0, 0, 0)`,
+  )
+  for (let n = 0; n < 600; n++) add.run(`agent ${n}`)
+  const statements = new Set<string>()
+  const prepare = world.database.prepare.bind(world.database)
+  world.database.prepare = (sql) => {
+    statements.add(sql)
+    return prepare(sql)
+  }
+  const ask = async () => (await world.call('GET', '/ai/online', { token })).body
+  world.present = [1, 5, 7]
+  const few = await ask()
+  assert.deepEqual(
+    few.online_ais.map((ai: { ai_id: number }) => ai.ai_id),
+    [1, 5, 7],
+  )
+  const before = statements.size
+  world.present = Array.from({ length: 600 }, (_, n) => n + 1)
+  assert.equal((await ask()).count, 500)
+  assert.equal(statements.size, before)
+})

@@ -121,13 +121,57 @@ test('an agent that asks too much is told when to come back, and others are not'
   refused(await get(ada), 429, 'ERR_RATE_LIMIT')
 })
 
-test('logins are counted by address', async () => {
-  const world = await RestWorld.start({ requestsPerMinute: 3 })
-  const login = (remoteAddress: string) =>
-    world.call('POST', '/auth/login', { body: { ai_name: 'Ada', ai_secret: secret }, remoteAddress })
-  for (let count = 0; count < 3; count += 1) refused(await login('192.0.2.7'), 404, 'ERR_NO_SUCH_PROFILE')
-  refused(await login('192.0.2.7'), 429, 'ERR_RATE_LIMIT')
-  refused(await login('192.0.2.8'), 404, 'ERR_NO_SUCH_PROFILE')
+test('logins are counted by name, and all those of an address together', async () => {
+  const world = await RestWorld.start({ requestsPerMinute: 20 })
+  const login = (ai_name: string, remoteAddress = '192.0.2.7') =>
+    world.call('POST', '/auth/login', { body: { ai_name, ai_secret: secret }, remoteAddress })
+  const remaining = ({ headers }: Answer) => [headers['ratelimit-limit'], headers['ratelimit-remaining']]
+  // One that runs wild is stopped, and has cost the others of its address no more than it was allowed itself.
+  assert.deepEqual(remaining(await login('Ada')), ['2', '1'])
+  assert.deepEqual(remaining(await login('Ada')), ['2', '0'])
+  for (let count = 0; count < 50; count += 1) {
+    const over = await login('Ada')
+    refused(over, 429, 'ERR_RATE_LIMIT')
+    assert.deepEqual(remaining(over), ['2', '0'])
+    assert.equal(over.headers['retry-after'], '30')
+  }
+  for (let n = 0; n < 18; n += 1) refused(await login(`Bob${n}`), 404, 'ERR_NO_SUCH_PROFILE')
+  const over = await login('Cem')
+  refused(over, 429, 'ERR_RATE_LIMIT')
+  assert.deepEqual(remaining(over), ['20', '0'])
+  // Nobody locks it out from elsewhere; and other routes have a count of their own.
+  refused(await login('Ada', '192.0.2.8'), 404, 'ERR_NO_SUCH_PROFILE')
+  const challenge = { body: { name: 'Ada' }, remoteAddress: '192.0.2.7' }
+  assert.equal((await world.call('POST', '/auth/challenge', challenge)).status, 200)
+})
+
+test('a body that is too large to be of a login is counted by its address alone', async () => {
+  const world = await RestWorld.start({ requestsPerMinute: 20 })
+  const body = { ai_name: 'Ada', ai_secret: secret, extra: 'x'.repeat(20_000) }
+  const { headers } = await world.call('POST', '/auth/login', { body })
+  assert.equal(headers['ratelimit-limit'], '20')
+})
+
+test('refreshes of one login are counted by themselves, and those that are not genuine by address', async () => {
+  const world = await RestWorld.start({ requestsPerMinute: 10 })
+  const refresh = (token: string) =>
+    world.call('POST', '/auth/refresh', { body: { refresh_token: token }, remoteAddress: '192.0.2.7' })
+  const tokenOf = async (name: string): Promise<string> => {
+    await world.call('POST', '/ai/register', { body: { name, ai_secret: secret } })
+    const { body } = await world.call('POST', '/auth/login', { body: { ai_name: name, ai_secret: secret } })
+    return body.refresh_token as string
+  }
+  const [ada, bob] = [await tokenOf('Ada'), await tokenOf('Bob')]
+  for (let count = 0; count < 10; count += 1) refused(await refresh('x'), 401, 'ERR_TOKEN')
+  refused(await refresh('x'), 429, 'ERR_RATE_LIMIT')
+  const forged = `${ada.slice(0, -4)}AAAA`
+  refused(await refresh(forged), 429, 'ERR_RATE_LIMIT')
+  for (let left = 9; left >= 0; left -= 1) {
+    const { headers, status } = await refresh(ada)
+    assert.deepEqual([status, headers['ratelimit-remaining']], [200, String(left)])
+  }
+  refused(await refresh(ada), 429, 'ERR_RATE_LIMIT')
+  assert.equal((await refresh(bob)).status, 200)
 })
 
 test('what a fenced process writes changes nothing, and it may still look', async () => {

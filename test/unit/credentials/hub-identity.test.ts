@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
+import { placeAt } from '../../../src/credentials/hub-identity.ts'
+import { createSeededRandom, outside } from '../../../src/testing/index.ts'
+import { createSimulation } from '../../helpers/simulated-machine.ts'
+import { answer, createScene, credentialPath, hasCode, hubUrl } from './fake-hub.ts'
+
+const { key } = hubUrl
+
+test('at its first login it notes what the hub calls itself, and signs for no other after that', async () => {
+  const { clock, hub, start } = createScene()
+  const { credentials, file } = start()
+  await clock.settle(credentials.access())
+  assert.equal(file.hubId(key), 'hub-1')
+  assert.deepEqual([credentials.place, credentials.kept.claim], [key, file.claim(key)])
+  hub.revokeAll()
+  hub.calls.length = 0
+  hub.script = (path) =>
+    path === '/auth/challenge' ? answer(200, { success: true, nonce: 'n', hub: 'hub-2' }) : undefined
+  await clock.settle(assert.rejects(credentials.access({ fresh: true }), hasCode('ERR_HUB_IDENTITY', false)))
+  assert.deepEqual(hub.calls, ['/auth/refresh', '/auth/challenge'])
+  assert.equal(file.hubId(key), 'hub-1')
+})
+
+test('a server that passes on the challenge of another hub gets no signature', async () => {
+  const { clock, hub, start } = createScene()
+  const known = start()
+  const other = { aiId: 1, refreshToken: 'r', generation: 0, hubId: 'hub-1' }
+  known.file.recordLogin('https://hub.example:443', other)
+  await clock.settle(assert.rejects(known.credentials.access(), hasCode('ERR_HUB_IDENTITY', false)))
+  assert.deepEqual(hub.calls, ['/auth/challenge'])
+})
+
+test('a hub is known again by what it calls itself where only its address on this machine is another', () => {
+  const parts = { disk: createSimulation(1).disk.for(outside), random: createSeededRandom(1) }
+  const file = openCredentialFile({ ...parts, path: credentialPath })
+  const at = (address: string, hubId: string, trustNewHub = false): string => {
+    const place = placeAt(file, { address, hubId, trustNewHub })
+    file.recordAddress(address, place)
+    file.recordLogin(place, { aiId: 1, refreshToken: 'r', generation: 0, hubId })
+    return place
+  }
+  const local = 'http://127.0.0.1:8767'
+  assert.equal(at(local, 'one'), local)
+  for (const address of ['http://localhost:8767', 'http://[::1]:8767', 'http://127.0.0.2:9000']) {
+    assert.equal(at(address, 'one'), local)
+    assert.equal(openCredentialFile({ ...parts, path: credentialPath }).place(address), local)
+  }
+  // Two that change places stay themselves.
+  assert.equal(at('http://127.0.0.1:9999', 'two'), 'http://127.0.0.1:9999')
+  assert.equal(at(local, 'two'), 'http://127.0.0.1:9999')
+  assert.equal(at('http://127.0.0.1:9999', 'one'), local)
+  assert.equal(at(local, 'one'), local)
+  const refused = hasCode('ERR_HUB_IDENTITY', false)
+  assert.throws(() => at(local, 'three'), refused)
+  assert.equal(at(local, 'three', true), local)
+  for (const address of [
+    'http://10.0.0.1:8767',
+    'http://127.0.0.1.example:80',
+    'http://localhost.example:80',
+  ]) {
+    assert.throws(() => at(address, 'two', true), refused)
+  }
+})
+
+test('a full disk at the first login is waited out, and looking writes nothing', async () => {
+  const { clock, disk, start } = createScene()
+  const { credentials, file } = start()
+  disk.capacityBytes = 0
+  assert.deepEqual(credentials.kept, { generation: 0, claim: '' })
+  await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_STORE_WRITE', true)))
+  disk.capacityBytes = 1_000_000
+  await clock.settle(credentials.access())
+  const { claim } = credentials.kept
+  assert.match(claim, /./)
+  await clock.settle(credentials.access({ fresh: true }))
+  assert.equal(credentials.kept.claim, claim)
+  credentials.recordGeneration(1)
+  assert.notEqual(credentials.kept.claim, claim)
+  assert.equal(file.hubId(key), 'hub-1')
+})
