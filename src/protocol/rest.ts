@@ -26,9 +26,12 @@ const flag = v.nullish(v.boolean('must be true or false'))
 
 const namePattern = /^[^\p{Cc}]{1,128}$/u
 
-/** Whether an agent may be called so at the hub: 1 to 128 characters of well-formed Unicode without control characters. */
+/**
+ * Whether an agent may be called so at the hub: 1 to 128 characters of well-formed Unicode without control characters, and
+ * without white space at its ends.
+ */
 export function isProfileName(name: string): boolean {
-  const isText = name.isWellFormed() && name.length <= 128 && namePattern.test(name) && name.trim() !== ''
+  const isText = name.isWellFormed() && name.length <= 128 && namePattern.test(name) && name.trim() === name
   return isText && !reservedNames.includes(name)
 }
 
@@ -37,7 +40,7 @@ const profileName = v.nullish(
     v.string('must be a text'),
     v.check(
       isProfileName,
-      'must have 1 to 128 characters, none of them a control character, and not be * or you',
+      'must have 1 to 128 characters, none of them a control character, no white space at its ends, and not be * or you',
     ),
   ),
 )

@@ -97,3 +97,19 @@ export function renumberPending(tx: Tx, rewound: string | undefined): number[] {
   setCount(tx, seqCounter, pending.length)
   return again.map(({ size_bytes: sizeBytes }) => sizeBytes)
 }
+
+/**
+ * The recipient's hub has given up a message that nobody fetched in time. Only from its recipient, and only what went to
+ * it: whoever else says so is wrong. Returns which it was.
+ */
+export function expireAccepted(
+  tx: Tx,
+  { id, recipient }: { readonly id: string; readonly recipient: string },
+): number | undefined {
+  return tx.get<{ sequence: number }>(
+    `UPDATE outbox SET status = 'expired', error = 'nobody fetched it in time'
+     WHERE id = ? AND recipient = ? AND status = 'delivered' RETURNING sequence`,
+    id,
+    recipient,
+  )?.sequence
+}

@@ -289,6 +289,12 @@ export class RunningAgent implements Agent {
       onSettled: (messages) => {
         for (const message of messages) this.#settled(message)
       },
+      onExpired: (messages) => {
+        for (const message of messages) {
+          log.warn('outbox:message:expired', { ...message })
+          this.#emitter.emit('outbox:message:expired', message)
+        }
+      },
       onStatus: ({ state, reason, sessionIdentifier, generation }) => {
         log.info('session:state:changed', { state, reason, session: sessionIdentifier ?? '', generation })
         this.#emitter.emit('session:state:changed', { state, reason })

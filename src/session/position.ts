@@ -36,6 +36,8 @@ export interface Incoming {
   readonly offset: number
   readonly id: string
   readonly senderName: string
+  /** What the hub reports to the agent itself has one of its own, such as `expired`; undefined at servers that have none. */
+  readonly type?: string
   readonly conversation: string | undefined
   readonly content: Json
   readonly metadata: JsonObject | undefined

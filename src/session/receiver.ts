@@ -81,6 +81,7 @@ export class Receiver {
       offset,
       id,
       senderName,
+      type: frame.message_type,
       conversation: frame.conversation_id ?? undefined,
       content,
       metadata: frame.metadata ?? undefined,

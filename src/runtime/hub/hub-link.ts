@@ -15,7 +15,7 @@ import {
 import type { Store } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
-import type { AcceptedMessage, StoredSession } from './session-store.ts'
+import type { ExpiredMessage, AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
   /** By which the agent's place at this hub is found again; for good once there has been an access token. */
@@ -53,6 +53,7 @@ export interface HubLinkOptions {
   readonly outboxBound: Bound
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
+  readonly onExpired: (messages: readonly ExpiredMessage[]) => void
   readonly onStatus: (status: SessionStatus) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   readonly onEnd: (error: PerduraError) => void

@@ -6,6 +6,7 @@ import { isCleanText } from '../../protocol/content.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
 import {
+  expireAccepted,
   pendingFrom,
   renumberPending,
   settleNumber,
@@ -54,6 +55,13 @@ export interface StoredSessionOptions extends InboxOptions {
   readonly keptOutside: () => KeptOutside
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
+  readonly onExpired: (messages: readonly ExpiredMessage[]) => void
+}
+
+/** A message that was accepted, and that nobody fetched. */
+export interface ExpiredMessage {
+  readonly sequence: number
+  readonly to: string
 }
 
 /** The session's side of the agent's store: position, inbox and outbox move in the same transactions. */
@@ -91,7 +99,7 @@ export class StoredSession implements SessionStore {
   }
 
   async accept(page: IncomingPage): Promise<void> {
-    const { store, clock, onAccepted } = this.#options
+    const { store, clock, onAccepted, onExpired } = this.#options
     const accepted = await store.write((tx) => {
       const row = this.#row(tx)
       if (row.stream_epoch !== page.epoch || row.rx_offset !== page.after) {
@@ -100,18 +108,20 @@ export class StoredSession implements SessionStore {
           `the reader stands at ${row.rx_offset}, not at ${page.after}`,
         )
       }
-      const messages = page.messages.flatMap(
-        (message) => takeIncoming(tx, message, this.#options, clock.now()) ?? [],
-      )
+      const reports = page.messages.filter(({ type }) => type === expiredType)
+      const messages = page.messages
+        .filter(({ type }) => type !== expiredType)
+        .flatMap((message) => takeIncoming(tx, message, this.#options, clock.now()) ?? [])
       tx.run(
         'UPDATE session SET rx_offset = ?, rx_last_id = ? WHERE hub = ?',
         page.through.offset,
         page.through.id,
         row.hub,
       )
-      return messages
+      return { messages, expired: reports.flatMap((report) => takeReport(tx, report) ?? []) }
     })
-    onAccepted(accepted)
+    onAccepted(accepted.messages)
+    onExpired(accepted.expired)
   }
 
   pending(seq: number, countMax: number): readonly Outbound[] {
@@ -193,6 +203,15 @@ export function takeIncoming(
     log.warn('session:message:conflict', { from: entry.sender, id: entry.id })
     return undefined
   }
+}
+
+/** What the hub says in place of a recipient; no mind gets to see it. */
+const expiredType = 'expired'
+
+function takeReport(tx: Tx, { content, senderName: to }: Incoming): ExpiredMessage | undefined {
+  const id = isJsonObject(content) ? content['message_id'] : undefined
+  const sequence = typeof id === 'string' ? expireAccepted(tx, { id, recipient: to }) : undefined
+  return sequence === undefined ? undefined : { sequence, to }
 }
 
 const hopsMax = 1_000

@@ -147,3 +147,21 @@ const sessions = 'SELECT hub, generation FROM session ORDER BY hub'
 function sessionsOf(rows: readonly unknown[]): unknown[] {
   return (rows as { hub: string; generation: number }[]).map(({ hub, generation }) => [hub, generation])
 }
+
+test('an agent hears of a message that nobody fetched in time, and no mind gets to see it', async () => {
+  const world = new HubWorld()
+  await world.hub(world.place(), 9001, { ageMaxMs: 30_000 })
+  await world.close(await world.online('Bo', world.place(), { hub: first }))
+  const ada = await world.online('Ada', world.place(), { hub: first })
+  const expired: unknown[] = []
+  ada.agent.on('outbox:message:expired', (event) => expired.push(event))
+  await world.deliver(ada, 'Bo', 'm1')
+  await world.run(() => expired.length > 0)
+  assert.deepEqual(expired, [{ sequence: 1, to: 'Bo' }])
+  assert.deepEqual(
+    ada.agent.reader.all('SELECT status FROM outbox').map((row) => ({ ...(row as object) })),
+    [{ status: 'expired' }],
+  )
+  assert.deepEqual(inboxOf(ada.agent), [])
+  await world.close(ada)
+})

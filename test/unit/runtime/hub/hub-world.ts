@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { defineAgent, type AgentDefinition } from '../../../../src/index.ts'
 import { createHub, type Hub } from '../../../../src/hub/hub.ts'
+import type { StreamLimits } from '../../../../src/hub/streams.ts'
 import { SqliteStorage } from '../../../../src/hub/storage/sqlite-storage.ts'
 import type { Verdict } from '../../../../src/queue/outbox.ts'
 import type { Agent } from '../../../../src/runtime/agent.ts'
@@ -80,7 +81,11 @@ export class HubWorld {
     return copy
   }
 
-  async hub({ disk, database }: Place, port: number): Promise<{ hub: Hub; process: SimulatedProcess }> {
+  async hub(
+    { disk, database }: Place,
+    port: number,
+    streamLimits: Partial<StreamLimits> = {},
+  ): Promise<{ hub: Hub; process: SimulatedProcess }> {
     const process = new SimulatedProcess({ pid: (this.#pid += 1), name: `hub ${this.#pid}` })
     const platform = this.#platform(process, disk)
     const hub = await this.#settle(
@@ -94,6 +99,7 @@ export class HubWorld {
         }),
         keysFolder: '/hub/keys',
         addresses: [{ host: '0.0.0.0', port }],
+        streamLimits,
       }),
     )
     return { hub, process }
