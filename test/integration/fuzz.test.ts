@@ -13,7 +13,8 @@ import { rawRequest, sendRaw, type RawRequest } from '../helpers/raw-http.ts'
 // PERDURA_FUZZ_SEED=<number> replays a run.
 const seed = Number(process.env['PERDURA_FUZZ_SEED'] ?? randomInt(1_000_000))
 const patience = { timeout: 60_000 }
-const hostileMs = 4_000
+/** So many that each kind of answer is met, and memory has found its size before the end. */
+const requests = 600
 const atOnce = 16
 
 interface Doors {
@@ -46,12 +47,11 @@ test(`survives whatever is sent to its doors (seed ${seed})`, patience, () =>
     const idle = await openIdle(ingress, 1_500)
 
     const random = createSeededRandom(seed)
-    const untilMs = performance.now() + hostileMs
     const seen = new Map<number, number>()
     let sent = 0
     let beforeMb = 0
     const attack = async (): Promise<void> => {
-      while (performance.now() < untilMs) {
+      while (sent < requests) {
         const pieces = hostile(random)
         const door = random.fraction() < 0.7 ? ingress : control
         const { statuses, end } = await sendRaw(door, pieces, { ends: random.fraction() < 0.8 })
@@ -69,7 +69,6 @@ test(`survives whatever is sent to its doors (seed ${seed})`, patience, () =>
     assert.equal((await cli.run(['send', 'Ada', 'hello', '--wait'])).code, 0)
     for (const socket of idle) socket.destroy()
     await Promise.all(Array.from({ length: atOnce }, attack))
-    assert.ok(sent > 300, `only ${sent} requests were sent`)
     for (const status of [202, 400, 403, 404, 405, 413])
       assert.ok(seen.has(status), `no answer was ${status}`)
 

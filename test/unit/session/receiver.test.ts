@@ -84,7 +84,15 @@ test('acknowledges a page once it is on disk, and never before', async () => {
     epoch: 'e',
     after: 0,
     messages: [
-      { offset: 1, id: 'm1', senderName: 'Bo', conversation: undefined, content: 1, metadata: undefined },
+      {
+        offset: 1,
+        id: 'm1',
+        senderName: 'Bo',
+        conversation: undefined,
+        content: 1,
+        metadata: undefined,
+        type: 'text',
+      },
     ],
     through: { offset: 1, id: 'mark 1' },
   })
