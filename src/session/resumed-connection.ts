@@ -55,6 +55,8 @@ export class ResumedConnection implements ConnectionSink {
   #sender: Sender | undefined
   #access: Access
   readonly #allowance: Allowance
+  /** What the hub takes; a frame that is larger would end every connection at the same place. */
+  #frameBytesMax = Infinity
   /** Frames besides messages that came between `ready` and the note of it. */
   #early = 0
   #heardMs: number
@@ -181,6 +183,7 @@ export class ResumedConnection implements ConnectionSink {
     if (!frame.capabilities.includes(resumeCapability)) return this.#isPlain()
     const { store, instance, takeover, limits, onConnected } = this.#options
     this.#phase = 'asked'
+    this.#frameBytesMax = frame.frame_bytes_max ?? Infinity
     onConnected()
     this.#position = store.position()
     this.#send(resumeFrameOf(this.#position, { instance, takeover, credit: limits.window }))
@@ -264,6 +267,16 @@ export class ResumedConnection implements ConnectionSink {
       metadata: { auto_reply: true, hops, ...(inReplyTo !== undefined && { in_reply_to: inReplyTo }) },
     }
     const text = JSON.stringify(frame)
+    const bytes = Buffer.byteLength(text)
+    if (bytes > this.#frameBytesMax) return this.#publishEmpty(frame, bytes)
+    this.#connection.send(text)
+    return bytes
+  }
+
+  /** Its number must be used up, by a verdict that refuses it: without content it gets one. */
+  #publishEmpty({ producer_epoch, seq, id }: PublishFrame, bytes: number): number {
+    this.#options.log.warn('session:message:too-large', { seq, bytes, frameBytesMax: this.#frameBytesMax })
+    const text = JSON.stringify({ type: 'publish', producer_epoch, seq, id })
     this.#connection.send(text)
     return Buffer.byteLength(text)
   }

@@ -1,3 +1,4 @@
+import type { Json } from '../../../src/json.ts'
 import type { PerduraError } from '../../../src/errors.ts'
 import type { Connection } from '../../../src/platform/transport.ts'
 import type {
@@ -87,13 +88,13 @@ export class MemoryStore implements SessionStore {
     return this.#write(() => void (this.forgotten += 1))
   }
 
-  add(seq: number): void {
+  add(seq: number, content: Json = seq): void {
     this.outbox.push({
       seq,
       id: `m${seq}`,
       recipient: 'Bo',
       conversation: 'Bo',
-      content: seq,
+      content,
       hops: 1,
       inReplyTo: undefined,
       again: false,
@@ -145,8 +146,8 @@ export class HubEnd {
     this.#connection.terminate()
   }
 
-  greet(): void {
-    this.send({ type: 'connected', ai_id: 1, ai_name: 'Ada', capabilities: ['resume.1'] })
+  greet(fields: object = {}): void {
+    this.send({ type: 'connected', ai_id: 1, ai_name: 'Ada', capabilities: ['resume.1'], ...fields })
   }
 
   ready(fields: object = {}): void {

@@ -249,6 +249,22 @@ test('a token that cannot be renewed now leaves the connection as it is', async 
   await world.stopped()
 })
 
+test('what is larger than the frames of the hub uses its number up, and blocks nothing', async () => {
+  const world = new SessionWorld()
+  world.store.add(1, 'x'.repeat(5_000))
+  world.store.add(2)
+  world.session.start()
+  const end = await world.next()
+  end.greet({ frame_bytes_max: 1_000 })
+  await world.run(() => end.all('resume').length > 0)
+  end.ready()
+  await world.run(() => end.all('publish').length === 2)
+  const [first, second] = end.all('publish')
+  assert.deepEqual([first?.['seq'], first?.['id'], first?.['content']], [1, 'm1', undefined])
+  assert.deepEqual([second?.['seq'], second?.['content']], [2, 2])
+  await world.stopped()
+})
+
 test('a numbering that does not fit is forgotten before the next resume', async () => {
   const world = new SessionWorld()
   world.store.add(4)
