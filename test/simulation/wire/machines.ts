@@ -45,6 +45,7 @@ export interface Surroundings {
   /** Bounds of the hub's streams, small enough in some seeds to be reached. */
   readonly waitingMax: number
   readonly publishMax: number
+  readonly skewMsMax: number
   readonly hubNodes: number
   readonly journal: boolean
 }
@@ -83,6 +84,8 @@ abstract class Machine {
   /** It stays as it is: not started again. */
   over = false
   protected readonly random: SeededRandom
+  /** By how much its wall clock is wrong. */
+  readonly #skewMs: number
   #aim: number | undefined
 
   /** With `shared`, disk and database are those of another machine. */
@@ -95,6 +98,7 @@ abstract class Machine {
     this.database = shared?.database ?? new SimulatedDatabase({ clock, random: this.random.fork('database') })
     this.#nodes = shared === undefined ? [] : shared.#nodes
     this.#nodes.push(this)
+    this.#skewMs = around.skewMsMax === 0 ? 0 : this.random.int(-around.skewMsMax, around.skewMsMax)
     this.database.onBoundary = (_boundary, process) => {
       this.#nodes.find((node) => node.process === process)?.boundary('database')
     }
@@ -145,7 +149,9 @@ abstract class Machine {
 
   protected platform(process: SimulatedProcess): ReturnType<typeof createSimulatedPlatform> {
     const { clock, http, transport } = this.around
-    return createSimulatedPlatform({ clock, http, transport, disk: this.disk, process, random: this.random })
+    const host = { clock, http, transport, disk: this.disk, process, random: this.random }
+    const platform = createSimulatedPlatform(host)
+    return { ...platform, clock: { ...platform.clock, now: () => platform.clock.now() + this.#skewMs } }
   }
 
   protected log(process: SimulatedProcess): ReturnType<typeof createSimulatedLog> {
@@ -219,6 +225,8 @@ export class AgentMachine extends Machine {
   constructor(name: string, host: string, around: Surroundings) {
     super(host, around)
     this.name = name
+    this.disk.beforeOperation = () => this.boundary('disk')
+    this.disk.afterOperation = () => this.boundary('disk')
   }
 
   /** Takes over everything that another machine has: a copy of its folder. */

@@ -56,6 +56,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       watch: judge,
       waitingMax: mishaps.waitingMax,
       publishMax: mishaps.publishMax,
+      skewMsMax: mishaps.skewMsMax,
       hubNodes: mishaps.hubNodes,
       journal: mishaps.journal,
     },

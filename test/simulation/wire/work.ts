@@ -7,6 +7,8 @@ export interface Task {
   /** Says which one it is: thread, number within the thread, and the way that it has come. */
   readonly label: string
   readonly sends: readonly Errand[]
+  /** Makes it large. */
+  readonly ballast?: string
 }
 
 export interface Errand {
@@ -42,7 +44,8 @@ export function drawWork(random: SeededRandom): Work {
     const shape = drawShape(random, agent, random.int(1, 3))
     const count = random.int(2, 8)
     for (let number = 0; number < count; number++) {
-      const task = label(shape, `t${thread}/${number}`, agent, messages)
+      const ballast = random.chance(0.15) ? 'x'.repeat(Math.floor(2 ** (random.fraction() * 16))) : undefined
+      const task = label(shape, `t${thread}/${number}`, agent, { messages, ballast })
       inputs.push({ id: `t${thread}-${number}`, agent, thread: `t${thread}`, task })
     }
   }
@@ -62,19 +65,22 @@ function drawShape(random: SeededRandom, at: string, depth: number): readonly Sh
   })
 }
 
-function label(
-  shapes: readonly Shape[],
-  prefix: string,
-  from: string,
-  messages: Map<string, { from: string; to: string }>,
-): Task {
+interface Labelling {
+  readonly messages: Map<string, { from: string; to: string }>
+  /** Goes with every message of the input. */
+  readonly ballast: string | undefined
+}
+
+function label(shapes: readonly Shape[], prefix: string, from: string, labelling: Labelling): Task {
+  const { messages, ballast } = labelling
   return {
     label: prefix,
     sends: shapes.map(({ to, next }, index) => {
       const own = `${prefix}/${index}${to}`
       messages.set(own, { from, to })
-      return { to, task: label(next, own, to, messages) }
+      return { to, task: label(next, own, to, labelling) }
     }),
+    ...(ballast !== undefined && { ballast }),
   }
 }
 
