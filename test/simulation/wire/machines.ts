@@ -29,6 +29,7 @@ import {
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { outside } from '../../../src/testing/owner.ts'
 import type { Trace } from '../../../src/testing/trace.ts'
+import { onFullDisk, storageOnFullDisk, type IsFull } from './full-disk.ts'
 import { openQuickStore } from './quick-store.ts'
 import { createWorker } from './work.ts'
 
@@ -46,6 +47,7 @@ export interface Surroundings {
   readonly waitingMax: number
   readonly publishMax: number
   readonly skewMsMax: number
+  readonly isFull: IsFull
   readonly hubNodes: number
   readonly journal: boolean
 }
@@ -173,13 +175,13 @@ export class HubMachine extends Machine {
   protected async start(process: SimulatedProcess): Promise<void> {
     this.hub = undefined
     const platform = this.platform(process)
-    const { swaps, watch, waitingMax, publishMax } = this.around
+    const { swaps, watch, waitingMax, publishMax, isFull } = this.around
     const files = this.database.for(process, platform.disk)
     const storage = new SqliteStorage({ database: files.open(), clock: platform.clock, process })
     const hub = await createHub({
       platform: { ...platform, listener: this.#watched(platform.listener) },
       log: this.log(process),
-      storage: swaps.storage?.(storage) ?? storage,
+      storage: storageOnFullDisk(swaps.storage?.(storage) ?? storage, isFull),
       keysFolder: '/hub/keys',
       addresses: [{ host: '0.0.0.0', port: hubPort }],
       parts: watch.hubParts({ ...hubParts, ...swaps.hub }),
@@ -262,7 +264,14 @@ export class AgentMachine extends Machine {
       openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
       deliver: () => Promise.reject(new Error('there is a hub')),
       openHub: () => this.#openHub(platform, log, transport),
-      parts: { ...agentParts, ...(!this.around.journal && { openStore: openQuickStore }), ...swaps.agent },
+      parts: {
+        ...agentParts,
+        openStore: onFullDisk(
+          this.around.journal ? agentParts.openStore : openQuickStore,
+          this.around.isFull,
+        ),
+        ...swaps.agent,
+      },
       store: { segmentBytes: 16_384, cutEverySegments: 4 },
     })
     if (!process.alive) return

@@ -21,6 +21,8 @@ export interface Mishaps {
   readonly clones: number
   readonly clockJumps: number
   readonly clockJumpMsMax: number
+  /** How likely a write of hub or agent finds the disk full. */
+  readonly fullRate: number
   /** How wrong the wall clock of each machine is. */
   readonly skewMsMax: number
   readonly waitingMax: number
@@ -47,6 +49,7 @@ export const noMishaps: Mishaps = {
   clones: 0,
   clockJumps: 0,
   clockJumpMsMax: 0,
+  fullRate: 0,
   skewMsMax: 0,
   waitingMax: 10_000,
   publishMax: 512,
@@ -76,6 +79,7 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     clones: some(0.2) && !journal ? 1 : 0,
     clockJumps: some(0.2) ? random.int(1, 3) : 0,
     clockJumpMsMax: random.pick([60_000, 3_600_000]),
+    fullRate: some(0.25) ? random.pick([0.01, 0.1]) : 0,
     skewMsMax: some(0.3) ? 600_000 : 0,
     waitingMax: some(0.1) ? random.int(2, 6) : 10_000,
     publishMax: some(0.3) ? random.int(1, 4) : 512,

@@ -44,7 +44,8 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
   const work = drawWork(random.fork('work'))
   const mishaps = { ...drawMishaps(random.fork('mishaps')), ...options.mishaps }
   const judge = new Judge(work, mishaps)
-  const world = new WireWorld(
+  const disks = random.fork('full disks')
+  const world: WireWorld = new WireWorld(
     {
       clock,
       random,
@@ -57,6 +58,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       waitingMax: mishaps.waitingMax,
       publishMax: mishaps.publishMax,
       skewMsMax: mishaps.skewMsMax,
+      isFull: () => world.isFull(disks),
       hubNodes: mishaps.hubNodes,
       journal: mishaps.journal,
     },

@@ -22,6 +22,7 @@ const mustReach = [
   'frame:overtaken',
   'connect:timeout',
   'unacknowledged',
+  'disk:full',
 ] as const
 
 /** Runs a part of the seeds; each part is a file of its own, so that they share the processors. */

@@ -62,6 +62,13 @@ export class WireWorld {
     for (const machine of [...this.hubs, ...this.agents]) machine.process?.kill('the end')
   }
 
+  /** Whether a write finds no room. */
+  isFull(random: SeededRandom): boolean {
+    if (this.#calm || !random.chance(this.#plan.mishaps.fullRate)) return false
+    this.#count('disk:full')
+    return true
+  }
+
   get hub(): HubMachine {
     return this.hubs[0] as HubMachine
   }
