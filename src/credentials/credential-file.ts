@@ -34,6 +34,8 @@ const hubSchema = v.object({
   generation: v.optional(count, 0),
   /** What the next generation is asked for with. */
   claim: v.optional(v.string()),
+  /** Processes that have asked with this claim. */
+  starts: v.optional(count, 0),
   login: v.optional(
     v.object({
       ai_id: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -85,6 +87,8 @@ export class CredentialFile {
   readonly #parts: CredentialFileParts
   readonly #key: AgentKey
   #content: Content
+  /** Hubs at which this process is counted. */
+  readonly #counted = new Set<string>()
 
   /** Use `openCredentialFile`. */
   constructor(parts: CredentialFileParts, content: Content) {
@@ -142,17 +146,23 @@ export class CredentialFile {
     return this.#entry(hub)?.login?.generation
   }
 
-  /** Puts a login, or its next refresh token, in the place of the one before. There is a claim from then on. */
+  /**
+   * Puts a login, or its next refresh token, in the place of the one before. There is a claim from then on, and this process
+   * is counted as one that asks with it.
+   */
   recordLogin(hub: string, { aiId, refreshToken, generation, hubId }: Login): void {
     const login = { ai_id: aiId, refresh_token: refreshToken, generation }
     const claim = this.claim(hub) ?? this.#parts.random.uuid()
+    const starts = this.start(hub) + (this.#counted.has(hub) ? 0 : 1)
     this.#write(hub, {
       ...this.#entry(hub),
       ...(hubId !== undefined && { hub_id: hubId }),
       generation: this.generation(hub),
       claim,
+      starts,
       login,
     })
+    this.#counted.add(hub)
   }
 
   /** 0 where the hub never gave one. */
@@ -164,7 +174,7 @@ export class CredentialFile {
   recordGeneration(hub: string, generation: number): void {
     if (!Number.isSafeInteger(generation)) throw new RangeError(`${generation} is no generation`)
     if (generation <= this.generation(hub)) return
-    this.#write(hub, { ...this.#entry(hub), generation, claim: this.#parts.random.uuid() })
+    this.#write(hub, { ...this.#entry(hub), generation, claim: this.#parts.random.uuid(), starts: 1 })
   }
 
   /**
@@ -174,6 +184,11 @@ export class CredentialFile {
    */
   claim(hub: string): string | undefined {
     return this.#entry(hub)?.claim
+  }
+
+  /** The how manyth process of those that ask with the claim this one is. */
+  start(hub: string): number {
+    return this.#entry(hub)?.starts ?? 0
   }
 
   #entry(hub: string): HubEntry | undefined {

@@ -118,9 +118,14 @@ export class HubCredentials {
   }
 
   /** What is kept of the session in the file. */
-  get kept(): { readonly generation: number; readonly claim: string } {
+  get kept(): { readonly generation: number; readonly claim: string; readonly start: number } {
     const { file } = this.#options
-    return { generation: file.generation(this.place), claim: file.claim(this.place) ?? '' }
+    const { place } = this
+    return {
+      generation: file.generation(place),
+      claim: file.claim(place) ?? '',
+      start: file.start(place),
+    }
   }
 
   /** The hub does not take this token any more; one that has been replaced in the meantime is forgotten already. */

@@ -11,6 +11,7 @@ export interface Holder {
   readonly generation: number
   readonly instance: string
   readonly claim: string
+  readonly start: number
 }
 
 export type HolderDecision =
@@ -18,6 +19,8 @@ export type HolderDecision =
   | { readonly kind: 'take'; readonly generation: number }
   /** Another instance may be alive: ask it, and decide again. */
   | { readonly kind: 'probe'; readonly instance: string }
+  /** A later process of the same folder has it. */
+  | { readonly kind: 'outdated' }
   | { readonly kind: 'fenced'; readonly generation: number }
 
 /**
@@ -28,7 +31,7 @@ export type HolderDecision =
  */
 export function decideHolder(
   holder: Holder | undefined,
-  frame: Pick<ResumeFrame, 'instance' | 'generation' | 'claim' | 'takeover'>,
+  frame: Pick<ResumeFrame, 'instance' | 'generation' | 'claim' | 'start' | 'takeover'>,
   gone: boolean,
 ): HolderDecision {
   if (holder === undefined) return { kind: 'take', generation: frame.generation + 1 }
@@ -37,6 +40,8 @@ export function decideHolder(
   if (frame.takeover || frame.generation > holder.generation) return { kind: 'take', generation: next }
   // A `ready` that got lost must not lock out whom it was for.
   if (holder.instance === frame.instance) return { kind: 'take', generation: holder.generation }
+  // It was sent by a process that is dead by now, and was on its way for long.
+  if (frame.claim === holder.claim && frame.start < holder.start) return { kind: 'outdated' }
   if (frame.generation < holder.generation && frame.claim !== holder.claim) {
     return { kind: 'fenced', generation: holder.generation }
   }
@@ -75,13 +80,14 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   await markSeen(tx, aiId, now)
   const session = await adoptSession(tx, { aiId, wanted: frame.session_identifier ?? undefined, now, random })
   await tx.run(
-    `INSERT INTO holders (ai_id, generation, instance, claim, session_id) VALUES (?, ?, ?, ?, ?)
+    `INSERT INTO holders (ai_id, generation, instance, claim, start, session_id) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (ai_id) DO UPDATE SET generation = excluded.generation, instance = excluded.instance,
-       claim = excluded.claim, session_id = excluded.session_id`,
+       claim = excluded.claim, start = excluded.start, session_id = excluded.session_id`,
     aiId,
     generation,
     frame.instance,
     frame.claim,
+    frame.start,
     session.sessionId,
   )
   const stream = await readStream(tx, aiId)
@@ -125,7 +131,7 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
 
 export async function readHolder(reader: HubReader, aiId: number): Promise<Holder | undefined> {
   return reader.get<Holder & Record<string, never>>(
-    'SELECT generation, instance, claim FROM holders WHERE ai_id = ?',
+    'SELECT generation, instance, claim, start FROM holders WHERE ai_id = ?',
     aiId,
   )
 }

@@ -128,6 +128,11 @@ const resumeFrame = v.object({
    * an agent that was killed between the hub's decision and its own note of it have the generation it was given.
    */
   claim: lineage,
+  /**
+   * The how manyth process of those that ask with this claim it is: what an earlier one sent before it died, and comes late,
+   * must not take the session from a later one.
+   */
+  start: v.optional(count, 0),
   takeover: v.optional(v.boolean(), false),
   session_identifier: v.optional(v.nullable(label)),
   rx: v.optional(v.nullable(v.object({ epoch: lineage, offset: count, last_id: v.nullable(label) }))),

@@ -10,12 +10,13 @@ export function resumeFrameOf(
     credit,
   }: { readonly instance: string; readonly takeover: boolean; readonly credit: Credit },
 ): ResumeFrame {
-  const { sessionIdentifier, generation, claim, rx, tx } = position
+  const { sessionIdentifier, generation, claim, start, rx, tx } = position
   return {
     type: 'resume',
     instance,
     generation,
     claim,
+    start,
     takeover,
     session_identifier: sessionIdentifier ?? null,
     rx: rx === undefined ? null : { epoch: rx.epoch, offset: rx.offset, last_id: rx.lastId ?? null },

@@ -8,6 +8,8 @@ export interface SessionPosition {
   readonly generation: number
   /** Goes with `resume`; drawn anew whenever a generation has been stored. */
   readonly claim: string
+  /** The how manyth process of those that ask with the claim this one is. */
+  readonly start: number
   readonly rx:
     | { readonly epoch: string; readonly offset: number; readonly lastId: string | undefined }
     | undefined

@@ -216,6 +216,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       const outcome = await takeSession(this.#relay, { aiId: who.aiId, frame, stillWanted })
       if (outcome === undefined || !stillWanted()) return
       if (outcome.kind === 'fenced') this.close('fenced', `the generation is ${outcome.generation}`)
+      else if (outcome.kind === 'outdated')
+        this.close('in_use', 'a later process of this agent has connected')
       else if (outcome.kind === 'probe') this.close('in_use', 'another process of this agent is connected')
       else this.#begin(who, frame, outcome)
     } catch (error) {
@@ -265,6 +267,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       agent: who.name,
       session: resumed.sessionIdentifier,
       generation: resumed.generation,
+      instance: frame.instance,
       reason,
     })
     this.#timers.push(clock.setTimer(random.fraction() * limits.heartbeatMs, () => this.#beat()))

@@ -32,6 +32,7 @@ export const migrations: readonly string[] = [
     generation INTEGER NOT NULL,
     instance TEXT NOT NULL,
     claim TEXT NOT NULL,
+    start INTEGER NOT NULL,
     session_id TEXT NOT NULL
   ) STRICT;
 

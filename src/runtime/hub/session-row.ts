@@ -53,21 +53,23 @@ export interface KeptOutside {
   readonly generation: number
   /** Empty before the first access token, without which nobody is asked for a generation. */
   readonly claim: string
+  readonly start: number
 }
 
 /** Without a row the agent has not been at this hub. */
 export function positionOf(
   reader: Reader,
   row: SessionRow | undefined,
-  { generation, claim }: KeptOutside,
+  { generation, claim, start }: KeptOutside,
 ): SessionPosition {
   if (row === undefined) {
-    return { sessionIdentifier: undefined, generation, claim, rx: undefined, tx: undefined }
+    return { sessionIdentifier: undefined, generation, claim, start, rx: undefined, tx: undefined }
   }
   return {
     sessionIdentifier: row.session_identifier ?? undefined,
     generation: Math.max(row.generation, generation),
     claim,
+    start,
     rx:
       row.stream_epoch === null
         ? undefined

@@ -242,6 +242,22 @@ export const wireMutants: readonly WireMutant[] = [
       }),
   },
   {
+    name: 'a hub that gives the session to whichever process asks last, dead or not',
+    caughtBy: ['converges'],
+    mishaps: {
+      agentDeaths: 10,
+      boundaryMax: 30,
+      halfOpenRate: 1,
+      lossRate: 0.1,
+      delayMsMax: 1_500,
+      partitions: 6,
+    },
+    swaps: () =>
+      withHub({
+        resume: (tx, request) => hubParts.resume(tx, { ...request, frame: { ...request.frame, start: 1 } }),
+      }),
+  },
+  {
     name: 'a session that acknowledges before it has committed',
     caughtBy: ['ack-after-commit'],
     swaps: () => withStore((options) => new AcceptsEarly(options)),

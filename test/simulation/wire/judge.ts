@@ -139,13 +139,13 @@ export class Judge implements Watchers {
   }
 
   /**
-   * Where hub and sender are both put back, neither may know any more what was accepted, and what was refused for want of
-   * room: the one is then refused, and the other accepted behind what came after. And of two copies one does not know what
-   * the other has sent, and a hub that was put back knows neither.
+   * A hub that is put back may forget that it refused something for want of room, before its sender has noted it or where
+   * the sender is put back too: it is then accepted behind what came after, or the other way about. And of two copies one
+   * does not know what the other has sent, and a hub that was put back knows neither.
    */
   get #forgets(): boolean {
-    const { waitingMax, hubRestores, agentRestores, clones } = this.#mishaps
-    return hubRestores > 0 && (clones > 0 || (waitingMax < 100 && agentRestores > 0))
+    const { waitingMax, hubRestores, clones } = this.#mishaps
+    return hubRestores > 0 && (clones > 0 || waitingMax < 100)
   }
 
   async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {

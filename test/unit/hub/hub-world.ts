@@ -149,6 +149,7 @@ export function resumeOf(fields: Partial<ResumeFrame> = {}): ResumeFrame {
     instance: 'one',
     generation: 0,
     claim: 'claim',
+    start: 1,
     takeover: false,
     credit: { messages: 100, bytes: 1_000_000 },
     ...fields,

@@ -5,7 +5,7 @@ import { sessionTtlMs } from '../../../src/hub/resumable-session.ts'
 import type { ResumeFrame } from '../../../src/protocol/frames.ts'
 import { DecisionWorld, resumeOf } from './hub-world.ts'
 
-const holder: Holder = { generation: 5, instance: 'holder', claim: 'given' }
+const holder: Holder = { generation: 5, instance: 'holder', claim: 'given', start: 2 }
 
 /** Every combination of what a decision can depend on. */
 function* questions() {
@@ -15,7 +15,10 @@ function* questions() {
         for (const claim of ['given', 'own'])
           for (const takeover of [false, true])
             for (const gone of [false, true])
-              yield { at, frame: resumeOf({ generation, instance, claim, takeover }), gone }
+              for (const start of [1, 2]) {
+                const frame = resumeOf({ generation, instance, claim, start, takeover })
+                yield { at, frame, gone }
+              }
 }
 
 test('decides about every newcomer as the table of the protocol says', () => {
@@ -31,12 +34,14 @@ test('decides about every newcomer as the table of the protocol says', () => {
       assert.deepEqual(decision, { kind: 'take', generation }, what)
     } else if (frame.instance === at.instance) {
       assert.deepEqual(decision, { kind: 'take', generation: at.generation }, what)
+    } else if (frame.claim === at.claim && frame.start < at.start) {
+      assert.deepEqual(decision, { kind: 'outdated' }, what)
     } else if (frame.generation < at.generation && frame.claim !== at.claim) {
       assert.deepEqual(decision, { kind: 'fenced', generation: at.generation }, what)
     } else if (gone) assert.deepEqual(decision, { kind: 'take', generation: at.generation + 1 }, what)
     else assert.deepEqual(decision, { kind: 'probe', instance: at.instance }, what)
   }
-  assert.equal(asked, 128)
+  assert.equal(asked, 256)
 })
 
 test('a generation never falls, and no two instances are given the same one', () => {

@@ -9,6 +9,7 @@ const fresh: SessionPosition = {
   sessionIdentifier: undefined,
   generation: 0,
   claim: 'claim',
+  start: 1,
   rx: undefined,
   tx: undefined,
 }
@@ -16,6 +17,7 @@ const standing: SessionPosition = {
   sessionIdentifier: 'abc1234',
   generation: 3,
   claim: 'claim',
+  start: 1,
   rx: { epoch: 'e1', offset: 7, lastId: 'mark' },
   tx: { producerEpoch: 'p1', nextSeq: 5, lastAcked: { seq: 4, id: 'm4' } },
 }
@@ -46,6 +48,7 @@ test('a resume says where the agent stands, and nothing where it never stood', (
     instance: 'one',
     generation: 3,
     claim: 'claim',
+    start: 1,
     takeover: false,
     session_identifier: 'abc1234',
     rx: { epoch: 'e1', offset: 7, last_id: 'mark' },

@@ -30,6 +30,7 @@ export class MemoryStore implements SessionStore {
     sessionIdentifier: undefined,
     generation: 0,
     claim: 'claim',
+    start: 1,
     rx: undefined,
     tx: undefined,
   }

@@ -93,7 +93,7 @@ export class RestWorld extends HubWorld {
   raiseGeneration(aiId: number, generation: number): void {
     this.database
       .prepare(
-        `INSERT INTO holders (ai_id, generation, instance, claim, session_id) VALUES (?, ?, 'i', 'c', 's')
+        `INSERT INTO holders (ai_id, generation, instance, claim, start, session_id) VALUES (?, ?, 'i', 'c', 1, 's')
          ON CONFLICT (ai_id) DO UPDATE SET generation = excluded.generation`,
       )
       .run(aiId, generation)
