@@ -28,7 +28,9 @@ export function placeAt(file: CredentialFile, { address, hubId, trustNewHub }: M
       { details: { hub: address, known } },
     )
   }
-  if (pinned === undefined || trustNewHub) return place
+  if (pinned === undefined) return place
+  // A place of its own, where the address led to that of another hub, which may be alive.
+  if (trustNewHub) return address
   throw new PerduraError(
     'ERR_HUB_IDENTITY',
     `another hub than before answers at ${address}: check the address; if the old hub has lost its database for good, ` +

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { PerduraError, type ErrorCode } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Random } from '../platform/random.ts'
+import { expiredType } from '../protocol/frames.ts'
 import { expectProfile } from './profiles.ts'
 import { appendEntry, type StreamLimits } from './streams.ts'
 import type { HubReader, HubTx } from './storage.ts'
@@ -111,7 +112,7 @@ export async function publishOnce(
   if (known !== undefined) {
     const { content_hash: knownHash, result, code, error } = known
     // An agent that was put back may decide otherwise the second time; only the first was sent, and it must hear of it.
-    if (knownHash !== contentHash) {
+    if (knownHash !== contentHash && publication.problem === undefined) {
       return refused(
         'ERR_IDEMPOTENCY_KEY_REUSED',
         'this id was used for another message already, which stands',
@@ -240,6 +241,12 @@ async function append(
 ): Promise<Verdict> {
   const { problem, recipient } = publication
   if (problem !== undefined) return refused('ERR_REQUEST_INVALID', problem)
+  if (publication.messageType === expiredType) {
+    return refused(
+      'ERR_REQUEST_INVALID',
+      `message_type: "${expiredType}" is what the hub says, choose another`,
+    )
+  }
   const recipients = await resolveRecipients(tx, sender, publication, now)
   if (recipients.length === 0 && recipient !== 'everybody') {
     const who = 'name' in recipient ? `"${recipient.name}"` : `the id ${recipient.aiId}`

@@ -1,3 +1,4 @@
+import { expiredType } from '../protocol/frames.ts'
 import type { HubTx } from './storage.ts'
 import { advanceAcked, appendEntry, markOf, readStream, type StreamLimits } from './streams.ts'
 
@@ -63,9 +64,6 @@ async function sweepStream(
   )
   return firstKept === -1 ? rows.length : firstKept
 }
-
-/** What the hub says in place of the recipient: an agent's session takes it for a verdict, and no mind gets to see it. */
-const expiredType = 'expired'
 
 /** Where there is no bound: one report a message, and none of a report. */
 const noBounds = { waitingMax: Number.MAX_SAFE_INTEGER, waitingBytesMax: Number.MAX_SAFE_INTEGER }

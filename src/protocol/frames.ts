@@ -5,6 +5,9 @@ import { isCleanText } from './content.ts'
 /** What the hub names in `connected`, and the agent asks for with `?resume=1`. */
 export const resumeCapability = 'resume.1'
 
+/** The `message_type` of what the hub says in place of a recipient that did not fetch a message: nobody else may use it. */
+export const expiredType = 'expired'
+
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 /** Rises by one at a time: the bound leaves room above whatever anybody comes with. */

@@ -220,10 +220,10 @@ export class RunningAgent implements Agent {
   #sessionEnded(error: PerduraError): void {
     const { log } = this.#options
     log.error('session:ended', { error })
+    // Begun before anybody is told, who might close it in a more leisurely way.
+    const closing = this.close({ deadlineMs: 0 })
     this.#emitter.emit('session:ended', { code: error.code, error: error.message })
-    this.close({ deadlineMs: 0 }).catch((thrown: unknown) => {
-      log.error('agent:stop:failed', { error: toError(thrown) })
-    })
+    closing.catch((thrown: unknown) => log.error('agent:stop:failed', { error: toError(thrown) }))
   }
 
   /** Hands an entry to the loop that is in the inbox already, whatever its bound says. */

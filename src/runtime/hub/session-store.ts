@@ -12,6 +12,7 @@ import {
   settleNumber,
   type SettledMessage,
 } from '../../queue/outbox-numbers.ts'
+import { expiredType } from '../../protocol/frames.ts'
 import type {
   Begun,
   Incoming,
@@ -204,9 +205,6 @@ export function takeIncoming(
     return undefined
   }
 }
-
-/** What the hub says in place of a recipient; no mind gets to see it. */
-const expiredType = 'expired'
 
 function takeReport(tx: Tx, { content, senderName: to }: Incoming): ExpiredMessage | undefined {
   const id = isJsonObject(content) ? content['message_id'] : undefined

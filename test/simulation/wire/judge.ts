@@ -139,13 +139,20 @@ export class Judge implements Watchers {
   }
 
   /**
-   * A hub that is put back may forget that it refused something for want of room, before its sender has noted it or where
-   * the sender is put back too: it is then accepted behind what came after, or the other way about. And of two copies one
+   * A hub that is put back may forget that it refused something for want of room, before its sender has noted it: it is
+   * then accepted behind what came after.
+   */
+  get #forgetsOrder(): boolean {
+    return this.#forgets || (this.#mishaps.hubRestores > 0 && this.#mishaps.waitingMax < 100)
+  }
+
+  /**
+   * Where the sender is put back too, neither knows any more what was accepted, and what refused. And of two copies one
    * does not know what the other has sent, and a hub that was put back knows neither.
    */
   get #forgets(): boolean {
-    const { waitingMax, hubRestores, clones } = this.#mishaps
-    return hubRestores > 0 && (clones > 0 || waitingMax < 100)
+    const { waitingMax, hubRestores, agentRestores, clones } = this.#mishaps
+    return hubRestores > 0 && (clones > 0 || (waitingMax < 100 && agentRestores > 0))
   }
 
   async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {
@@ -200,7 +207,7 @@ export class Judge implements Watchers {
       const [thread, number, ...way] = label.split('/')
       const key = [thread, ...way].join('/')
       const before = last.get(key)
-      if (before !== undefined && before.number >= Number(number) && !this.#forgets) {
+      if (before !== undefined && before.number >= Number(number) && !this.#forgetsOrder) {
         this.violate('order', `${name} handled ${label} after ${before.label}`)
       }
       last.set(key, { number: Number(number), label })

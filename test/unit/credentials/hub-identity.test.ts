@@ -64,6 +64,18 @@ test('a hub is known again by what it calls itself where only its address on thi
   }
 })
 
+test('a hub that is trusted where another one was reached gets a place of its own', () => {
+  const parts = { disk: createSimulation(1).disk.for(outside), random: createSeededRandom(1) }
+  const file = openCredentialFile({ ...parts, path: credentialPath })
+  const [first, second] = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
+  file.recordAddress(second, second)
+  file.recordLogin(second, { aiId: 1, refreshToken: 'r', generation: 0, hubId: 'one' })
+  assert.equal(placeAt(file, { address: first, hubId: 'one', trustNewHub: false }), second)
+  file.recordAddress(first, second)
+  assert.equal(placeAt(file, { address: first, hubId: 'other', trustNewHub: true }), first)
+  assert.equal(file.hubId(second), 'one')
+})
+
 test('a full disk at the first login is waited out, and looking writes nothing', async () => {
   const { clock, disk, start } = createScene()
   const { credentials, file } = start()

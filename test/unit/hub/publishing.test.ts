@@ -225,3 +225,10 @@ test('who is not registered cannot number', async () => {
   const nobody = { aiId: 99, name: 'Nobody', generation: undefined }
   await assert.rejects(world.publishAt(nobody, at(1), 'm1'), { code: 'ERR_NO_SUCH_PROFILE' })
 })
+
+test('nobody may say what only the hub says', async () => {
+  const { world, ada, bo } = await meet()
+  const verdict = await world.publish(ada, 'm1', { messageType: 'expired' })
+  assert.deepEqual([verdict.result, verdict.code], ['refused', 'ERR_REQUEST_INVALID'])
+  assert.equal((await world.page(bo)).items.length, 0)
+})
