@@ -1,14 +1,15 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
+import type { ReceiverCredit } from '../protocol/credit.ts'
 import type { Credit, GapFrame, MessageFrame } from '../protocol/frames.ts'
 import type { Incoming, IncomingPage } from './position.ts'
 
 export interface ReceiverOptions {
   readonly clock: Clock
   readonly log: Log
-  /** What the hub may send beyond what has been committed. */
-  readonly window: Credit
+  /** What the hub may send; it is granted more as things are on disk. */
+  readonly credit: ReceiverCredit
   readonly epoch: string
   /** The offset that the reader stands at. */
   readonly offset: number
@@ -54,14 +55,11 @@ export class Receiver {
   /** Times that the message which comes next has failed alone. */
   #tries = 0
   #stopped = false
-  readonly #taken = { messages: 0, bytes: 0 }
-  #granted: Credit
 
   constructor(options: ReceiverOptions) {
     this.#options = options
     this.#received = options.offset
     this.#committed = options.offset
-    this.#granted = options.window
   }
 
   /**
@@ -188,24 +186,14 @@ export class Receiver {
     })
   }
 
-  /** Lets the hub send on, in steps of half a window. */
   #replenish(page: readonly Waiting[]): void {
-    const { window, grant } = this.#options
-    for (const { bytes } of page) {
-      // A gap has none, and costs no credit.
-      if (bytes === 0) continue
-      this.#taken.messages += 1
-      this.#taken.bytes += bytes
-    }
-    const messages = this.#taken.messages + window.messages
-    const bytes = this.#taken.bytes + window.bytes
-    if (
-      messages - this.#granted.messages < window.messages / 2 &&
-      bytes - this.#granted.bytes < window.bytes / 2
-    ) {
-      return
-    }
-    this.#granted = { messages, bytes }
-    grant(this.#granted)
+    const { credit, grant } = this.#options
+    // A gap has no bytes, and costs no credit.
+    const messages = page.filter(({ bytes }) => bytes > 0)
+    const granted = credit.handled({
+      messages: messages.length,
+      bytes: messages.reduce((sum, { bytes }) => sum + bytes, 0),
+    })
+    if (granted !== undefined) grant(granted)
   }
 }

@@ -2,6 +2,7 @@ import { toError } from '../errors.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Connection, ConnectionSink } from '../platform/transport.ts'
 import { closeCodes, closeText, type CloseReason } from '../protocol/close-codes.ts'
+import { ReceiverCredit } from '../protocol/credit.ts'
 import {
   hubFrame,
   resumeCapability,
@@ -12,7 +13,6 @@ import {
   type ReadyFrame,
 } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
-import { Allowance } from './allowance.ts'
 import { begunOf, problemOf, resumeFrameOf } from './handshake.ts'
 import type { Outbound, SessionPosition } from './position.ts'
 import { Receiver } from './receiver.ts'
@@ -54,7 +54,8 @@ export class ResumedConnection implements ConnectionSink {
   #receiver: Receiver | undefined
   #sender: Sender | undefined
   #access: Access
-  readonly #allowance: Allowance
+  /** The hub is held to it: without that, whoever plays a hub could fill the agent's memory. */
+  readonly #credit: ReceiverCredit
   /** What the hub takes; a frame that is larger would end every connection at the same place. */
   #frameBytesMax = Infinity
   /** Frames besides messages that came between `ready` and the note of it. */
@@ -70,7 +71,7 @@ export class ResumedConnection implements ConnectionSink {
     this.#options = options
     this.#access = options.access
     const { clock, transport, url, limits, access } = options
-    this.#allowance = new Allowance(limits.window)
+    this.#credit = new ReceiverCredit(limits.window)
     this.#heardMs = clock.monotonicMs()
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
     this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#handshakeLate()))
@@ -160,7 +161,7 @@ export class ResumedConnection implements ConnectionSink {
   #takeInTurn(frame: HubFrame, bytes: number): void {
     if (this.#phase !== 'ready' && this.#phase !== 'live') return
     if (frame.type === 'message') {
-      if (!this.#allowance.use(bytes)) return this.#fail('protocol_error', 'more than it was granted')
+      if (!this.#credit.take(bytes)) return this.#fail('protocol_error', 'more than it was granted')
     } else if (
       this.#phase === 'ready' &&
       (this.#early += 1) > earlyMax + this.#options.limits.window.messages
@@ -218,20 +219,17 @@ export class ResumedConnection implements ConnectionSink {
   }
 
   #createBoth(frame: ReadyFrame): void {
-    const { clock, log, store, limits, onGap } = this.#options
+    const { clock, log, store, onGap } = this.#options
     const { epoch, next } = frame.stream
     this.#receiver = new Receiver({
       clock,
       log,
-      window: limits.window,
+      credit: this.#credit,
       epoch,
       offset: next - 1,
       accept: (page) => store.accept(page),
       acknowledge: (offset) => this.#send({ type: 'ack', epoch, offset }),
-      grant: (credit) => {
-        this.#allowance.grant(credit)
-        this.#send({ type: 'credit', ...credit })
-      },
+      grant: (credit) => this.#send({ type: 'credit', ...credit }),
       gap: onGap,
       failed: (problem) => this.#fail('protocol_error', problem),
     })

@@ -1,6 +1,7 @@
 import { toError } from '../errors.ts'
 import { sleep, type Clock, type Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
+import { SenderCredit } from '../protocol/credit.ts'
 import type { Credit, PublishAckFrame } from '../protocol/frames.ts'
 import type { Outbound, SettledVerdict } from './position.ts'
 
@@ -33,8 +34,7 @@ export class Sender {
   readonly #options: SenderOptions
   /** Published and unanswered, by seq. */
   readonly #underWay = new Map<number, Outbound>()
-  readonly #sent = { messages: 0, bytes: 0 }
-  #credit: Credit
+  readonly #credit: SenderCredit
   #next = 1
   #backTo: number | undefined
   #waitMs = 0
@@ -46,7 +46,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options
-    this.#credit = options.credit
+    this.#credit = new SenderCredit(options.credit)
   }
 
   /**
@@ -59,27 +59,22 @@ export class Sender {
     return this.#settling
   }
 
-  /** Cumulative, and never less than before. */
-  grant({ messages, bytes }: Credit): void {
-    this.#credit = {
-      messages: Math.max(messages, this.#credit.messages),
-      bytes: Math.max(bytes, this.#credit.bytes),
-    }
+  grant(credit: Credit): void {
+    this.#credit.grant(credit)
     this.look()
   }
 
   /** There may be something to publish. */
   look(): void {
-    while (!this.#stopped && this.#backTo === undefined && this.#timer === undefined && this.#hasCredit()) {
-      const room = Math.min(pageMax, this.#credit.messages - this.#sent.messages)
+    while (!this.#stopped && this.#backTo === undefined && this.#timer === undefined && this.#credit.isOpen) {
+      const room = Math.min(pageMax, this.#credit.messagesLeft)
       const page = this.#options.pending(this.#next, room)
       if (page.length === 0) return
       for (const message of page) {
-        if (!this.#hasCredit()) return
+        if (!this.#credit.isOpen) return
         this.#underWay.set(message.seq, message)
         this.#next = message.seq + 1
-        this.#sent.messages += 1
-        this.#sent.bytes += this.#options.publish(message)
+        this.#credit.spend(this.#options.publish(message))
       }
     }
   }
@@ -142,11 +137,6 @@ export class Sender {
       }
     }
     this.#busy = false
-  }
-
-  /** A frame may go while both are above zero, so that one that is larger than a window cannot stop everything. */
-  #hasCredit(): boolean {
-    return this.#sent.messages < this.#credit.messages && this.#sent.bytes < this.#credit.bytes
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CloseReason } from '../../protocol/close-codes.ts'
+import { SenderCredit } from '../../protocol/credit.ts'
 import type { Credit, HubFrame } from '../../protocol/frames.ts'
 import { toError } from '../../errors.ts'
 import type { StreamItem } from '../streams.ts'
@@ -21,8 +22,7 @@ const pageBytesMax = 1024 * 1024
 /** Sends an agent its stream on one connection: page by page, in order, as far as its credit goes. */
 export class Delivery {
   readonly #options: DeliveryOptions
-  readonly #sent = { messages: 0, bytes: 0 }
-  #credit: Credit
+  readonly #credit: SenderCredit
   #position: number
   #looking = false
   #again = false
@@ -31,19 +31,15 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options
     this.#position = options.after
-    this.#credit = options.credit
+    this.#credit = new SenderCredit(options.credit)
   }
 
   stop(): void {
     this.#stopped = true
   }
 
-  /** Cumulative, and never less than before: a grant that comes late takes nothing back. */
-  grant({ messages, bytes }: Credit): void {
-    this.#credit = {
-      messages: Math.max(messages, this.#credit.messages),
-      bytes: Math.max(bytes, this.#credit.bytes),
-    }
+  grant(credit: Credit): void {
+    this.#credit.grant(credit)
     this.look()
   }
 
@@ -58,7 +54,7 @@ export class Delivery {
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false
-        while (this.#hasCredit() && (await this.#sendPage()));
+        while (this.#credit.isOpen && (await this.#sendPage()));
       }
     } catch (thrown) {
       const error = toError(thrown)
@@ -73,7 +69,7 @@ export class Delivery {
   async #sendPage(): Promise<boolean> {
     const { relay, aiId, epoch, failed } = this.#options
     const { storage, parts } = relay
-    const countMax = Math.min(pageCountMax, this.#credit.messages - this.#sent.messages)
+    const countMax = Math.min(pageCountMax, this.#credit.messagesLeft)
     const page = await storage.read((reader) =>
       parts.readPage(reader, aiId, this.#position, { countMax, bytesMax: pageBytesMax }),
     )
@@ -83,7 +79,7 @@ export class Delivery {
       return false
     }
     for (const item of page.items) {
-      if (item.kind === 'message' && !this.#hasCredit()) return false
+      if (item.kind === 'message' && !this.#credit.isOpen) return false
       this.#sendItem(item)
     }
     return page.items.length > 0
@@ -98,13 +94,7 @@ export class Delivery {
       return
     }
     this.#position = item.position
-    this.#sent.messages += 1
-    this.#sent.bytes += Buffer.byteLength(text)
-  }
-
-  /** A frame may go while both are above zero, so that one that is larger than a window cannot stop everything. */
-  #hasCredit(): boolean {
-    return this.#sent.messages < this.#credit.messages && this.#sent.bytes < this.#credit.bytes
+    this.#credit.spend(Buffer.byteLength(text))
   }
 }
 

@@ -1,10 +1,10 @@
 import { PerduraError } from '../../errors.ts'
 import type { CloseReason } from '../../protocol/close-codes.ts'
+import { ReceiverCredit } from '../../protocol/credit.ts'
 import type { Credit, HubFrame, PublishEnvelope } from '../../protocol/frames.ts'
 import type { Actor, Publication } from '../publishing.ts'
 import type { FrameGuard } from './frame-guard.ts'
 import { expectedFrame, retryFrame, verdictFrame } from './publication.ts'
-import { PublishCredit } from './publish-credit.ts'
 import type { Relay } from './relay.ts'
 
 export interface IntakeOptions {
@@ -19,14 +19,14 @@ export interface IntakeOptions {
 /** Takes in what an agent publishes on one connection, and answers it: as it came, and one for each. */
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #credit: PublishCredit
+  readonly #credit: ReceiverCredit
   /** Resolves once all that came so far is answered. */
   #answered: Promise<void> = Promise.resolve()
   #stopped = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#credit = new PublishCredit(options.relay.limits.publishWindow)
+    this.#credit = new ReceiverCredit(options.relay.limits.publishWindow)
   }
 
   /** What the agent may publish. */
@@ -82,7 +82,7 @@ export class Intake {
     await before
     if (this.#stopped) return
     answer()
-    const granted = this.#credit.handled(bytes)
+    const granted = this.#credit.handled({ messages: 1, bytes })
     if (granted !== undefined && !this.#stopped) this.#options.send({ type: 'credit', ...granted })
   }
 }

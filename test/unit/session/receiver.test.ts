@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PerduraError } from '../../../src/errors.ts'
+import { ReceiverCredit } from '../../../src/protocol/credit.ts'
 import type { Credit } from '../../../src/protocol/frames.ts'
 import type { IncomingPage } from '../../../src/session/position.ts'
 import { Receiver } from '../../../src/session/receiver.ts'
@@ -22,7 +23,7 @@ function setUp(options: { window?: Credit; offset?: number } = {}) {
   const receiver = new Receiver({
     clock: clock.for(outside),
     log: createSimulatedLog(new Trace()),
-    window: options.window ?? { messages: 4, bytes: 4_000 },
+    credit: new ReceiverCredit(options.window ?? { messages: 4, bytes: 4_000 }),
     epoch: 'e',
     offset: options.offset ?? 0,
     accept: (page) => {
