@@ -11,7 +11,7 @@ import { PlainConnection } from './relay/plain-connection.ts'
 import { Registry } from './relay/registry.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
 import { ResumableConnection } from './relay/resumable-connection.ts'
-import { AgentBuckets } from './relay/token-bucket.ts'
+import { TokenBuckets } from '../platform/token-bucket.ts'
 import { streamOf, tokenOf } from './relay/upgrade.ts'
 import { createRest } from './rest/rest.ts'
 import type { HubStorage } from './storage.ts'
@@ -70,7 +70,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     registry: new Registry(),
     parts,
     limits,
-    publishRates: new AgentBuckets(clock, limits.publishRate),
+    publishRates: new TokenBuckets(clock, limits.publishRate),
     streamLimits,
     nodeId: random.uuid(),
     authenticate: (token) => auth.authenticate(token),

@@ -1,22 +1,21 @@
 import { sleep, type Clock } from '../platform/clock.ts'
+import { TokenBucket } from '../platform/token-bucket.ts'
 
 /*
  * A plain v1 server refuses the 102nd request of an agent within a minute. A bucket that is full at 10 and gets 80 a
  * minute lets 90 through in any minute, and leaves the rest for an agent that has just been started again.
  */
-const burstMax = 10
-const perMs = 80 / 60_000
+const rate = { perSecond: 80 / 60, burst: 10 }
 
 /** Spreads an agent's requests to a plain v1 server over time. */
 export class RequestBudget {
   readonly #clock: Clock
-  #tokens = burstMax
-  #countedMs: number
+  readonly #bucket: TokenBucket
   #closedUntilMs = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#countedMs = clock.monotonicMs()
+    this.#bucket = new TokenBucket(clock, rate)
   }
 
   /** The server wants, or needs, to be left alone for a while. */
@@ -27,21 +26,10 @@ export class RequestBudget {
   /** Resolves when a request may be made; false when it was called off. */
   async take(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
-      const waitMs = this.#waitMs()
-      if (waitMs <= 0) {
-        this.#tokens -= 1
-        return true
-      }
-      await sleep(this.#clock, waitMs, signal)
+      const waitMs = Math.max(Math.ceil(this.#bucket.waitMs), this.#closedUntilMs - this.#clock.monotonicMs())
+      if (waitMs <= 0 && this.#bucket.take()) return true
+      await sleep(this.#clock, Math.max(0, waitMs), signal)
     }
     return false
-  }
-
-  #waitMs(): number {
-    const nowMs = this.#clock.monotonicMs()
-    this.#tokens = Math.min(burstMax, this.#tokens + (nowMs - this.#countedMs) * perMs)
-    this.#countedMs = nowMs
-    const refillMs = this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / perMs)
-    return Math.max(refillMs, this.#closedUntilMs - nowMs)
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../../platform/token-bucket.ts'
 
 /** A `resume` and a token fit many times; the agent has no reason to send more than these before it is live. */
 const earlyBytesMax = 8 * 1024

@@ -41,7 +41,7 @@ export class Intake {
   take(frame: PublishEnvelope, publication: Publication, bytes: number): void {
     const { relay, actor, guard, send, ended } = this.#options
     if (!this.#credit.take(bytes)) return ended('protocol_error', 'publish: more than the credit allows')
-    const isInTime = relay.publishRates.take(actor.aiId)
+    const isInTime = relay.publishRates.of(actor.aiId).take()
     // An agent that waits as it is told has not so many of them: this one does not.
     if (!isInTime && !guard.take()) return ended('rate', 'publish: far more than is taken')
     const answer = isInTime ? this.#decide(frame, publication) : () => send(retryFrame(frame))

@@ -11,7 +11,7 @@ import { publishFrame } from './plain-publishing.ts'
 import type { PushForm } from './plain-pushes.ts'
 import type { Listener } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../../platform/token-bucket.ts'
 import type { StreamName } from './upgrade.ts'
 
 type PlainStream = Exclude<StreamName, 'session.resume'>

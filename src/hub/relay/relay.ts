@@ -6,7 +6,7 @@ import type { HubParts } from '../parts.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
 import type { Registry } from './registry.ts'
-import type { AgentBuckets, Rate } from './token-bucket.ts'
+import type { TokenBuckets, Rate } from '../../platform/token-bucket.ts'
 
 /** Who a token says is asking, and until when. */
 export interface Authenticated extends Actor {
@@ -56,7 +56,8 @@ export interface Relay {
   readonly registry: Registry
   readonly parts: HubParts
   readonly limits: RelayLimits
-  readonly publishRates: AgentBuckets
+  /** Of agents, and not of their connections: to connect anew gives nobody another burst. */
+  readonly publishRates: TokenBuckets<number>
   readonly streamLimits: StreamLimits
   readonly nodeId: string
   /** Rejects with ERR_TOKEN and its kin, or with ERR_HUB_STORAGE where nobody can tell. */

@@ -1,26 +1,15 @@
 import { PerduraError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { TokenBuckets } from '../../platform/token-bucket.ts'
 
-interface Bucket {
-  tokens: number
-  filledAt: number
-}
-
-/** More callers than this at a time, and the one that has been silent for longest is forgotten. */
-const bucketsMax = 10_000
-
-/**
- * A bucket of tokens per caller, filled steadily up to one minute's worth. Kept in memory: it protects the hub, and
- * promises nothing.
- */
+/** What one caller may ask for: a minute's worth, filled steadily. */
 export class RateLimit {
-  readonly #clock: Clock
   readonly #perMinute: number
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #buckets: TokenBuckets<string>
 
   constructor(clock: Clock, perMinute: number) {
-    this.#clock = clock
     this.#perMinute = perMinute
+    this.#buckets = new TokenBuckets(clock, { perSecond: perMinute / 60, burst: perMinute })
   }
 
   /**
@@ -28,22 +17,16 @@ export class RateLimit {
    * unless another limit that it has already been counted under leaves less. Throws ERR_RATE_LIMIT when there is none.
    */
   take(caller: string, headers: Record<string, string>): void {
-    const now = this.#clock.monotonicMs()
-    const perMs = this.#perMinute / 60_000
-    const known = this.#buckets.get(caller) ?? { tokens: this.#perMinute, filledAt: now }
-    const filled = Math.min(this.#perMinute, known.tokens + (now - known.filledAt) * perMs)
-    const tokens = filled >= 1 ? filled - 1 : filled
-    // Put in again at the end: the first one of the map is the one that was silent for longest.
-    this.#buckets.delete(caller)
-    this.#buckets.set(caller, { tokens, filledAt: now })
-    if (this.#buckets.size > bucketsMax) this.#buckets.delete(this.#buckets.keys().next().value ?? '')
-    if (filled < 1 || !(Number(headers['ratelimit-remaining']) <= tokens)) {
+    const bucket = this.#buckets.of(caller)
+    const isTaken = bucket.take()
+    const { left } = bucket
+    if (!isTaken || !(Number(headers['ratelimit-remaining']) <= left)) {
       headers['ratelimit-limit'] = String(this.#perMinute)
-      headers['ratelimit-remaining'] = String(Math.floor(tokens))
-      headers['ratelimit-reset'] = String(Math.ceil((this.#perMinute - tokens) / perMs / 1_000))
+      headers['ratelimit-remaining'] = String(Math.floor(left))
+      headers['ratelimit-reset'] = String(Math.ceil((this.#perMinute - left) / (this.#perMinute / 60)))
     }
-    if (filled >= 1) return
-    const retryAfterS = Math.max(1, Math.ceil((1 - tokens) / perMs / 1_000))
+    if (isTaken) return
+    const retryAfterS = Math.max(1, Math.ceil(bucket.waitMs / 1_000))
     throw new PerduraError(
       'ERR_RATE_LIMIT',
       `more than ${this.#perMinute} requests a minute: wait ${retryAfterS} s`,

@@ -6,7 +6,7 @@ import type { Publication } from '../../../../src/hub/publishing.ts'
 import { PlainConnection } from '../../../../src/hub/relay/plain-connection.ts'
 import { Registry } from '../../../../src/hub/relay/registry.ts'
 import { defaultRelayLimits, type Relay } from '../../../../src/hub/relay/relay.ts'
-import { AgentBuckets } from '../../../../src/hub/relay/token-bucket.ts'
+import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { streamOf, tokenOf } from '../../../../src/hub/relay/upgrade.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
@@ -108,7 +108,7 @@ export class PlainWorld extends HubWorld {
       registry,
       parts: hubParts,
       limits: defaultRelayLimits,
-      publishRates: new AgentBuckets(ports.clock, defaultRelayLimits.publishRate),
+      publishRates: new TokenBuckets(ports.clock, defaultRelayLimits.publishRate),
       streamLimits: defaultStreamLimits,
       nodeId: 'node',
       authenticate: (token) => reach(() => auth.authenticate(token)),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultRelayLimits } from '../../../../src/hub/relay/relay.ts'
 import { ResumableConnection } from '../../../../src/hub/relay/resumable-connection.ts'
-import { AgentBuckets } from '../../../../src/hub/relay/token-bucket.ts'
+import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { SimulatedClock, outside } from '../../../../src/testing/index.ts'
 import { publishFrame, resumeFrame, ResumableWorld } from './resumable-world.ts'
 
@@ -138,10 +138,10 @@ test('more than 2,000 other frames a second are too many', async () => {
 })
 
 test('the rates of more agents than are kept are forgotten, those first that were silent for longest', () => {
-  const buckets = new AgentBuckets(new SimulatedClock().for(outside), { perSecond: 1, burst: 1 })
-  for (let aiId = 1; aiId <= 10_000; aiId++) assert.ok(buckets.take(aiId))
-  assert.equal(buckets.take(1), false)
-  assert.ok(buckets.take(10_001))
-  assert.equal(buckets.take(1), false)
-  assert.ok(buckets.take(2))
+  const buckets = new TokenBuckets(new SimulatedClock().for(outside), { perSecond: 1, burst: 1 })
+  for (let aiId = 1; aiId <= 10_000; aiId++) assert.ok(buckets.of(aiId).take())
+  assert.equal(buckets.of(1).take(), false)
+  assert.ok(buckets.of(10_001).take())
+  assert.equal(buckets.of(1).take(), false)
+  assert.ok(buckets.of(2).take())
 })

@@ -5,7 +5,7 @@ import { hubParts } from '../../../../src/hub/parts.ts'
 import { Registry } from '../../../../src/hub/relay/registry.ts'
 import { defaultRelayLimits, type Relay } from '../../../../src/hub/relay/relay.ts'
 import { ResumableConnection } from '../../../../src/hub/relay/resumable-connection.ts'
-import { AgentBuckets } from '../../../../src/hub/relay/token-bucket.ts'
+import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { streamOf, tokenOf } from '../../../../src/hub/relay/upgrade.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
@@ -110,7 +110,7 @@ export class ResumableWorld extends HubWorld {
       registry,
       parts: hubParts,
       limits: defaultRelayLimits,
-      publishRates: new AgentBuckets(ports.clock, (overrides.limits ?? defaultRelayLimits).publishRate),
+      publishRates: new TokenBuckets(ports.clock, (overrides.limits ?? defaultRelayLimits).publishRate),
       streamLimits: defaultStreamLimits,
       nodeId: 'node',
       authenticate: (token) => reach(() => auth.authenticate(token)),
