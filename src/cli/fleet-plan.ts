@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { originalPorts } from '../protocol/ports.ts'
 import { isAlive } from '../runtime/process-record.ts'
 import type { Call } from './call.ts'
 import { resolveTarget, type Target } from './definition.ts'
@@ -15,8 +16,7 @@ const firstName = 'Ada'
 const secondName = 'Bo'
 
 const host = '127.0.0.1'
-const defaultPort = 8767
-const defaultWebSocketPort = 8768
+const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 /** Longest time that a hub may need to stop after its supervisor was killed, which it notices at once. */
 const orphanGraceMs = 12_000
 

@@ -1,4 +1,5 @@
 import { PerduraError } from '../errors.ts'
+import { isLoopback } from '../platform/loopback.ts'
 import type { CredentialFile } from './credential-file.ts'
 
 export interface MetHub {
@@ -20,7 +21,8 @@ export function placeAt(file: CredentialFile, { address, hubId, trustNewHub }: M
   const pinned = file.hubId(place)
   if (pinned === hubId) return place
   const known = file.placeOf(hubId)
-  if (known === address || (known !== undefined && isLoopback(known) && isLoopback(address))) return known
+  if (known === address || (known !== undefined && isOnThisMachine(known) && isOnThisMachine(address)))
+    return known
   if (known !== undefined) {
     throw new PerduraError(
       'ERR_HUB_IDENTITY',
@@ -39,7 +41,6 @@ export function placeAt(file: CredentialFile, { address, hubId, trustNewHub }: M
   )
 }
 
-function isLoopback(address: string): boolean {
-  const host = URL.parse(address)?.hostname ?? ''
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+function isOnThisMachine(address: string): boolean {
+  return isLoopback(URL.parse(address)?.hostname ?? '')
 }

@@ -1,10 +1,7 @@
 import { PerduraError } from '../errors.ts'
 import { describeAddress } from '../platform/http-error.ts'
 import { parseHttpUrl } from '../platform/http-json.ts'
-
-/** The ports of the original, one of each kind. */
-const restPort = 8767
-const webSocketPort = 8768
+import { originalPorts } from '../protocol/ports.ts'
 
 export interface HubPlace {
   /** The hub's one spelling, by which an agent's place at it is found again. */
@@ -30,6 +27,6 @@ export function hubPlace(url: string): HubPlace {
 
 /** Either of the original's two ports names both; with any other, both kinds are served on it. */
 function bothPorts(port: number): { readonly rest: number; readonly webSocket: number } {
-  if (port === restPort || port === webSocketPort) return { rest: restPort, webSocket: webSocketPort }
-  return { rest: port, webSocket: port }
+  const { rest, webSocket } = originalPorts
+  return port === rest || port === webSocket ? originalPorts : { rest: port, webSocket: port }
 }

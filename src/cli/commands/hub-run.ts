@@ -7,6 +7,9 @@ import type { Disk } from '../../platform/disk.ts'
 import type { Log } from '../../platform/log.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
+import { describeAddress } from '../../platform/http-error.ts'
+import { isLoopback } from '../../platform/loopback.ts'
+import { originalPorts } from '../../protocol/ports.ts'
 import { unwritable } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
 import {
@@ -22,9 +25,7 @@ import {
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 
-/** The ports of the original: agents that know one of them know the other. */
-const defaultPort = 8767
-const defaultWebSocketPort = 8768
+const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 const recordEveryMs = 1_000
 /** For answers that are being given; sessions come back to the next process, however they ended. */
 const closeGraceMs = 500
@@ -81,7 +82,9 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   keeper.begin()
   log.info('hub:start:ready', { url, addresses: bound.map(({ host, port }) => `${host}:${port}`).join(' ') })
   if (!parent.connected) {
-    call.output.note(`the hub is ready (process ${process.pid}): ${bound.map(addressText).join(', ')}`)
+    call.output.note(
+      `the hub is ready (process ${process.pid}): ${bound.map((address) => `http://${describeAddress(address)}`).join(', ')}`,
+    )
     call.output.note(`  agents come with:  ${call.program} up <agent|file> --hub ${url}`)
   }
 
@@ -157,14 +160,6 @@ function addressesOf(call: Call): PortAddress[] {
     { host, port },
     { host, port: second },
   ]
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
-}
-
-function addressText({ host, port }: PortAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function makeFolder(disk: Disk, { folder }: HubPaths): void {
