@@ -106,7 +106,7 @@ export class ActivityReport {
     agent.on('outbox:message:delivered', () => this.#schedule())
     agent.on('session:state:changed', ({ state, reason }) => {
       const text = `session ${state}: ${reason}`
-      const isNews = (state === 'online' || state === 'waiting') && text !== this.#sessionText
+      const isNews = (state === 'online' || state === 'backing-off') && text !== this.#sessionText
       if (isNews) this.#add('session', text)
       else this.#schedule()
       if (isNews) this.#sessionText = text

@@ -42,7 +42,7 @@ export interface AgentEvents {
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
   /** The hub had accepted it, and nobody fetched it in time. */
   'outbox:message:expired': { readonly sequence: number; readonly to: string }
-  /** `state` is one of idle, connecting, resuming, online, waiting, stopped. */
+  /** `state` is one of idle, connecting, resuming, online, backing-off, stopped. */
   'session:state:changed': { readonly state: string; readonly reason: string }
   /** Messages of the hub's stream that will never come: it does not have them any more, or they cannot be kept here. */
   'session:gap:announced': { readonly from: number; readonly to: number; readonly reason: string }

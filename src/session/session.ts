@@ -46,7 +46,7 @@ const defaultSessionLimits: SessionLimits = {
   silenceMs: 30_000,
 }
 
-export type SessionState = 'idle' | 'connecting' | 'resuming' | 'online' | 'waiting' | 'stopped'
+export type SessionState = 'idle' | 'connecting' | 'resuming' | 'online' | 'backing-off' | 'stopped'
 
 export interface SessionStatus {
   readonly state: SessionState
@@ -83,9 +83,9 @@ export interface SessionOptions {
 /**
  * The agent's one conversation with its hub, over as many connections as it takes.
  *
- *   idle ─start► connecting ─connected► resuming ─ready► online ─close► waiting ─delay► connecting …
+ *   idle ─start► connecting ─connected► resuming ─ready► online ─close► backing-off ─delay► connecting …
  *
- * Every failure on the way leads to `waiting`, with a growing delay, and from there on; only what would be answered the
+ * Every failure on the way leads to `backing-off`, with a growing delay, and from there on; only what would be answered the
  * same way the next time leads to `stopped`: a higher generation elsewhere, revoked credentials, or `stop`.
  *
  * A server that keeps no sessions is met halfway: from then on the connections are plain ones, which go online with
@@ -225,7 +225,7 @@ export class Session {
     const { clock, random, log } = this.#options
     const delayMs = backoffMs(this.#attempts, random)
     this.#attempts += 1
-    this.#enter('waiting', reason)
+    this.#enter('backing-off', reason)
     log.info('session:reconnect:scheduled', { attempt: this.#attempts, delayMs: Math.round(delayMs), reason })
     this.#timer = clock.setTimer(delayMs, () => void this.#connect())
   }

@@ -245,7 +245,7 @@ test('a session can be looked at without a hub, online, waiting, killed and stop
     assert.equal((await cli.json(['hub', 'agents'])).agents[0].session, shown.session_identifier)
 
     await stop(hub)
-    await until('it waits', async () => (await stateOf(cli, 'Ada')) === 'waiting')
+    await until('it waits', async () => (await stateOf(cli, 'Ada')) === 'backing-off')
     await cli.json(['send', 'Ada', 'hello', '--to', 'Bo'])
     const why = (await cli.run(['why', 'Ada'])).stdout
     assert.match(why, /has not been connected to the hub .* for /)

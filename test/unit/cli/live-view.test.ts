@@ -131,7 +131,7 @@ test('shows a line for each process of several, with its session, and the keys t
   bo.received(
     {
       ...(ready(3) as ProcessMessage & { type: 'ready' }),
-      session: { state: 'waiting', reason: 'closed with 1006', since: 9_000, generation: 2 },
+      session: { state: 'backing-off', reason: 'closed with 1006', since: 9_000, generation: 2 },
     },
     0,
     7_000,

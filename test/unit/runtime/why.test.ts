@@ -253,7 +253,7 @@ test('a thousand waiting turns are summed up', () => {
   assert.match(found.at(-1)?.text ?? '', /990 more turns not finished, of other conversations/)
 })
 
-const session = { hub: 'http://hub:1', state: 'waiting', reason: 'closed with 1006', since: now - 5_000 }
+const session = { hub: 'http://hub:1', state: 'backing-off', reason: 'closed with 1006', since: now - 5_000 }
 
 test('says for how long and why there is no connection to the hub, and what waits for it', () => {
   const [connection, outgoingAtHub] = explain(facts({ outgoing: [outgoing('Bo')] }, { session }))

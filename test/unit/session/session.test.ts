@@ -52,7 +52,7 @@ for (const [when, drop] of dropped) {
     const world = new SessionWorld()
     world.session.start()
     drop(await world.next())
-    await world.run(() => world.session.status.state === 'waiting')
+    await world.run(() => world.session.status.state === 'backing-off')
     assert.equal(world.session.status.attempts, 1)
     await world.online({ generation: 2 })
     await world.stopped()
@@ -66,7 +66,7 @@ test('every close code of the hub leads where its table says', async () => {
     end.close(code, `${why} by another`)
     await world.run(() => world.session.status.state !== 'online')
     const { state } = world.session.status
-    assert.equal(state, code < 4_500 ? 'waiting' : 'stopped', why)
+    assert.equal(state, code < 4_500 ? 'backing-off' : 'stopped', why)
     assert.equal(world.ended?.code, code < 4_500 ? undefined : 'ERR_FENCED')
     assert.deepEqual(world.invalidated, why === 'unauthorized' ? ['t1'] : [])
     await world.stopped()
@@ -89,7 +89,7 @@ test('being replaced by another process stops it, by another connection of its o
   const own = new SessionWorld()
   const end = await own.online()
   end.close(closeCodes.replaced, 'replaced by one')
-  await own.run(() => own.session.status.state === 'waiting')
+  await own.run(() => own.session.status.state === 'backing-off')
   await own.online()
   await own.stopped()
   const other = new SessionWorld()
@@ -144,7 +144,7 @@ for (const [what, text, ends] of garbage) {
     const end = await world.online()
     end.raw(text)
     await world.clock.runFor(100)
-    assert.equal(world.session.status.state, ends ? 'waiting' : 'online')
+    assert.equal(world.session.status.state, ends ? 'backing-off' : 'online')
     if (ends) assert.equal(end.closed?.code, closeCodes.protocol_error)
     assert.deepEqual(world.recorded, [1])
     await world.stopped()
@@ -193,7 +193,7 @@ test('a hub that says nothing is given up, and any frame counts as a sign', asyn
     end.all('pong').map(({ sent_ms: sentMs }) => sentMs),
     [0, 1, 2, 3, 4, 5],
   )
-  await world.run(() => world.session.status.state === 'waiting')
+  await world.run(() => world.session.status.state === 'backing-off')
   assert.match(world.session.status.reason, /nothing was heard/)
   await world.stopped()
 })
@@ -209,7 +209,7 @@ for (const [phase, act] of [
     act(end)
     await world.clock.runFor(19_000)
     assert.equal(end.closed, undefined)
-    await world.run(() => world.session.status.state === 'waiting')
+    await world.run(() => world.session.status.state === 'backing-off')
     assert.match(world.session.status.reason, /handshake/)
     await world.stopped()
   })
@@ -234,7 +234,7 @@ test('a token is renewed in band when it is time', async () => {
   end.send({ type: 'refreshed', token_ttl_s: 600 })
   // What is refused then is the token that it has now.
   end.close(closeCodes.unauthorized)
-  await world.run(() => world.session.status.state === 'waiting')
+  await world.run(() => world.session.status.state === 'backing-off')
   assert.deepEqual(world.invalidated, ['t2'])
   await world.stopped()
 })
@@ -312,14 +312,14 @@ test('delays grow while it fails, and are short again after a connection that la
   }
   const end = await world.online()
   end.close(1001)
-  await world.run(() => world.session.status.state === 'waiting')
+  await world.run(() => world.session.status.state === 'backing-off')
   assert.equal(world.session.status.attempts, 5)
   const lasting = await world.online()
   await world.clock.runFor(25_000)
   lasting.send({ type: 'ping' })
   await world.clock.runFor(6_000)
   lasting.close(1001)
-  await world.run(() => world.session.status.state === 'waiting')
+  await world.run(() => world.session.status.state === 'backing-off')
   assert.equal(world.session.status.attempts, 1)
   await world.stopped()
 })
@@ -356,7 +356,7 @@ const phases: readonly [string, (world: SessionWorld) => Promise<unknown>][] = [
     async (world) => {
       world.session.start()
       ;(await world.next()).terminate()
-      await world.run(() => world.session.status.state === 'waiting')
+      await world.run(() => world.session.status.state === 'backing-off')
     },
   ],
 ]

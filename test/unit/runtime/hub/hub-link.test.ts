@@ -14,7 +14,7 @@ test('an agent that is closed right after it was opened lets go of its store', a
   await world.close(agent)
   // Nobody holds its lock any more, and the hub's absence is no reason to fail either.
   const again = await world.open('Ada', place, { hub: first })
-  await world.run(() => again.session === 'waiting')
+  await world.run(() => again.session === 'backing-off')
   await world.close(again)
 })
 
@@ -24,7 +24,7 @@ test('a disk that is full at the first contact makes it wait, and not die', asyn
   const place = world.place()
   const ada = await world.open('Ada', place, { hub: first })
   place.disk.capacityBytes = 0
-  await world.run(() => ada.session === 'waiting')
+  await world.run(() => ada.session === 'backing-off')
   assert.equal(ada.process.alive, true)
   place.disk.capacityBytes = 100_000_000
   await world.run(() => ada.session === 'online')
