@@ -155,7 +155,7 @@ test('shows a line for each process of several, with its session, and the keys t
   assert.match(text, /Ada and Bo {2}at the hub http:\/\/hub:1/)
   assert.match(text, /h +hub +running .* 1 connected/)
   assert.match(text, /1 +Ada +running 3\.0s +online 2\.0s +3 +1\/7 +2\/0/)
-  assert.match(text, /Bo is waiting: closed with 1006/)
+  assert.match(text, /Bo is backing-off: closed with 1006/)
   assert.match(text, /Ada → Bo: hello\n .*Bo {2}← Ada: hello/)
   assert.match(text, /kill -9: h hub, 1 Ada, 2 Bo/)
   for (const [columns, rows] of [
