@@ -18,10 +18,19 @@ export interface ConnectionSink {
   onPong?(): void
   /**
    * Called exactly once and last, also when the connection was never open; never from within a call of
-   * `Transport` or `Connection`. Code 1006 where no close frame came (RFC 6455); `status` where the server refused
-   * the upgrade with an HTTP status.
+   * `Transport` or `Connection`.
    */
-  onClose(close: { readonly code: number; readonly reason: string; readonly status?: number }): void
+  onClose(close: ConnectionClose): void
+}
+
+export interface ConnectionClose {
+  /** 1006 where no close frame came (RFC 6455). */
+  readonly code: number
+  readonly reason: string
+  /** Where the server refused the upgrade: the HTTP status. */
+  readonly status?: number
+  /** Where it said when to come back (`retryAfterMs` of `retry-after.ts`). */
+  readonly retryAfterMs?: number
 }
 
 export interface Transport {
@@ -43,11 +52,14 @@ export interface Upgrade {
   readonly remoteAddress: string
 }
 
+/** The answer to an upgrade that is not wanted. Header names are in lower case. */
+export interface Refusal {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /**
  * Accepts a connection by returning a sink, whose `onOpen` is called next; refuses it with an HTTP status. Binary
  * frames close with 1003, those over the listener's `frameBytesMax` with 1009, before they reach the sink.
  */
-export type AcceptConnection = (
-  upgrade: Upgrade,
-  connection: Connection,
-) => ConnectionSink | { readonly status: number }
+export type AcceptConnection = (upgrade: Upgrade, connection: Connection) => ConnectionSink | Refusal

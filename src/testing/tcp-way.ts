@@ -15,7 +15,7 @@ export interface Segment {
     | 'fin'
     /** Was sent already. */
     | 'again'
-  /** The frame, or the reason of a close. */
+  /** The frame, the reason of a close, or the headers of a refusal as JSON. */
   readonly text: string
   /** Of a close; of a refusal the status. */
   readonly code: number

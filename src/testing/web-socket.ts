@@ -1,6 +1,7 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Timer } from '../platform/clock.ts'
-import type { Connection, ConnectionSink } from '../platform/transport.ts'
+import { retryAfterMs } from '../platform/retry-after.ts'
+import type { Connection, ConnectionClose, ConnectionSink, Refusal } from '../platform/transport.ts'
 import { isDeath } from './death.ts'
 import type { SimulatedListener, SimulatedNetwork, Tie } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -96,12 +97,12 @@ export class SimulatedWebSocket implements Tie {
     const down = this.#ways[1]
     if (listener === undefined || listener.process?.alive === false) {
       this.#network.count('connect:refused')
-      this.#server.refuse(down, 0)
+      this.#server.refuse(down, { status: 0 })
       return
     }
     this.#server.start({ ...listener, out: down })
     const { url, headers } = this.#request
-    let answer: ConnectionSink | { readonly status: number }
+    let answer: ConnectionSink | Refusal
     try {
       answer = listener.accept(
         {
@@ -117,7 +118,7 @@ export class SimulatedWebSocket implements Tie {
       answer = { status: error instanceof PerduraError ? error.status : 500 }
     }
     if ('status' in answer) {
-      this.#server.refuse(down, answer.status)
+      this.#server.refuse(down, answer)
       return
     }
     this.#number = this.#network.opened(this.from)
@@ -183,9 +184,9 @@ class End implements Connection {
   }
 
   /** A server says no; nobody is there to say so if the status is 0. */
-  refuse(out: TcpWay, status: number): void {
+  refuse(out: TcpWay, { status, headers = {} }: Refusal): void {
     this.#finish()
-    out.send({ kind: 'refuse', text: '', code: status })
+    out.send({ kind: 'refuse', text: JSON.stringify(headers), code: status })
   }
 
   get bufferedBytes(): number {
@@ -234,7 +235,7 @@ class End implements Connection {
     const { kind, text, code } = segment
     if (kind === 'frame') this.#receiveFrame(text)
     else if (kind === 'accept') this.#open()
-    else if (kind === 'refuse') this.#refused(code)
+    else if (kind === 'refuse') this.#refused(code, text)
     else if (kind === 'ping') this.#send('pong')
     else if (kind === 'pong') this.#tell((sink) => sink.onPong?.())
     else if (kind === 'fin') this.#end(abnormal, 'the other side is gone')
@@ -255,9 +256,16 @@ class End implements Connection {
     this.#tell((sink) => sink.onFrame(text))
   }
 
-  #refused(status: number): void {
-    if (status === 0) this.#end(abnormal, 'connect ECONNREFUSED')
-    else this.#end(abnormal, `the upgrade was refused with ${status}`, status)
+  #refused(status: number, headers: string): void {
+    if (status === 0) {
+      this.#end(abnormal, 'connect ECONNREFUSED')
+      return
+    }
+    const waitMs = retryAfterMs(JSON.parse(headers) as Record<string, string>)
+    this.#end(abnormal, `the upgrade was refused with ${status}`, {
+      status,
+      ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+    })
   }
 
   #open(): void {
@@ -289,11 +297,11 @@ class End implements Connection {
     if (this.state === 'open' && !this.#dropped && this.#sink !== undefined) act(this.#sink)
   }
 
-  #end(code: number, reason: string, status?: number): void {
+  #end(code: number, reason: string, refusal: Omit<ConnectionClose, 'code' | 'reason'> = {}): void {
     if (this.state === 'closed') return
     this.#finish()
     if (this.#process?.alive === false) return
-    this.#sink?.onClose({ code, reason, ...(status !== undefined && { status }) })
+    this.#sink?.onClose({ code, reason, ...refusal })
   }
 
   #finish(): void {

@@ -253,6 +253,31 @@ export function testTransportBehaviour(
     await under.settle(listening.close(0))
   })
 
+  fact('tells when a server that refused it wants to see it again', async (under) => {
+    const asked: Record<string, Record<string, string>> = {
+      '/both': { 'retry-after': '2', 'retry-after-ms': '1234' },
+      '/seconds': { 'retry-after': '2' },
+      '/long': { 'retry-after': '86400' },
+      '/date': { 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' },
+      '/nonsense': { 'retry-after': '2', 'retry-after-ms': '-5' },
+      '/nothing': {},
+    }
+    const listening = await listen(under, ({ path }) => ({ status: 503, headers: asked[path] ?? {} }))
+    for (const [path, retryAfterMs] of [
+      ['/both', 1_234],
+      ['/seconds', 2_000],
+      ['/long', 3_600_000],
+      ['/date', undefined],
+      ['/nonsense', 2_000],
+      ['/nothing', undefined],
+    ] as const) {
+      const close = await under.settle(connect(under.transport, urlOf(listening, path)).closed)
+      assert.deepEqual([close.status, close.retryAfterMs], [503, retryAfterMs], path)
+      assert.equal('retryAfterMs' in close, retryAfterMs !== undefined)
+    }
+    await under.settle(listening.close(0))
+  })
+
   fact('is refused with 400 where there are no WebSockets', async (under) => {
     const { listener, transport, settle } = under
     const address = { host: '127.0.0.1', port: 0 }

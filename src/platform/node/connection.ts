@@ -1,5 +1,6 @@
 import type { RawData, WebSocket } from 'ws'
-import type { Connection, ConnectionSink } from '../transport.ts'
+import { retryAfterMs } from '../retry-after.ts'
+import type { Connection, ConnectionClose, ConnectionSink } from '../transport.ts'
 
 /** RFC 6455 7.4.1. */
 const unsupportedData = 1003
@@ -14,7 +15,7 @@ export class NodeConnection implements Connection {
   #sink: ConnectionSink | undefined
   #socket: WebSocket | undefined
   #failure: Error | undefined
-  #status: number | undefined
+  #refusal: Pick<ConnectionClose, 'status' | 'retryAfterMs'> | undefined
   /** Ended from this side: what still comes in is of no interest any more. */
   #ended = false
   #finished = false
@@ -34,9 +35,14 @@ export class NodeConnection implements Connection {
       if (!this.#ended) sink.onPong?.()
     })
     socket.on('unexpected-response', (request, response) => {
-      this.#status = response.statusCode
+      const { statusCode, headers } = response
+      const waitMs = retryAfterMs(headers)
+      this.#refusal = {
+        ...(statusCode !== undefined && { status: statusCode }),
+        ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+      }
       request.destroy()
-      this.#failure = new Error(`the upgrade was refused with ${response.statusCode}`)
+      this.#failure = new Error(`the upgrade was refused with ${statusCode}`)
       // With a listener of this event `ws` leaves the ending to us.
       socket.terminate()
     })
@@ -106,7 +112,7 @@ export class NodeConnection implements Connection {
   #finish(code: number, reason: string): void {
     if (this.#finished) return
     this.#finished = true
-    this.#sink?.onClose({ code, reason, ...(this.#status !== undefined && { status: this.#status }) })
+    this.#sink?.onClose({ code, reason, ...this.#refusal })
     this.#onEnd?.()
   }
 }

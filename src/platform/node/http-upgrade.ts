@@ -4,7 +4,7 @@ import type { WebSocketServer } from 'ws'
 import { PerduraError, toError } from '../../errors.ts'
 import { errorResponse } from '../http-error.ts'
 import type { HttpListener } from '../http.ts'
-import type { ConnectionSink, Upgrade } from '../transport.ts'
+import type { ConnectionSink, Refusal, Upgrade } from '../transport.ts'
 import { NodeConnection } from './connection.ts'
 import { flatten, remoteAddressOf } from './http-headers.ts'
 import { answerOnSocket } from './http-intake.ts'
@@ -88,7 +88,7 @@ export class Upgrades {
         this.#accepted = { connection, sink: answer }
         return true
       }
-      answerOnSocket(socket, refusal(answer.status))
+      answerOnSocket(socket, refusal(answer))
     } catch (error) {
       if (!(error instanceof PerduraError)) this.#options.onError?.(toError(error))
       answerOnSocket(socket, errorResponse(error))
@@ -102,11 +102,11 @@ export class Upgrades {
   }
 }
 
-function refusal(status: number): ReturnType<typeof errorResponse> {
+function refusal({ status, headers }: Refusal): ReturnType<typeof errorResponse> {
   const body = JSON.stringify({ success: false, error: 'the WebSocket was refused' })
   return {
     status,
-    headers: { 'content-type': 'application/json; charset=utf-8' },
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
     body: new TextEncoder().encode(body),
   }
 }
