@@ -8,6 +8,7 @@ import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
+import type { SessionLimits } from '../session/session.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
 import type { Agent } from './agent.ts'
@@ -29,6 +30,8 @@ export interface OpenAgentOptions {
   readonly takeover?: boolean
   /** Accept that another hub than before is at its address: where the old one has lost its database for good. */
   readonly trustNewHub?: boolean
+  /** How long the session waits for what, and how much the hub may send at once. */
+  readonly sessionLimits?: Partial<SessionLimits>
   /** Where messages to other agents go without a hub. Default: to agents of the same home. */
   readonly deliver?: (message: Outgoing) => Promise<Verdict>
 }
@@ -47,7 +50,7 @@ export async function openAgent<State extends object>(
   }
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
-  const { hub, takeover, trustNewHub } = options
+  const { hub, takeover, trustNewHub, sessionLimits } = options
   const paths = prepareAgentFolder(platform.disk, home, definition.name)
   const { folder } = paths
   const { log, closeLog } =
@@ -73,6 +76,7 @@ export async function openAgent<State extends object>(
             log,
             ...(takeover !== undefined && { takeover }),
             ...(trustNewHub !== undefined && { trustNewHub }),
+            ...(sessionLimits !== undefined && { limits: sessionLimits }),
           }),
       }),
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),

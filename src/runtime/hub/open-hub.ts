@@ -2,6 +2,7 @@ import { openCredentialFile } from '../../credentials/credential-file.ts'
 import { HubCredentials } from '../../credentials/hub-credentials.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
+import type { SessionLimits } from '../../session/session.ts'
 import { hubPlace } from '../hub-address.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
 
@@ -18,11 +19,12 @@ export interface OpenHubOptions {
   readonly takeover?: boolean
   /** Accept that another hub than before is at this address; see ERR_HUB_IDENTITY. */
   readonly trustNewHub?: boolean
+  readonly limits?: Partial<SessionLimits>
 }
 
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub(options: OpenHubOptions): HubOptions {
-  const { url, name, credentialsPath, platform, log, takeover, trustNewHub } = options
+  const { url, name, credentialsPath, platform, log, takeover, trustNewHub, limits } = options
   const { disk, http, clock, random, transport } = platform
   const { key, rest, webSocketUrl } = hubPlace(url)
   const file = openCredentialFile({ disk, random, path: credentialsPath })
@@ -44,5 +46,6 @@ export function openHub(options: OpenHubOptions): HubOptions {
     createLink: (options) => new HubLink(options),
     credentials,
     ...(takeover !== undefined && { takeover }),
+    ...(limits !== undefined && { limits }),
   }
 }
