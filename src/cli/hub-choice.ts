@@ -1,5 +1,5 @@
 import { PerduraError } from '../errors.ts'
-import { hubPlace } from '../runtime/hub-address.ts'
+import { hubAddress } from '../session/hub-address.ts'
 import type { Call } from './call.ts'
 import { runningHub, urlOf } from './hub-record.ts'
 
@@ -31,7 +31,7 @@ export function chooseHub(call: Call, lastTime: string | undefined): HubChoice {
 }
 
 function checked(call: Call, choice: HubChoice): HubChoice {
-  if (choice.url !== undefined) hubPlace(choice.url)
+  if (choice.url !== undefined) hubAddress(choice.url)
   else if (call.flag('takeover'))
     throw new PerduraError('ERR_USAGE', '--takeover is about a session at a hub: name it with --hub')
   return choice

@@ -10,7 +10,7 @@ import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
 import type { Platform } from '../platform/platform.ts'
 import { checkAgentName } from '../runtime/home.ts'
-import { hubPlace, type HubPlace } from '../runtime/hub-address.ts'
+import { hubAddress, type HubAddress } from '../session/hub-address.ts'
 import type { Call } from './call.ts'
 
 const requestTimeoutMs = 10_000
@@ -32,14 +32,14 @@ export interface HubMessage {
  */
 export class HubClient {
   readonly name: string
-  readonly #place: HubPlace
+  readonly #address: HubAddress
   readonly #platform: Platform
   readonly #credentials: HubCredentials
 
   constructor(call: Call, url: string) {
     this.name = call.text('as') ?? defaultName()
     checkAgentName(this.name)
-    this.#place = hubPlace(url)
+    this.#address = hubAddress(url)
     this.#platform = createNodePlatform()
     const { disk, random, http, clock } = this.#platform
     const path = join(call.home, 'people', this.name, 'credentials')
@@ -49,7 +49,7 @@ export class HubClient {
       clock,
       random,
       log: createNodeLog({ level: 'error' }),
-      hub: { restAddress: this.#place.rest, pathPrefix: '', key: this.#place.key },
+      hub: { restAddress: () => this.#address.rest, pathPrefix: '', key: this.#address.key },
       name: this.name,
       trustNewHub: call.flag('trust-new-hub'),
     })
@@ -109,7 +109,7 @@ export class HubClient {
     const authorization = `Bearer ${token}`
     const answer = await requestJson(
       this.#platform.http,
-      this.#place.rest,
+      this.#address.rest,
       {
         method,
         path: `/api/v1${path}`,

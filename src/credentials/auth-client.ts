@@ -8,7 +8,7 @@ import { parse } from '../protocol/parse.ts'
 
 export interface AuthClientOptions {
   readonly http: Http
-  readonly address: HttpAddress
+  readonly address: () => HttpAddress
   /** What stands before `/api/v1`; empty for most hubs. */
   readonly pathPrefix: string
   /** Longest time for one answer, ms. */
@@ -80,7 +80,7 @@ export class AuthClient {
 
   /** The hub keeps to no rule that is known here. */
   breach(call: string, { status, code }: Pick<Refusal, 'status' | 'code'>, what: string): PerduraError {
-    const hub = describeAddress(this.#options.address)
+    const hub = describeAddress(this.#options.address())
     const said = code === undefined ? `status ${status}` : `status ${status}, ${code}`
     return new PerduraError(
       'ERR_HUB_PROTOCOL',
@@ -108,7 +108,8 @@ export class AuthClient {
   }
 
   async #request(call: string, body: JsonObject): Promise<JsonAnswer> {
-    const { http, address, pathPrefix, timeoutMs, signal } = this.#options
+    const { http, pathPrefix, timeoutMs, signal } = this.#options
+    const address = this.#options.address()
     try {
       const path = `${pathPrefix}/api/v1${call}`
       return await requestJson(http, address, { method: 'POST', path, body }, { timeoutMs, signal })
@@ -122,7 +123,7 @@ export class AuthClient {
   }
 
   #unreachable(what: string, cause?: PerduraError): PerduraError {
-    const hub = describeAddress(this.#options.address)
+    const hub = describeAddress(this.#options.address())
     const reason = cause?.details['reason']
     const why = typeof reason === 'string' ? ` (${reason})` : ''
     return new PerduraError(
@@ -133,7 +134,7 @@ export class AuthClient {
   }
 
   #rateLimited({ headers, body }: JsonAnswer): PerduraError {
-    const hub = describeAddress(this.#options.address)
+    const hub = describeAddress(this.#options.address())
     const asked = Number(headers['retry-after'] ?? (isJsonObject(body) ? body['retry_after'] : undefined))
     const retryAfterS = Number.isFinite(asked) && asked > 0 ? Math.min(asked, 3_600) : 60
     return new PerduraError('ERR_RATE_LIMIT', `the hub ${hub} is asked too often: wait ${retryAfterS} s`, {

@@ -17,7 +17,8 @@ export interface HubCredentialsOptions {
   readonly random: Pick<Random, 'fraction'>
   readonly log: Log
   readonly hub: {
-    readonly restAddress: HttpAddress
+    /** Where it is to be asked now: a hub may have several addresses. */
+    readonly restAddress: () => HttpAddress
     /** Empty for most hubs. */
     readonly pathPrefix: string
     /** What the hub is called in the file; see `HttpUrl.key`. */
@@ -315,7 +316,7 @@ export class HubCredentials {
   /** The error for a refusal: final where the hub names a reason that only a person can remove. */
   #refusal(call: string, refusal: Refusal): PerduraError {
     const { hub, name } = this.#options
-    const where = describeAddress(hub.restAddress)
+    const where = describeAddress(hub.restAddress())
     const details = { hub: where, name }
     switch (refusal.isOfHub ? refusal.code : undefined) {
       case 'ERR_NAME_TAKEN':

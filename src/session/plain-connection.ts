@@ -19,7 +19,9 @@ export interface PlainParts {
 }
 
 export interface PlainConnectionOptions
-  extends Pick<SessionOptions, 'clock' | 'random' | 'log' | 'transport' | 'url'>, PlainParts {
+  extends Pick<SessionOptions, 'clock' | 'random' | 'log' | 'transport'>, PlainParts {
+  /** The hub's WebSocket, such as `ws://127.0.0.1:8768`. */
+  readonly url: string
   readonly limits: SessionLimits
   readonly access: Access
   readonly onReady: (reason: string) => void

@@ -3,16 +3,17 @@ import { PerduraError, toError } from '../errors.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 import type { Clock } from '../platform/clock.ts'
 import { requestJson, type JsonAnswer } from '../platform/http-json.ts'
-import type { Http, HttpAddress } from '../platform/http.ts'
+import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { parse } from '../protocol/parse.ts'
+import type { HubAddresses } from './hub-addresses.ts'
 import { RequestBudget } from './plain-budget.ts'
 import type { SessionCredentials } from './session.ts'
 
 export interface PlainRestOptions {
   readonly http: Http
-  readonly address: HttpAddress
+  readonly addresses: Pick<HubAddresses, 'current'>
   readonly credentials: SessionCredentials
   readonly clock: Clock
   readonly random: Random
@@ -112,13 +113,13 @@ export class PlainRest {
     path: string,
     call: { readonly body: JsonObject | undefined; readonly token: string; readonly signal: AbortSignal },
   ): Promise<RestOutcome> {
-    const { http, address } = this.#options
+    const { http, addresses } = this.#options
     const { body, token, signal } = call
     if (signal.aborted) return notDone('the session ends')
     try {
       const answer = await requestJson(
         http,
-        address,
+        addresses.current.rest,
         {
           method,
           path: `/api/v1${path}`,

@@ -32,11 +32,15 @@ export interface ConnectionEnd {
 
 export interface ResumedConnectionOptions extends Pick<
   SessionOptions,
-  'clock' | 'random' | 'log' | 'transport' | 'url' | 'credentials' | 'store' | 'instance' | 'onGap'
+  'clock' | 'random' | 'log' | 'transport' | 'credentials' | 'store' | 'instance' | 'onGap'
 > {
+  /** The hub's WebSocket, such as `ws://127.0.0.1:8768`. */
+  readonly url: string
   readonly limits: SessionLimits
   readonly access: Access
   readonly takeover: boolean
+  /** Where the hub asks to come back to. */
+  readonly onHint: (url: string) => void
   readonly onConnected: () => void
   readonly onReady: (reason: string) => void
 }
@@ -148,9 +152,10 @@ export class ResumedConnection implements ConnectionSink {
         return
       case 'ping':
         return this.#send({ type: 'pong', ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }) })
+      case 'drain':
+        return this.#comeBackTo(frame.resume_url)
       case 'pong':
       case 'refreshed':
-      case 'drain':
         return
       default:
         return this.#takeInTurn(frame, Buffer.byteLength(text))
@@ -215,6 +220,7 @@ export class ResumedConnection implements ConnectionSink {
     this.#createBoth(frame)
     this.#watch()
     onReady(frame.reason)
+    this.#comeBackTo(frame.resume_url)
     this.#sender?.look()
   }
 
@@ -303,6 +309,10 @@ export class ResumedConnection implements ConnectionSink {
       // The hub closes the connection when the old one has run out; what then is to be done, the next login tells.
       log.warn('session:token:failed', { error: toError(thrown) })
     }
+  }
+
+  #comeBackTo(hint: string | undefined): void {
+    if (hint !== undefined) this.#options.onHint(hint)
   }
 
   #handshakeLate(): void {

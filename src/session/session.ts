@@ -1,12 +1,13 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
-import type { Http, HttpAddress } from '../platform/http.ts'
+import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import type { Transport } from '../platform/transport.ts'
-import { closeReason, mayReconnect } from '../protocol/close-codes.ts'
+import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-codes.ts'
 import type { Credit } from '../protocol/frames.ts'
 import { backoffMs } from './backoff.ts'
+import type { AddressFailure, HubAddresses } from './hub-addresses.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
 import { PlainNames } from './plain-names.ts'
 import { PlainRest } from './plain-rest.ts'
@@ -63,12 +64,12 @@ export interface SessionOptions {
   readonly random: Random
   readonly log: Log
   readonly transport: Transport
-  /** The hub's WebSocket, such as `ws://127.0.0.1:8768`. */
-  readonly url: string
+  /** Where the hub is; the credentials ask at the same one. */
+  readonly addresses: HubAddresses
   readonly credentials: SessionCredentials
   readonly store: SessionStore
   /** What it takes to work with a server that speaks v1 only; without it such a server is not worked with. */
-  readonly plain?: { readonly http: Http; readonly address: HttpAddress; readonly store: PlainStore }
+  readonly plain?: { readonly http: Http; readonly store: PlainStore }
   /** Drawn at the start of the process. */
   readonly instance: string
   /** A person, a restore or a handover wants this process to have the session, whoever has it now. */
@@ -84,6 +85,8 @@ export interface SessionOptions {
  * The agent's one conversation with its hub, over as many connections as it takes.
  *
  *   idle ─start► connecting ─connected► resuming ─ready► online ─close► backing-off ─delay► connecting …
+ *
+ * A hub may have several addresses: after an attempt that came to nothing the others are tried at once, before a delay.
  *
  * Every failure on the way leads to `backing-off`, with a growing delay, and from there on; only what would be answered the
  * same way the next time leads to `stopped`: a higher generation elsewhere, revoked credentials, or `stop`.
@@ -158,7 +161,7 @@ export class Session {
       const error = toError(thrown)
       if (this.#isStopped()) return
       if (error instanceof PerduraError && !error.retryable) this.#end(error)
-      else this.#wait(error.message)
+      else this.#goOn(error.message, {})
       return
     }
     if (this.#isStopped()) return
@@ -175,15 +178,19 @@ export class Session {
     const onReady = (reason: string): void => {
       this.#onlineMs = this.#options.clock.monotonicMs()
       this.#turns = 0
+      this.#options.addresses.succeeded()
       this.#enter('online', reason)
     }
-    const options = { ...this.#options, limits: this.#limits, access }
+    const { addresses } = this.#options
+    const url = addresses.current.webSocketUrl
+    const options = { ...this.#options, url, limits: this.#limits, access }
     if (this.#isPlain && this.#plain !== undefined) {
       return new PlainConnection({ ...options, ...this.#plain, onReady })
     }
     return new ResumedConnection({
       ...options,
       takeover: this.#takeover,
+      onHint: (hint) => addresses.hint(hint),
       onConnected: () => this.#enter('resuming', 'connected'),
       onReady: (reason) => {
         this.#takeover = false
@@ -194,14 +201,19 @@ export class Session {
 
   #ended({ code, reason, next, isUnauthorized, token }: ConnectionEnd, access: Access): void {
     const { clock, credentials, instance } = this.#options
-    if (this.#onlineMs !== undefined && clock.monotonicMs() - this.#onlineMs >= stableMs) this.#attempts = 0
+    const lasted = this.#onlineMs !== undefined && clock.monotonicMs() - this.#onlineMs >= stableMs
+    if (lasted) this.#attempts = 0
     this.#onlineMs = undefined
     const why = closeReason(code)
     if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(token ?? access.token)
     if (next !== undefined && this.#plain !== undefined) return this.#turn(next, reason)
     // Said of another connection of this very process, it is no reason to stop.
     if (why === 'replaced' && reason.includes(instance)) return this.#wait(reason)
-    if (mayReconnect(code)) return this.#wait(reason === '' ? `closed with ${code}` : reason)
+    if (mayReconnect(code)) {
+      const said = reason === '' ? `closed with ${code}` : reason
+      if (why !== undefined && saidByLiveHub.has(why)) return this.#wait(said)
+      return this.#goOn(said, { lasted, leaving: why === 'drain' })
+    }
     this.#end(
       new PerduraError(
         'ERR_FENCED',
@@ -221,9 +233,17 @@ export class Session {
     else void this.#connect()
   }
 
-  #wait(reason: string): void {
+  /** At the address whose turn it is: at once where that has had none in this round. */
+  #goOn(reason: string, failure: Omit<AddressFailure, 'why'>): void {
+    const { isNewRound, waitMs } = this.#options.addresses.failed({ why: reason, ...failure })
+    if (isNewRound) return this.#wait(reason, waitMs)
+    this.#reason = reason
+    void this.#connect()
+  }
+
+  #wait(reason: string, atLeastMs = 0): void {
     const { clock, random, log } = this.#options
-    const delayMs = backoffMs(this.#attempts, random)
+    const delayMs = atLeastMs + backoffMs(this.#attempts, random)
     this.#attempts += 1
     this.#enter('backing-off', reason)
     log.info('session:reconnect:scheduled', { attempt: this.#attempts, delayMs: Math.round(delayMs), reason })
@@ -246,6 +266,16 @@ export class Session {
     this.#options.onStatus(this.status)
   }
 }
+
+/** What a hub closes a connection for without being in trouble itself: another address of it would say the same. */
+const saidByLiveHub: ReadonlySet<CloseReason> = new Set([
+  'slow',
+  'superseded',
+  'rate',
+  'resume_again',
+  'unauthorized',
+  'in_use',
+])
 
 /** A connection that was online for so long was a good one: the next delay is short again. */
 const stableMs = 30_000

@@ -7,6 +7,8 @@ import type { Agent } from '../../src/runtime/agent.ts'
 import { assembleAgent } from '../../src/runtime/assemble.ts'
 import { HubLink } from '../../src/runtime/hub/hub-link.ts'
 import { agentParts } from '../../src/runtime/parts.ts'
+import { hubAddress } from '../../src/session/hub-address.ts'
+import { HubAddresses } from '../../src/session/hub-addresses.ts'
 import type { PlainStore } from '../../src/session/plain-store.ts'
 import { openNoteIndex } from '../../src/store/sqlite/note-index.ts'
 import { isDeath } from '../../src/testing/death.ts'
@@ -168,8 +170,7 @@ export class V1AgentMachine {
       random: this.#random,
     })
     const log = createSimulatedLog(trace).with({ at: process.name })
-    const rest = { host: v1Host, port: 8767 }
-    const key = `http://${v1Host}:8767`
+    const address = hubAddress(`http://${v1Host}:8767`)
     const own = this.#killable(swaps.http?.(platform.http) ?? platform.http)
     platform.disk.makeFolder('/agent')
     const agent = await assembleAgent({
@@ -182,13 +183,14 @@ export class V1AgentMachine {
       deliver: () => Promise.reject(new Error('there is a server')),
       openHub: () => {
         const file = openCredentialFile({ ...platform, path: '/agent/credentials' })
-        const hub = { restAddress: rest, pathPrefix: '', key }
+        const addresses = new HubAddresses({ list: [address], clock: platform.clock, log })
+        const hub = { restAddress: () => addresses.current.rest, pathPrefix: '', key: address.key }
         const credentials = new HubCredentials({ ...platform, file, log, hub, name: this.name })
         return {
-          key,
-          url: `ws://${v1Host}:8768`,
+          key: address.key,
+          addresses,
           transport: platform.transport,
-          rest: { http: own, address: rest },
+          http: own,
           createLink: (options) => new HubLink(options),
           credentials,
         }

@@ -39,6 +39,7 @@ const layers: Record<string, readonly string[]> = {
   'hub/storage': ['hub', 'platform'],
   cli: [
     'runtime',
+    'session',
     'mind',
     'agent',
     'queue',

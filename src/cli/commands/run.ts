@@ -6,12 +6,12 @@ import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
 import type { Agent } from '../../runtime/agent.ts'
 import { prepareAgentFolder } from '../../runtime/home.ts'
-import { hubPlace } from '../../runtime/hub-address.ts'
 import { writeLaunchRecord } from '../../runtime/launch-record.ts'
 import { openAgent } from '../../runtime/open-agent.ts'
 import { terminalMessages, totals } from '../../runtime/queries.ts'
 import { storedSessions } from '../../runtime/session-queries.ts'
 import { serve, type Served } from '../../runtime/serve.ts'
+import { hubAddress } from '../../session/hub-address.ts'
 import { terminal } from '../../queue/outbox.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 import type { Call } from '../call.ts'
@@ -50,7 +50,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const target = resolveTarget(call)
   const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
   const hub = chooseHub(call, target.hub)
-  const hubKey = hub.url === undefined ? null : hubPlace(hub.url).key
+  const hubKey = hub.url === undefined ? null : hubAddress(hub.url).key
   const definition = await loadDefinition(target, call.text('greet'))
 
   const platform = createNodePlatform()

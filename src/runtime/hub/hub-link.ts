@@ -1,11 +1,12 @@
 import { toError, type PerduraError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
-import type { Http, HttpAddress } from '../../platform/http.ts'
+import type { Http } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Transport } from '../../platform/transport.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
+import type { HubAddresses } from '../../session/hub-addresses.ts'
 import {
   Session,
   type SessionCredentials,
@@ -28,13 +29,12 @@ export interface HubAccess extends SessionCredentials {
 
 /** The hub that an agent is to be at. */
 export interface HubOptions {
-  /** Its address, in its one spelling. */
+  /** Its preferred address, in its one spelling. */
   readonly key: string
-  /** The WebSocket, such as `ws://127.0.0.1:8768`. */
-  readonly url: string
+  readonly addresses: HubAddresses
   readonly transport: Transport
   /** For servers that only speak v1; without it, there can be none. */
-  readonly rest?: { readonly http: Http; readonly address: HttpAddress }
+  readonly http?: Http
   readonly credentials: HubAccess
   /** A `HubLink`: an agent without a hub does not load what one is made of. */
   readonly createLink: (options: HubLinkOptions) => Outlet
@@ -94,11 +94,11 @@ export class HubLink implements Outlet {
       random,
       log,
       transport: hub.transport,
-      url: hub.url,
+      addresses: hub.addresses,
       credentials: hub.credentials,
       store: this.#stored,
-      ...(hub.rest !== undefined && {
-        plain: { ...hub.rest, store: options.parts.createPlainStore(stored) },
+      ...(hub.http !== undefined && {
+        plain: { http: hub.http, store: options.parts.createPlainStore(stored) },
       }),
       instance: random.uuid(),
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),

@@ -2,8 +2,9 @@ import { openCredentialFile } from '../../credentials/credential-file.ts'
 import { HubCredentials } from '../../credentials/hub-credentials.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
+import { hubAddress } from '../../session/hub-address.ts'
+import { HubAddresses } from '../../session/hub-addresses.ts'
 import type { SessionLimits } from '../../session/session.ts'
-import { hubPlace } from '../hub-address.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
 
 export interface OpenHubOptions {
@@ -26,7 +27,8 @@ export interface OpenHubOptions {
 export function openHub(options: OpenHubOptions): HubOptions {
   const { url, name, credentialsPath, platform, log, takeover, trustNewHub, limits } = options
   const { disk, http, clock, random, transport } = platform
-  const { key, rest, webSocketUrl } = hubPlace(url)
+  const address = hubAddress(url)
+  const addresses = new HubAddresses({ list: [address], clock, log })
   const file = openCredentialFile({ disk, random, path: credentialsPath })
   const credentials = new HubCredentials({
     file,
@@ -34,15 +36,15 @@ export function openHub(options: OpenHubOptions): HubOptions {
     clock,
     random,
     log,
-    hub: { restAddress: rest, pathPrefix: '', key },
+    hub: { restAddress: () => addresses.current.rest, pathPrefix: '', key: address.key },
     name,
     ...(trustNewHub !== undefined && { trustNewHub }),
   })
   return {
-    key,
-    url: webSocketUrl,
+    key: address.key,
+    addresses,
     transport,
-    rest: { http, address: rest },
+    http,
     createLink: (options) => new HubLink(options),
     credentials,
     ...(takeover !== undefined && { takeover }),

@@ -13,6 +13,7 @@ import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
 import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
 import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
+import { HubAddresses } from '../../../src/session/hub-addresses.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import { isDeath } from '../../../src/testing/death.ts'
@@ -288,18 +289,21 @@ export class AgentMachine extends Machine {
     const { clock, random, disk, http } = platform
     const file = openCredentialFile({ disk, random, path: credentialsPath })
     const key = `http://${hubHosts[0]}:${hubPort}`
+    const rest = { host: hubHosts[0], port: hubPort, tls: false }
+    const address = { key, rest, webSocketUrl: `ws://${hubHosts[0]}:${hubPort}` }
+    const addresses = new HubAddresses({ list: [address], clock, log })
     const credentials = new HubCredentials({
       file,
       http,
       clock,
       random,
       log,
-      hub: { restAddress: { host: hubHosts[0], port: hubPort }, pathPrefix: '', key },
+      hub: { restAddress: () => addresses.current.rest, pathPrefix: '', key },
       name: this.name,
     })
     return {
       key,
-      url: `ws://${hubHosts[0]}:${hubPort}`,
+      addresses,
       transport,
       createLink: (options) => new HubLink(options),
       credentials,

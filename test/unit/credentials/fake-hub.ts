@@ -190,7 +190,7 @@ export function createScene(seed: number | string = 1): Scene {
         clock: clock.for(process),
         random: drawing,
         log: createSimulatedLog(new Trace(), (event, fields) => logged.push({ event, ...fields })),
-        hub: { restAddress: hubUrl.address, pathPrefix: hubUrl.pathPrefix, key: hubUrl.key },
+        hub: { restAddress: () => hubUrl.address, pathPrefix: hubUrl.pathPrefix, key: hubUrl.key },
         name: 'Ada',
         ...options,
       })

@@ -24,7 +24,7 @@ test('gets its tokens of our own hub', async () => {
     const { clock, disk } = createSimulation(seed)
     const random = createSeededRandom(seed)
     const file = openCredentialFile({ disk: disk.for(outside), random, path: credentialPath })
-    const hub = { restAddress: hubUrl.address, pathPrefix: '', key: hubUrl.key }
+    const hub = { restAddress: () => hubUrl.address, pathPrefix: '', key: hubUrl.key }
     const log = createSimulatedLog(new Trace())
     return new HubCredentials({ file, http, clock, random, log, hub, name: 'Ada' })
   }

@@ -9,6 +9,8 @@ import type {
   SessionStore,
   SettledVerdict,
 } from '../../../src/session/position.ts'
+import { hubAddress } from '../../../src/session/hub-address.ts'
+import { HubAddresses } from '../../../src/session/hub-addresses.ts'
 import { Session, type Access, type SessionOptions, type SessionState } from '../../../src/session/session.ts'
 import {
   createSeededRandom,
@@ -217,12 +219,13 @@ export class SessionWorld {
       this.ends.push(end)
       return { onOpen: () => {}, onFrame: (text) => end.take(text), onClose: (close) => (end.closed = close) }
     })
+    const log = createSimulatedLog(new Trace())
     this.session = new Session({
       clock: this.clock.for(outside),
       random: this.random,
-      log: createSimulatedLog(new Trace()),
+      log,
       transport: this.transport.for(new SimulatedProcess()),
-      url: 'ws://hub:8768',
+      addresses: new HubAddresses({ list: [hubAddress('ws://hub:8768')], clock: this.clock, log }),
       credentials: {
         access: () => this.access(),
         invalidate: (token) => void this.invalidated.push(token),

@@ -33,8 +33,8 @@ test('a disk that is full at the first contact makes it wait, and not die', asyn
 
 test('another spelling or port of a hub on this machine leads to the same place', async () => {
   const world = new HubWorld()
-  const hubPlace = world.place()
-  const { process } = await world.hub(hubPlace, 9001)
+  const hubAddress = world.place()
+  const { process } = await world.hub(hubAddress, 9001)
   const place = world.place()
   const ada = await world.online('Ada', place, { hub: first })
   await world.deliver(ada, 'Nobody', 'm1')
@@ -43,7 +43,7 @@ test('another spelling or port of a hub on this machine leads to the same place'
   assert.deepEqual(sessionsOf(other.agent.reader.all(sessions)), [[first, 2]])
   await world.close(other)
   process.kill('moves')
-  await world.hub(hubPlace, 9002)
+  await world.hub(hubAddress, 9002)
   const moved = await world.online('Ada', place, { hub: second })
   assert.deepEqual(sessionsOf(moved.agent.reader.all(sessions)), [[first, 3]])
   await world.close(moved)

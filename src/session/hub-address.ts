@@ -3,15 +3,17 @@ import { describeAddress } from '../platform/http-error.ts'
 import { parseHttpUrl } from '../platform/http-json.ts'
 import { originalPorts } from '../protocol/ports.ts'
 
-export interface HubPlace {
-  /** The hub's one spelling, by which an agent's place at it is found again. */
+/** One address of a hub, which may have several. */
+export interface HubAddress {
+  /** Its one spelling, such as `http://127.0.0.1:8767`. */
   readonly key: string
   readonly rest: { readonly host: string; readonly port: number; readonly tls: boolean }
+  /** Such as `ws://127.0.0.1:8768`. */
   readonly webSocketUrl: string
 }
 
 /** Where a hub is, from what a person wrote, such as `http://127.0.0.1:8767`; ERR_USAGE for what is no such address. */
-export function hubPlace(url: string): HubPlace {
+export function hubAddress(url: string): HubAddress {
   const { address, pathPrefix } = parseHttpUrl(url)
   if (pathPrefix !== '') {
     throw new PerduraError('ERR_USAGE', 'the address of a hub has no path: write http://host:port')
