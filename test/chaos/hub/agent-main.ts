@@ -1,8 +1,12 @@
-/** The process of one agent, `agent-main.ts <name> <home> <hub>`: works, and takes what a person hands in by message. */
+/**
+ * The process of one agent, `agent-main.ts <name> <home> <hub> [<limits of its session as JSON>]`: works, and takes what a
+ * person hands in by message.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import module from 'node:module'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineAgent, openAgent } from '../../../src/index.ts'
+import { createNodePlatform } from '../../../src/platform/node/platform.ts'
 import type { FromAgent, ToAgent } from './messages.ts'
 import type { Task } from './plan.ts'
 
@@ -18,7 +22,7 @@ const schema: StandardSchemaV1<unknown, State> = {
   '~standard': { version: 1, vendor: 'chaos', validate: (value) => ({ value: value as State }) },
 }
 
-const [name = '', home = '', hub = ''] = process.argv.slice(2)
+const [name = '', home = '', hub = '', limits = '{}'] = process.argv.slice(2)
 
 const worker = defineAgent({
   name,
@@ -50,13 +54,25 @@ const worker = defineAgent({
 
 // Whoever started it is gone.
 process.on('disconnect', () => process.exit(0))
-const agent = await openAgent(worker, { home, hub })
+const platform = createNodePlatform()
+let jumpedMs = 0
+const clock = { ...platform.clock, now: () => platform.clock.now() + jumpedMs }
+const agent = await openAgent(worker, {
+  home,
+  hub,
+  platform: { ...platform, clock },
+  sessionLimits: JSON.parse(limits),
+})
 agent.on('session:state:changed', ({ state }) => tell({ type: 'session', state }))
 agent.on('session:ended', ({ code, error }) => tell({ type: 'complaint', text: `${code}: ${error}` }))
 agent.on('turn:dead', ({ turn, reason }) =>
   tell({ type: 'complaint', text: `turn ${turn} is dead: ${reason}` }),
 )
 process.on('message', (message: ToAgent) => {
+  if (message.type === 'jump') {
+    jumpedMs += message.ms
+    return
+  }
   const { id, thread, task } = message.input
   agent.ingest({ id, payload: task as never, conversation: thread }).then(
     () => tell({ type: 'answer', id, accepted: true }),

@@ -6,7 +6,11 @@ export interface MemberOptions {
   readonly name: string
   /** Program and parameters. */
   readonly command: readonly string[]
+  /** A command that runs the command that it is given: where the member is to live. */
+  readonly launcher?: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** Whatever its processes say. */
+  readonly onSaid?: (message: FromAgent) => void
 }
 
 /** One process of a member, from its start to its end. */
@@ -18,8 +22,10 @@ class Life {
   readonly #asked = new Map<string, (accepted: boolean) => void>()
   complaint = ''
 
-  constructor({ command, environment }: MemberOptions, onMessage: (message: FromAgent) => void) {
-    this.child = spawn(process.execPath, command, {
+  constructor(options: MemberOptions, onMessage: (message: FromAgent) => void) {
+    const { command, environment, launcher = [] } = options
+    const [program = '', ...parameters] = [...launcher, process.execPath, ...command]
+    this.child = spawn(program, parameters, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ...environment },
     })
@@ -46,7 +52,7 @@ class Life {
   }
 
   /** Whether it was accepted; not if the process ends before it answers. */
-  ask(message: ToAgent): Promise<boolean> {
+  ask(message: Extract<ToAgent, { type: 'ingest' }>): Promise<boolean> {
     return new Promise((resolve) => {
       const { id } = message.input
       this.#asked.set(id, resolve)
@@ -104,8 +110,17 @@ export class Member {
   }
 
   /** Asks the process that is there now; false if it is not any more, or refuses. */
-  ask(message: ToAgent): Promise<boolean> {
+  ask(message: Extract<ToAgent, { type: 'ingest' }>): Promise<boolean> {
     return this.#life.ask(message)
+  }
+
+  tell(message: ToAgent): void {
+    this.#life.child.send(message)
+  }
+
+  /** For what does not end it, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void {
+    this.#life.child.kill(signal)
   }
 
   /** SIGKILL; `meanwhile` has its folder to itself before the next process. Twice at a time is not asked. */
@@ -114,6 +129,13 @@ export class Member {
     this.#changing = this.#kill(restartMs, meanwhile)
     await this.#changing
     this.#changing = undefined
+  }
+
+  /** Stops it as a person would, and starts it again. */
+  async restart(restartMs: number): Promise<void> {
+    await this.stop()
+    await sleep(restartMs)
+    this.#life = this.#start()
   }
 
   /** Stops it as a person would. */
@@ -162,6 +184,7 @@ export class Member {
     this.session = ''
     const life: Life = new Life(this.#options, (message) => {
       if (life !== this.#life) return
+      this.#options.onSaid?.(message)
       if (message.type === 'session') this.session = message.state
       else if (message.type === 'complaint') this.#complain(message.text)
     })

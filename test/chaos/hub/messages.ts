@@ -1,14 +1,15 @@
 import type { Input } from './plan.ts'
 
 /** What a person tells an agent's process. */
-export interface ToAgent {
-  readonly type: 'ingest'
-  readonly input: Input
-}
+export type ToAgent =
+  | { readonly type: 'ingest'; readonly input: Input }
+  /** The wall clock of the machine is another from now on. */
+  | { readonly type: 'jump'; readonly ms: number }
 
 /** What the processes say. */
 export type FromAgent =
-  | { readonly type: 'ready' }
+  /** `port`: where the hub listens. */
+  | { readonly type: 'ready'; readonly port?: number }
   | { readonly type: 'session'; readonly state: string }
   /** `accepted`: it is on the agent's disk. */
   | { readonly type: 'answer'; readonly id: string; readonly accepted: boolean }

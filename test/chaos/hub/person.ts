@@ -20,6 +20,11 @@ export class Person {
     this.#options = options
   }
 
+  /** How many of its inputs the agent has acknowledged. */
+  get handedIn(): number {
+    return this.#next
+  }
+
   get isDone(): boolean {
     return this.#next >= this.#options.inputs.length
   }
