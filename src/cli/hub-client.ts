@@ -49,7 +49,7 @@ export class HubClient {
       clock,
       random,
       log: createNodeLog({ level: 'error' }),
-      hub: { restAddress: () => this.#address.rest, pathPrefix: '', key: this.#address.key },
+      hub: { addresses: { list: [this.#address], current: this.#address }, pathPrefix: '' },
       name: this.name,
       trustNewHub: call.flag('trust-new-hub'),
     })

@@ -2,13 +2,14 @@ import { loginText } from '../protocol/rest.ts'
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import { describeAddress } from '../platform/http-error.ts'
-import type { Http, HttpAddress } from '../platform/http.ts'
+import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { AccessToken } from './access-token.ts'
 import { AuthClient, type Grant, isRefusal, type Refusal } from './auth-client.ts'
 import type { CredentialFile } from './credential-file.ts'
-import { placeAt } from './hub-identity.ts'
+import { finalRefusal } from './final-refusal.ts'
+import { type AskedAddresses, HubPlace } from './hub-place.ts'
 
 export interface HubCredentialsOptions {
   readonly file: CredentialFile
@@ -17,12 +18,10 @@ export interface HubCredentialsOptions {
   readonly random: Pick<Random, 'fraction'>
   readonly log: Log
   readonly hub: {
-    /** Where it is to be asked now: a hub may have several addresses. */
-    readonly restAddress: () => HttpAddress
+    /** All lead to one hub: the agent's place there is the same at each. */
+    readonly addresses: AskedAddresses
     /** Empty for most hubs. */
     readonly pathPrefix: string
-    /** What the hub is called in the file; see `HttpUrl.key`. */
-    readonly key: string
   }
   readonly name: string
   /** Default: the name. */
@@ -71,22 +70,21 @@ export class HubCredentials {
   readonly #client: AuthClient
   readonly #closing = new AbortController()
   #current: { readonly access: AccessToken; readonly generation: number } | undefined
-  #flight: Promise<AccessToken> | undefined
+  #flight: { readonly key: string; readonly token: Promise<AccessToken> } | undefined
   /** A refresh token that the hub has refused. It stays on disk until another takes its place. */
   #refused: string | undefined
   /** An original server: it knows neither keys nor generations. Found out anew by each process. */
   #isPlain = false
-  /** Once something was got for it, the place stays: a session goes by it. */
-  #place: string | undefined
-  #trustNewHub: boolean
+  readonly #place: HubPlace
 
   constructor(options: HubCredentialsOptions) {
-    const { http, hub, requestTimeoutMs = 10_000 } = options
+    const { file, http, hub, requestTimeoutMs = 10_000, trustNewHub = false } = options
+    const { addresses } = hub
     this.#options = options
-    this.#trustNewHub = options.trustNewHub ?? false
+    this.#place = new HubPlace({ file, addresses, trustNewHub })
     this.#client = new AuthClient({
       http,
-      address: hub.restAddress,
+      address: () => this.#place.address.rest,
       pathPrefix: hub.pathPrefix,
       timeoutMs: requestTimeoutMs,
       signal: this.#closing.signal,
@@ -102,9 +100,8 @@ export class HubCredentials {
     if (this.#closing.signal.aborted) throw closed()
     const young = this.#young()
     if (young !== undefined && !fresh) return young
-    this.#flight ??= this.#renew().finally(() => (this.#flight = undefined))
     try {
-      return await untilAborted(this.#flight, signal)
+      return await untilAborted(this.#fly(fresh), signal)
     } catch (error) {
       const rest = fresh || signal?.aborted === true ? undefined : this.#young()
       if (rest === undefined) throw error
@@ -114,8 +111,7 @@ export class HubCredentials {
 
   /** By which what the agent has at this hub is found again; for good once `access` has resolved. */
   get place(): string {
-    const { file, hub } = this.#options
-    return this.#place ?? file.place(hub.key)
+    return this.#place.key
   }
 
   /** What is kept of the session in the file. */
@@ -142,14 +138,29 @@ export class HubCredentials {
   /** Calls off what is under way. When it resolves, nothing more is written to the file from here. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await this.#flight?.catch(() => {})
+    await this.#flight?.token.catch(() => {})
   }
 
-  /** The token in memory, unless it is due for replacement or from before the present generation. */
+  /** One request for all who ask; what is under way at another address is waited for, and then it is asked here. */
+  async #fly(fresh: boolean): Promise<AccessToken> {
+    for (;;) {
+      if (this.#flight === undefined) {
+        const { key } = this.#place.turn()
+        const token = this.#renew(fresh).finally(() => (this.#flight = undefined))
+        this.#flight = { key, token }
+      }
+      const { key, token } = this.#flight
+      if (key === this.#options.hub.addresses.current.key) return token
+      await token.catch(() => {})
+    }
+  }
+
+  /** The token in memory, unless it is due for replacement, from before the present generation, or nobody's business here. */
   #young(): AccessToken | undefined {
-    const { clock } = this.#options
+    const { clock, hub } = this.#options
     const current = this.#current
     if (current === undefined || this.#isOutdated(current.generation)) return undefined
+    if (!this.#place.isMetAt(hub.addresses.current)) return undefined
     return clock.monotonicMs() < current.access.refreshAtMs ? current.access : undefined
   }
 
@@ -157,14 +168,27 @@ export class HubCredentials {
     return !this.#isPlain && generation < this.#options.file.generation(this.place)
   }
 
-  async #renew(): Promise<AccessToken> {
+  async #renew(fresh: boolean): Promise<AccessToken> {
     try {
+      if (!this.#place.isMetAt(this.#place.address)) {
+        await this.#meet()
+        const young = fresh ? undefined : this.#young()
+        if (young !== undefined) return young
+      }
       return (await this.#refresh()) ?? (await this.#login())
     } catch (error) {
       if (this.#closing.signal.aborted) throw closed()
       if (error instanceof PerduraError && error.retryable) this.#postpone()
       throw error
     }
+  }
+
+  /** Who answers at this address is asked who it is, before it gets what is the hub's. */
+  async #meet(): Promise<void> {
+    if (this.#place.hubId === undefined) return this.#place.trust()
+    const challenge = await this.#client.challenge(this.#options.name)
+    if (isRefusal(challenge)) throw this.#refusal('the request for a challenge', challenge)
+    this.#place.identify(challenge.hub)
   }
 
   /** So that a hub in trouble is not asked by every caller while there is a token that it would still take. */
@@ -181,7 +205,7 @@ export class HubCredentials {
 
   /** Undefined where there is nothing to refresh with: then a login is due. */
   async #refresh(): Promise<AccessToken | undefined> {
-    const { clock, file, hub, log } = this.#options
+    const { clock, file, log } = this.#options
     const token = file.refreshToken(this.place)
     const generation = file.loginGeneration(this.place)
     if (token === undefined || generation === undefined) return undefined
@@ -191,7 +215,11 @@ export class HubCredentials {
     if (!isRefusal(answer)) return this.#take(answer, { startMs, generation })
     // What a proxy says proves nothing about the token; trying the key costs nothing either.
     if (answer.isOfHub) this.#refused = token
-    log.warn('credentials:refresh:refused', { hub: hub.key, status: answer.status, code: answer.code })
+    log.warn('credentials:refresh:refused', {
+      hub: this.#place.address.key,
+      status: answer.status,
+      code: answer.code,
+    })
     return undefined
   }
 
@@ -210,13 +238,13 @@ export class HubCredentials {
   }
 
   async #tryKey(): Promise<AccessToken | Refusal> {
-    const { clock, file, hub, log, name, nickname = name } = this.#options
+    const { clock, file, log, name, nickname = name } = this.#options
     const challenge = await this.#client.challenge(name)
     if (isRefusal(challenge)) {
       if (challenge.status === 404 || challenge.status === 401) return this.#loginByName()
       throw this.#refusal('the request for a challenge', challenge)
     }
-    this.#identify(challenge.hub)
+    this.#place.identify(challenge.hub)
     const generation = file.generation(this.place)
     const startMs = clock.monotonicMs()
     const answer = await this.#client.login({
@@ -228,34 +256,20 @@ export class HubCredentials {
     })
     if (isRefusal(answer)) return answer
     const access = this.#take(answer, { startMs, generation, hubId: challenge.hub })
-    log.info('credentials:login:done', { hub: hub.key, aiId: access.aiId, generation })
+    log.info('credentials:login:done', { hub: this.#place.address.key, aiId: access.aiId, generation })
     return access
   }
 
-  /** Before anything is signed for it. */
-  #identify(hubId: string): void {
-    const { file, hub } = this.#options
-    const place = placeAt(file, { address: hub.key, hubId, trustNewHub: this.#trustNewHub })
-    if (this.#place !== undefined && place !== this.#place) {
-      throw new PerduraError(
-        'ERR_HUB_IDENTITY',
-        `the hub at ${hub.key} has become another one, which is known as ${place}: start the agent again`,
-        { details: { hub: hub.key, known: place } },
-      )
-    }
-    if (place !== file.place(hub.key)) file.recordAddress(hub.key, place)
-  }
-
   async #register(): Promise<void> {
-    const { file, hub, log, name } = this.#options
+    const { file, log, name } = this.#options
     const answer = await this.#client.register(name, file.publicKey)
     if (isRefusal(answer)) throw this.#refusal('a registration', answer)
-    log.info('credentials:register:done', { hub: hub.key, name })
+    log.info('credentials:register:done', { hub: this.#place.address.key, name })
   }
 
   /** At an original server, which makes a profile of any name that it does not know. */
   async #loginByName(): Promise<AccessToken> {
-    const { file, hub, log, openLoginFallback = true } = this.#options
+    const { file, log, openLoginFallback = true } = this.#options
     if (!openLoginFallback) {
       const refusal = { status: 404, code: undefined }
       throw this.#client.breach('the request for a challenge', refusal, 'that it knows none')
@@ -273,7 +287,8 @@ export class HubCredentials {
       }
       throw this.#client.breach('a login by name', answer, 'a refusal')
     }
-    if (!this.#isPlain) log.info('credentials:plain:found', { hub: hub.key, aiId: answer.aiId })
+    if (!this.#isPlain)
+      log.info('credentials:plain:found', { hub: this.#place.address.key, aiId: answer.aiId })
     this.#isPlain = true
     return answer
   }
@@ -298,8 +313,7 @@ export class HubCredentials {
     const aiId = grant.ai_id ?? file.aiId(place)
     if (aiId === undefined) throw this.#client.breach('a login', { status: 200, code: undefined }, 'no ai_id')
     file.recordLogin(place, { aiId, refreshToken: grant.refresh_token, generation, hubId })
-    this.#place = place
-    if (hubId !== undefined) this.#trustNewHub = false
+    this.#place.take(hubId)
     const lifeMs = grant.expires_in * 1_000
     const part = refreshAfter.min + (refreshAfter.max - refreshAfter.min) * random.fraction()
     const access = new AccessToken({
@@ -313,34 +327,12 @@ export class HubCredentials {
     return access
   }
 
-  /** The error for a refusal: final where the hub names a reason that only a person can remove. */
   #refusal(call: string, refusal: Refusal): PerduraError {
-    const { hub, name } = this.#options
-    const where = describeAddress(hub.restAddress())
-    const details = { hub: where, name }
-    switch (refusal.isOfHub ? refusal.code : undefined) {
-      case 'ERR_NAME_TAKEN':
-        return new PerduraError(
-          'ERR_NAME_TAKEN',
-          `another agent is "${name}" at the hub ${where}: give this one another name, or put back the credentials that ` +
-            'it was registered with',
-          { details },
-        )
-      case 'ERR_PROFILE_INACTIVE':
-        return new PerduraError(
-          'ERR_PROFILE_INACTIVE',
-          `"${name}" is switched off at the hub ${where}: ask who runs the hub`,
-          { details },
-        )
-      case 'ERR_OPEN_LOGIN':
-        return new PerduraError(
-          'ERR_OPEN_LOGIN',
-          `the hub ${where} does not take the key of "${name}" for a proof: ask who runs the hub`,
-          { details },
-        )
-      default:
-        return this.#client.breach(call, refusal, 'a refusal')
-    }
+    const final = finalRefusal(refusal, {
+      where: describeAddress(this.#place.address.rest),
+      name: this.#options.name,
+    })
+    return final ?? this.#client.breach(call, refusal, 'a refusal')
   }
 }
 

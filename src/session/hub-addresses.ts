@@ -44,6 +44,8 @@ export class HubAddresses {
   readonly #tried = new Set<string>()
   /** Monotonic ms before which an address is left alone, by key. */
   readonly #notBefore = new Map<string, number>()
+  /** Monotonic ms before which an address counts as another hub's, by key. */
+  readonly #refusedUntil = new Map<string, number>()
   /** Where in the list the last attempt was made. */
   #index = 0
   #current: HubAddress
@@ -55,6 +57,10 @@ export class HubAddresses {
     if (first === undefined) throw new RangeError('a hub has an address')
     this.#options = options
     this.#current = first
+  }
+
+  get list(): readonly HubAddress[] {
+    return this.#options.list
   }
 
   get current(): HubAddress {
@@ -89,6 +95,19 @@ export class HubAddresses {
     const first = all.reduce((best, address) => (this.#waitMs(address) < this.#waitMs(best) ? address : best))
     this.#moveTo(first, why)
     return { isNewRound: true, waitMs: this.#waitMs(first) }
+  }
+
+  /**
+   * Another hub answers at the current address: it is passed over for a while, and the others are tried. Undefined where
+   * that is so of all that a person named.
+   */
+  refused(why: string): NextAttempt | undefined {
+    const { list, clock, log } = this.#options
+    const { key } = this.#current
+    log.error('hub:address:refused', { address: key, reason: why })
+    this.#refusedUntil.set(key, clock.monotonicMs() + refusedMs)
+    if (key === this.#hint?.key) this.#hint = undefined
+    return list.every((address) => this.#isRefused(address)) ? undefined : this.failed({ why })
   }
 
   /**
@@ -135,8 +154,14 @@ export class HubAddresses {
   #inTurn(from: number): HubAddress[] {
     const { list } = this.#options
     const hint = this.#hint
-    const turn = list.map((_, index) => list[(from + index) % list.length] as HubAddress)
+    const turn = list
+      .map((_, index) => list[(from + index) % list.length] as HubAddress)
+      .filter((address) => !this.#isRefused(address))
     return hint === undefined ? turn : [hint, ...turn.filter(({ key }) => key !== hint.key)]
+  }
+
+  #isRefused({ key }: HubAddress): boolean {
+    return this.#options.clock.monotonicMs() < (this.#refusedUntil.get(key) ?? -Infinity)
   }
 
   #waitMs({ key }: HubAddress): number {
@@ -154,3 +179,5 @@ export class HubAddresses {
 }
 
 const hintFailuresMax = 3
+/** After which somebody may have set right where an address leads. */
+const refusedMs = 600_000

@@ -7,7 +7,7 @@ import type { Transport } from '../platform/transport.ts'
 import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-codes.ts'
 import type { Credit } from '../protocol/frames.ts'
 import { backoffMs } from './backoff.ts'
-import type { AddressFailure, HubAddresses } from './hub-addresses.ts'
+import type { AddressFailure, HubAddresses, NextAttempt } from './hub-addresses.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
 import { PlainNames } from './plain-names.ts'
 import { PlainRest } from './plain-rest.ts'
@@ -160,8 +160,7 @@ export class Session {
     } catch (thrown) {
       const error = toError(thrown)
       if (this.#isStopped()) return
-      if (error instanceof PerduraError && !error.retryable) this.#end(error)
-      else this.#goOn(error.message, {})
+      this.#refused(error)
       return
     }
     if (this.#isStopped()) return
@@ -172,6 +171,16 @@ export class Session {
     if (this.#isStopped()) return
     log.debug('session:connection:closed', { code: end.code, reason: end.reason })
     this.#ended(end, access)
+  }
+
+  /** No token was to be had. */
+  #refused(error: Error): void {
+    const { addresses } = this.#options
+    if (!(error instanceof PerduraError) || error.retryable) return this.#goOn(error.message, {})
+    // What another hub says is not for this session to end by, as long as there are other addresses.
+    const next = error.code === 'ERR_HUB_IDENTITY' ? addresses.refused(error.message) : undefined
+    if (next === undefined) this.#end(error)
+    else this.#attempt(error.message, next)
   }
 
   #open(access: Access): ResumedConnection | PlainConnection {
@@ -235,7 +244,10 @@ export class Session {
 
   /** At the address whose turn it is: at once where that has had none in this round. */
   #goOn(reason: string, failure: Omit<AddressFailure, 'why'>): void {
-    const { isNewRound, waitMs } = this.#options.addresses.failed({ why: reason, ...failure })
+    this.#attempt(reason, this.#options.addresses.failed({ why: reason, ...failure }))
+  }
+
+  #attempt(reason: string, { isNewRound, waitMs }: NextAttempt): void {
     if (isNewRound) return this.#wait(reason, waitMs)
     this.#reason = reason
     void this.#connect()

@@ -184,7 +184,7 @@ export class V1AgentMachine {
       openHub: () => {
         const file = openCredentialFile({ ...platform, path: '/agent/credentials' })
         const addresses = new HubAddresses({ list: [address], clock: platform.clock, log })
-        const hub = { restAddress: () => addresses.current.rest, pathPrefix: '', key: address.key }
+        const hub = { addresses, pathPrefix: '' }
         const credentials = new HubCredentials({ ...platform, file, log, hub, name: this.name })
         return {
           key: address.key,

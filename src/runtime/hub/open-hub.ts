@@ -36,7 +36,7 @@ export function openHub(options: OpenHubOptions): HubOptions {
     clock,
     random,
     log,
-    hub: { restAddress: () => addresses.current.rest, pathPrefix: '', key: address.key },
+    hub: { addresses, pathPrefix: '' },
     name,
     ...(trustNewHub !== undefined && { trustNewHub }),
   })

@@ -298,7 +298,7 @@ export class AgentMachine extends Machine {
       clock,
       random,
       log,
-      hub: { restAddress: () => addresses.current.rest, pathPrefix: '', key },
+      hub: { addresses, pathPrefix: '' },
       name: this.name,
     })
     return {

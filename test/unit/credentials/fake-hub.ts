@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { createPublicKey, verify } from 'node:crypto'
 import { openCredentialFile, type CredentialFile } from '../../../src/credentials/credential-file.ts'
 import { HubCredentials, type HubCredentialsOptions } from '../../../src/credentials/hub-credentials.ts'
+import type { AskedAddresses } from '../../../src/credentials/hub-place.ts'
 import { PerduraError } from '../../../src/errors.ts'
 import { type JsonObject, textOf } from '../../../src/json.ts'
-import { parseHttpUrl } from '../../../src/platform/http-json.ts'
+import { parseHttpUrl, type HttpUrl } from '../../../src/platform/http-json.ts'
 import type { HttpRequest, HttpResponse } from '../../../src/platform/http.ts'
 import type { LogFields } from '../../../src/platform/log.ts'
 import {
@@ -18,6 +19,12 @@ import { Trace } from '../../../src/testing/trace.ts'
 import { createSimulation, type SimulatedMachine } from '../../helpers/simulated-machine.ts'
 
 export const hubUrl = parseHttpUrl('http://hub.test:8767')
+/** A hub that is reached at one address. */
+export function addressesOf({ address, key }: HttpUrl): AskedAddresses {
+  const current = { key, rest: address }
+  return { list: [current], current }
+}
+
 export const credentialPath = '/home/agents/Ada/credentials'
 const graceMs = 30_000
 
@@ -190,7 +197,7 @@ export function createScene(seed: number | string = 1): Scene {
         clock: clock.for(process),
         random: drawing,
         log: createSimulatedLog(new Trace(), (event, fields) => logged.push({ event, ...fields })),
-        hub: { restAddress: () => hubUrl.address, pathPrefix: hubUrl.pathPrefix, key: hubUrl.key },
+        hub: { addresses: addressesOf(hubUrl), pathPrefix: hubUrl.pathPrefix },
         name: 'Ada',
         ...options,
       })

@@ -36,7 +36,7 @@ test('a hub is known again by what it calls itself where only its address on thi
   const parts = { disk: createSimulation(1).disk.for(outside), random: createSeededRandom(1) }
   const file = openCredentialFile({ ...parts, path: credentialPath })
   const at = (address: string, hubId: string, trustNewHub = false): string => {
-    const place = placeAt(file, { address, hubId, trustNewHub })
+    const place = placeAt(file, { address, list: [address], hubId, trustNewHub })
     file.recordAddress(address, place)
     file.recordLogin(place, { aiId: 1, refreshToken: 'r', generation: 0, hubId })
     return place
@@ -70,9 +70,9 @@ test('a hub that is trusted where another one was reached gets a place of its ow
   const [first, second] = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
   file.recordAddress(second, second)
   file.recordLogin(second, { aiId: 1, refreshToken: 'r', generation: 0, hubId: 'one' })
-  assert.equal(placeAt(file, { address: first, hubId: 'one', trustNewHub: false }), second)
+  assert.equal(placeAt(file, { address: first, list: [first], hubId: 'one', trustNewHub: false }), second)
   file.recordAddress(first, second)
-  assert.equal(placeAt(file, { address: first, hubId: 'other', trustNewHub: true }), first)
+  assert.equal(placeAt(file, { address: first, list: [first], hubId: 'other', trustNewHub: true }), first)
   assert.equal(file.hubId(second), 'one')
 })
 

@@ -8,7 +8,7 @@ import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { Trace } from '../../../src/testing/trace.ts'
 import { createSimulation } from '../../helpers/simulated-machine.ts'
 import { RestWorld } from '../hub/rest/rest-world.ts'
-import { credentialPath, hasCode, hubUrl } from './fake-hub.ts'
+import { addressesOf, credentialPath, hasCode, hubUrl } from './fake-hub.ts'
 
 test('gets its tokens of our own hub', async () => {
   const world = await RestWorld.start()
@@ -24,7 +24,7 @@ test('gets its tokens of our own hub', async () => {
     const { clock, disk } = createSimulation(seed)
     const random = createSeededRandom(seed)
     const file = openCredentialFile({ disk: disk.for(outside), random, path: credentialPath })
-    const hub = { restAddress: () => hubUrl.address, pathPrefix: '', key: hubUrl.key }
+    const hub = { addresses: addressesOf(hubUrl), pathPrefix: '' }
     const log = createSimulatedLog(new Trace())
     return new HubCredentials({ file, http, clock, random, log, hub, name: 'Ada' })
   }

@@ -154,3 +154,31 @@ test('follows a hint into TLS, and on the same machine', () => {
   local.fail({ lasted: true })
   assert.equal(local.addresses.current.rest.port, 9)
 })
+
+test('passes over an address at which another hub answers, for a while', async () => {
+  const { clock, addresses, at, fail, logged } = world('http://a', 'http://b')
+  fail()
+  assert.deepEqual([addresses.refused('another hub'), at()], [again, 'a'])
+  assert.deepEqual([fail(), at()], [again, 'a'])
+  const [said] = logged.filter(({ event }) => event === 'hub:address:refused')
+  assert.deepEqual(said?.fields, { address: 'http://b:80', reason: 'another hub' })
+  await clock.runFor(600_000)
+  assert.deepEqual([fail(), at()], [atOnce, 'b'])
+})
+
+test('says when all addresses are those of another hub', () => {
+  const { addresses, at } = world('http://a', 'http://b')
+  assert.deepEqual([addresses.refused('another hub'), at()], [atOnce, 'b'])
+  assert.equal(addresses.refused('another hub'), undefined)
+  assert.equal(world('http://a').addresses.refused('another hub'), undefined)
+})
+
+test('a hint at which another hub answers is dropped at once', () => {
+  const { addresses, at, fail } = world('http://a')
+  addresses.hint('http://elsewhere')
+  fail({ lasted: true })
+  assert.equal(at(), 'elsewhere')
+  assert.deepEqual([addresses.refused('another hub'), at()], [atOnce, 'a'])
+  fail()
+  assert.equal(at(), 'a')
+})
