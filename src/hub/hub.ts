@@ -58,7 +58,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const parts = options.parts ?? hubParts
   const streamLimits = { ...defaultStreamLimits, ...options.streamLimits }
   const auth = await createAuth(
-    { storage, clock, random, disk, keysFolder: options.keysFolder },
+    { storage, clock, random, disk, log, keysFolder: options.keysFolder, standing: parts.standing },
     options.auth,
   )
   const limits = { ...defaultRelayLimits, ...options.limits }

@@ -1,3 +1,4 @@
+import { standing } from './auth/families.ts'
 import { acknowledge } from './cursor.ts'
 import { publishInOrder, publishOnce } from './publishing.ts'
 import { resume } from './resume.ts'
@@ -10,6 +11,7 @@ export interface HubParts {
   readonly publishOnce: typeof publishOnce
   readonly acknowledge: typeof acknowledge
   readonly readPage: typeof readPage
+  readonly standing: typeof standing
 }
 
-export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage }
+export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage, standing }

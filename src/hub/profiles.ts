@@ -155,6 +155,16 @@ export async function updateProfile(
   return row === undefined ? undefined : profileOf(row)
 }
 
+/** Another public key proves from now on that somebody is this agent. */
+export async function setKey(tx: HubTx, id: number, publicKey: string, now: number): Promise<void> {
+  await tx.run(
+    "UPDATE profiles SET credential = ?, updated_at = ? WHERE id = ? AND credential_kind = 'key'",
+    publicKey,
+    now,
+    id,
+  )
+}
+
 /** Notes that the agent has been heard of. */
 export async function markSeen(tx: HubTx, id: number, now: number): Promise<void> {
   await tx.run('UPDATE profiles SET seen_at = ? WHERE id = ?', now, id)

@@ -21,6 +21,10 @@ export const claimsSchema = v.object({
   /** Whole seconds since 1970. */
   iat: count,
   exp: count,
+  /** Before this it is not good; ours have none. */
+  nbf: v.optional(count),
+  /** The how manyth exchange of the login made it: 0 for the login itself. */
+  rotation: v.optional(count),
   /** What the agent took for its generation at login; writes under an older one are refused. */
   generation: v.optional(count),
 })

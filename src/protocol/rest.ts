@@ -103,6 +103,24 @@ export function loginText(hubId: string, name: string, nonce: string): string {
   return `perdura-login:${hubId}:${name}:${nonce}`
 }
 
+/** What both keys of an agent sign when one takes the place of the other: bound to hub, name, challenge and new key. */
+export function keyChangeText(change: {
+  readonly hubId: string
+  readonly name: string
+  readonly nonce: string
+  readonly publicKey: string
+}): string {
+  const { hubId, name, nonce, publicKey } = change
+  return `perdura-key:${hubId}:${name}:${nonce}:${publicKey}`
+}
+
+export const keyChangeBody = v.object({
+  public_key: opaque(64),
+  nonce: opaque(64),
+  signature: opaque(128),
+  proof: opaque(128),
+})
+
 export const loginBody = v.object({
   name: profileName,
   ai_name: profileName,
@@ -117,7 +135,12 @@ export const loginBody = v.object({
   generation: count,
 })
 
-export const refreshBody = v.object({ refresh_token: opaque(4_096) })
+export const refreshBody = v.object({ refresh_token: opaque(4_096), intent: opaque(64) })
+
+/** The first two parts of a refresh token, and what the answer is to be bound to. */
+export const proveBody = v.object({ token: opaque(4_096), nonce: opaque(64) })
+
+export const revokeBody = v.object({ all: flag })
 
 export const updateProfileBody = v.object(profileFields)
 

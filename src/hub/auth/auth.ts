@@ -2,34 +2,41 @@ import { PerduraError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Disk } from '../../platform/disk.ts'
 import type { Random } from '../../platform/random.ts'
+import type { Log } from '../../platform/log.ts'
 import type { Claims } from '../../protocol/claims.ts'
+import { hubProof } from '../../protocol/hub-proof.ts'
 import {
   type Credential,
   createProfile,
   findProfile,
   markSeen,
   type Profile,
-  profileDefaults,
   type ProfileFields,
   sameCredential,
 } from '../profiles.ts'
 import { type Actor, assertNotFenced } from '../publishing.ts'
 import type { HubReader, HubStorage, HubTx } from '../storage.ts'
-import { challengeLifeS, issueChallenge, sweepChallenges, takeChallenge } from './challenges.ts'
-import { type Proof, proves } from './credentials.ts'
+import { challengeLifeS, issueChallenge, sweepChallenges } from './challenges.ts'
 import {
   type Family,
   graceMs,
   openFamily,
   readFamily,
+  replayedLogins,
+  type ReplayedLogin,
   revoked,
+  revokeFamilies,
   revokeFamily,
+  revokeReplayed,
   rotateFamily,
   standing,
   sweepFamilies,
 } from './families.ts'
-import { readToken, signToken, verifyToken } from './jwt.ts'
+import { readToken, signatureOfHalf, verifyToken } from './jwt.ts'
+import { changeKey, type KeyChange } from './key-change.ts'
 import { SigningKeys } from './keys.ts'
+import { checkOpenLogin, checkProof, findOrOpen, type LoginRequest } from './login.ts'
+import { type Login, mintPair } from './mint.ts'
 
 export interface HubAuthOptions {
   /** Whether peers on this machine may log in by name alone, as in v1. Default false. */
@@ -52,6 +59,9 @@ export interface AuthParts {
   readonly disk: Disk
   /** Where the signing keys are: an absolute path. */
   readonly keysFolder: string
+  readonly log: Log
+  /** Which refresh token one is; default: as `families.ts` has it. */
+  readonly standing?: typeof standing
 }
 
 /** Who bears a token. */
@@ -61,26 +71,6 @@ export interface Principal extends Actor {
   readonly sid: string
   /** When the token expires, as `Clock.now` has it. */
   readonly expiresAt: number
-}
-
-export interface Login {
-  readonly aiId: number
-  readonly name: string
-  readonly nickname: string
-  readonly accessToken: string
-  readonly refreshToken: string
-  readonly expiresInS: number
-}
-
-export interface LoginRequest {
-  readonly name: string
-  readonly nickname: string | undefined
-  /** Must be that of the name, where it is given. */
-  readonly aiId: number | undefined
-  readonly proof: Proof
-  readonly generation: number | undefined
-  /** Whether it comes from a program on this machine. */
-  readonly isLocal: boolean
 }
 
 interface AuthSettings extends Required<HubAuthOptions> {
@@ -176,14 +166,14 @@ export class Auth {
     return { nonce, expiresInS: challengeLifeS }
   }
 
-  async login(request: LoginRequest): Promise<Login> {
+  async login(request: LoginRequest): Promise<Login & { readonly replayed: readonly ReplayedLogin[] }> {
     const { clock, random, storage } = this.#parts
     const { refreshTtlS } = this.#settings
-    if (request.proof.kind === 'none') this.#checkOpenLogin(request)
+    if (request.proof.kind === 'none') checkOpenLogin(request, this.#settings.openLogin)
     return storage.write(async (tx) => {
       const now = clock.now()
-      const profile = await this.#findOrOpen(tx, request, now)
-      await this.#checkProof(tx, profile, request.proof, now)
+      const profile = await findOrOpen(tx, random, request, now)
+      await checkProof(tx, { hubId: this.hubId, profile, proof: request.proof, now })
       if (request.aiId !== undefined && request.aiId !== profile.id) {
         throw new PerduraError(
           'ERR_NO_SUCH_PROFILE',
@@ -198,15 +188,23 @@ export class Auth {
         generation: request.generation,
       }
       const family = await openFamily(tx, random, login, { now, expiresAt: now + refreshTtlS * 1_000 })
-      return this.#mint(family, profile.name, now)
+      const replayed = await replayedLogins(tx, profile.id)
+      return { ...mintPair(family, profile.name, now, this.#settings), replayed }
     })
+  }
+
+  /** Shows the bearer of the refresh token that begins so that this hub has made it; see `hubProof`. */
+  prove(half: string, nonce: string): string {
+    const { hubId } = this.#settings
+    return hubProof(signatureOfHalf(half, this.#expectation(['refresh'])), hubId, nonce)
   }
 
   /**
    * Exchanges a refresh token for the next pair. The one before the live one is good for 30 s and gives the same pair
-   * again, for when the answer was lost; any other that comes again revokes the whole family (RFC 9700 4.14.2).
+   * again, for when the answer was lost; any other that comes again revokes the whole family (RFC 9700 4.14.2), unless its
+   * `intent` says that it is the late repeat of an exchange that was answered.
    */
-  async refresh(token: string): Promise<Login> {
+  async refresh(token: string, intent?: string): Promise<Login> {
     const { clock, random, storage } = this.#parts
     const now = clock.now()
     const claims = verifyToken(token, this.#expectation(['refresh']), now)
@@ -214,21 +212,71 @@ export class Auth {
     const login = await storage.write(async (tx) => {
       const family = await readFamily(tx, claims.sid, claims.ai_id)
       checkActive(await isActive(tx, claims.ai_id))
-      const place = standing(family, claims.jti, now)
+      const place = this.#standing(family, claims, now, intent)
+      if (place === 'late' || place === 'unknown') throw revoked()
       if (place === 'replayed') {
         // Not thrown from here, which would undo it.
-        await revokeFamily(tx, family.sid, now)
-        return undefined
+        await revokeReplayed(tx, family.sid, now)
+        return { replayed: family }
       }
       await markSeen(tx, family.aiId, now)
-      const current = place === 'leaf' ? await rotateFamily(tx, random, family, { now, expiresAt }) : family
-      return this.#mint(current, claims.ai_name, now)
+      const current =
+        place === 'leaf' ? await rotateFamily(tx, random, family, { now, expiresAt, intent }) : family
+      return mintPair(current, claims.ai_name, now, this.#settings)
     })
-    if (login !== undefined) return login
+    if (!('replayed' in login)) return login
+    this.#replayed(claims, login.replayed, now)
     throw new PerduraError(
       'ERR_TOKEN_REVOKED',
       'the refresh token had been used before, so all tokens of this login are revoked: log in again',
     )
+  }
+
+  #standing(
+    family: Family,
+    { jti, rotation }: Claims,
+    now: number,
+    intent?: string,
+  ): ReturnType<typeof standing> {
+    return (this.#parts.standing ?? standing)(family, { jti, rotation, intent }, now)
+  }
+
+  /** Somebody has a token who should not: the operator is to see it, and the agent hears of it at its next login. */
+  #replayed({ ai_name: agent, ai_id: aiId, rotation }: Claims, family: Family, now: number): void {
+    this.#parts.log.error('hub:token:replayed', {
+      agent,
+      aiId,
+      login: family.sid,
+      rotation: rotation ?? -1,
+      rotations: family.rotations,
+      rotatedAgoMs: now - family.rotatedAt,
+    })
+  }
+
+  /** Ends the login that the token comes of, or all of its agent's; returns how many there were. */
+  async revoke({ aiId, name, sid }: Principal, { all }: { readonly all: boolean }): Promise<number> {
+    const { clock, log, storage } = this.#parts
+    const now = clock.now()
+    const ended = await storage.write(async (tx) => {
+      if (all) return revokeFamilies(tx, aiId, now)
+      await revokeFamily(tx, sid, now)
+      return 1
+    })
+    log.info('hub:token:revoked', { agent: name, aiId, logins: ended, all })
+    return ended
+  }
+
+  /** See `changeKey`. */
+  async changeKey(actor: Principal, change: KeyChange): Promise<{ changed: boolean; ended: number }> {
+    const { clock, log, storage } = this.#parts
+    const { sid } = actor
+    const outcome = await storage.write((tx) =>
+      changeKey(tx, { actor, sid, hubId: this.hubId, change, now: clock.now() }),
+    )
+    if (outcome.changed) {
+      log.info('hub:key:changed', { agent: actor.name, aiId: actor.aiId, loginsEnded: outcome.ended })
+    }
+    return outcome
   }
 
   /** The login that a token comes of, which this hub made; whether it is still good is not looked at. */
@@ -269,7 +317,8 @@ export class Auth {
     const claims = verifyToken(token, this.#expectation(types), now)
     await storage.read(async (reader) => {
       const family = await readFamily(reader, claims.sid, claims.ai_id)
-      if (claims.type === 'refresh' && standing(family, claims.jti, now) === 'replayed') throw revoked()
+      const isGood = ['leaf', 'previous'].includes(this.#standing(family, claims, now))
+      if (claims.type === 'refresh' && !isGood) throw revoked()
       checkActive(await isActive(reader, claims.ai_id))
     })
     return {
@@ -279,81 +328,6 @@ export class Auth {
       sid: claims.sid,
       generation: claims.generation,
       expiresAt: claims.exp * 1_000,
-    }
-  }
-
-  #checkOpenLogin({ isLocal }: LoginRequest): void {
-    const { openLogin } = this.#settings
-    if (openLogin && isLocal) return
-    const why = openLogin ? 'only from this machine' : 'not at this hub'
-    throw new PerduraError(
-      'ERR_OPEN_LOGIN',
-      `login by name alone is allowed ${why}: send ai_secret, or nonce and signature, of a registered agent` +
-        (openLogin ? '' : ', or start the hub with --open-login'),
-    )
-  }
-
-  async #findOrOpen(tx: HubTx, { name, nickname, proof }: LoginRequest, now: number): Promise<Profile> {
-    const known = await findProfile(tx, { name })
-    if (known !== undefined) return known
-    if (proof.kind !== 'none') {
-      throw new PerduraError(
-        'ERR_NO_SUCH_PROFILE',
-        'no agent of this name is registered at this hub (which may have been restored): register it again',
-      )
-    }
-    const fields = { ...profileDefaults, name, nickname: nickname ?? name }
-    const created = await createProfile(tx, this.#parts.random, fields, { kind: 'none' }, now)
-    if (created !== undefined) return created
-    throw new PerduraError('ERR_HUB_STORAGE', 'somebody else has just created this profile: try again')
-  }
-
-  async #checkProof(tx: HubTx, { credential, name }: Profile, proof: Proof, now: number): Promise<void> {
-    if (proof.kind === 'none') {
-      if (credential.kind === 'none') return
-      throw new PerduraError(
-        'ERR_OPEN_LOGIN',
-        `"${name}" is registered with a credential: log in with ai_secret, or with nonce and signature`,
-      )
-    }
-    const isProven = proves(proof, credential, this.hubId, name)
-    if (isProven && (proof.kind !== 'signature' || (await takeChallenge(tx, proof.nonce, name, now)))) return
-    throw new PerduraError(
-      'ERR_CREDENTIALS',
-      `the secret or signature is not that of "${name}"` +
-        (isProven ? ', or its challenge was used or is older than a minute: ask for another' : ''),
-    )
-  }
-
-  /** The pair of the family's leaf. Nothing in it is drawn or read from a clock, so that it can be made again. */
-  #mint(family: Family, name: string, now: number): Login {
-    const { hubId, keys, ...settings } = this.#settings
-    const accessTtlS = family.generation === undefined ? settings.plainAccessTtlS : settings.accessTtlS
-    const iat = Math.floor(family.rotatedAt / 1_000)
-    const { aiId, generation, leaf, nickname, sid } = family
-    const common = {
-      iss: hubId,
-      aud: hubId,
-      sid,
-      ai_id: aiId,
-      ai_name: name,
-      ai_nickname: nickname,
-      iat,
-      ...(generation === undefined ? {} : { generation }),
-    }
-    const sign = (claims: Claims): string => signToken(keys.current, claims)
-    return {
-      aiId,
-      name,
-      nickname,
-      accessToken: sign({ ...common, type: 'access', jti: `${leaf}.access`, exp: iat + accessTtlS }),
-      refreshToken: sign({
-        ...common,
-        type: 'refresh',
-        jti: leaf,
-        exp: Math.floor(family.expiresAt / 1_000),
-      }),
-      expiresInS: Math.max(0, accessTtlS - Math.ceil((now - family.rotatedAt) / 1_000)),
     }
   }
 

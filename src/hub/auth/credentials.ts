@@ -37,7 +37,8 @@ export function proves(proof: Proof, credential: Credential, hubId: string, name
   return false
 }
 
-function isSignedBy(publicKey: string, text: string, signature: string): boolean {
+/** Whether this Ed25519 key (32 bytes in base64url) has signed the text. */
+export function isSignedBy(publicKey: string, text: string, signature: string): boolean {
   try {
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' })
     return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'))

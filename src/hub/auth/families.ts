@@ -16,6 +16,10 @@ export interface Family {
   readonly rotatedAt: number
   /** When the leaf expires, and with it the family. */
   readonly expiresAt: number
+  /** How often a leaf has taken the place of another. */
+  readonly rotations: number
+  /** What the leaf was asked for with: the agent's own note of that one exchange. */
+  readonly intent: string | undefined
 }
 
 interface FamilyRow {
@@ -28,9 +32,12 @@ interface FamilyRow {
   readonly rotated_at: number
   readonly expires_at: number
   readonly revoked_at: number | null
+  readonly rotations: number
+  readonly intent: string | null
 }
 
-const columns = 'sid, ai_id, nickname, generation, leaf, previous, rotated_at, expires_at, revoked_at'
+const columns =
+  'sid, ai_id, nickname, generation, leaf, previous, rotated_at, expires_at, revoked_at, rotations, intent'
 
 /** An agent that got no answer to its refresh may ask again for so long, and gets the same successor (FAPI 2.0 6.1). */
 export const graceMs = 30_000
@@ -64,7 +71,16 @@ export async function openFamily(
     sid,
     familiesMax - 1,
   )
-  return { ...login, sid, leaf, previous: undefined, rotatedAt: now, expiresAt }
+  return {
+    ...login,
+    sid,
+    leaf,
+    previous: undefined,
+    rotatedAt: now,
+    expiresAt,
+    rotations: 0,
+    intent: undefined,
+  }
 }
 
 /** Throws ERR_TOKEN_REVOKED where it was revoked, or is not known, as after a restore of the hub. */
@@ -84,13 +100,42 @@ export async function readFamily(reader: HubReader, sid: string, aiId: number): 
     previous: row.previous ?? undefined,
     rotatedAt: row.rotated_at,
     expiresAt: row.expires_at,
+    rotations: row.rotations,
+    intent: row.intent ?? undefined,
   }
 }
 
-/** Which refresh token of the family this is: an old one that comes again has been stolen, here or before. */
-export function standing(family: Family, jti: string, now: number): 'leaf' | 'previous' | 'replayed' {
+/** A refresh token that has come, and what it was sent with. */
+export interface Presented {
+  readonly jti: string
+  readonly rotation: number | undefined
+  readonly intent: string | undefined
+}
+
+export type Standing =
+  /** The live one. */
+  | 'leaf'
+  /** The one before, within the grace: it gets the same successor. */
+  | 'previous'
+  /** The one before, and it is too late, or nobody can tell; refused, and no reason for alarm. */
+  | 'late'
+  /** Made after everything that this hub knows of the login: the hub was put back. Refused likewise. */
+  | 'unknown'
+  /** An old one that comes again has been stolen, here or before. */
+  | 'replayed'
+
+/**
+ * Which refresh token of the family this is. A request can be held up on its way for longer than the grace, and clocks
+ * jump and differ between hubs; so what comes with the very note that its exchange was asked for with is a repeat of that,
+ * whenever it comes. It gets nothing then, and costs nobody anything.
+ */
+export function standing(family: Family, { jti, rotation, intent }: Presented, now: number): Standing {
   if (jti === family.leaf) return 'leaf'
-  return jti === family.previous && now - family.rotatedAt <= graceMs ? 'previous' : 'replayed'
+  if (rotation !== undefined && rotation >= family.rotations) return 'unknown'
+  if (jti !== family.previous) return 'replayed'
+  const ageMs = now - family.rotatedAt
+  if (Math.abs(ageMs) <= graceMs) return 'previous'
+  return ageMs < 0 || (intent !== undefined && intent === family.intent) ? 'late' : 'replayed'
 }
 
 /** Puts a new leaf in the place of the live one, which must still be it where another hub writes at the same time. */
@@ -98,28 +143,81 @@ export async function rotateFamily(
   tx: HubTx,
   random: Random,
   family: Family,
-  { now, expiresAt }: { readonly now: number; readonly expiresAt: number },
+  {
+    now,
+    expiresAt,
+    intent,
+  }: { readonly now: number; readonly expiresAt: number; readonly intent: string | undefined },
 ): Promise<Family> {
   const leaf = random.uuid()
   const { changes } = await tx.run(
-    `UPDATE token_families SET leaf = ?, previous = ?, rotated_at = ?, expires_at = ?
+    `UPDATE token_families SET leaf = ?, previous = ?, rotated_at = ?, expires_at = ?, rotations = rotations + 1,
+       intent = ?
      WHERE sid = ? AND leaf = ? AND revoked_at IS NULL`,
     leaf,
     family.leaf,
     now,
     expiresAt,
+    intent ?? null,
     family.sid,
     family.leaf,
   )
   if (changes === 0) {
     throw new PerduraError('ERR_HUB_STORAGE', 'the token has just been used elsewhere: try again')
   }
-  return { ...family, leaf, previous: family.leaf, rotatedAt: now, expiresAt }
+  const { rotations } = family
+  return {
+    ...family,
+    leaf,
+    previous: family.leaf,
+    rotatedAt: now,
+    expiresAt,
+    rotations: rotations + 1,
+    intent,
+  }
 }
 
 /** From now on no token of it is good; the row stays until the last of them would have expired. */
 export async function revokeFamily(tx: HubTx, sid: string, now: number): Promise<void> {
   await tx.run('UPDATE token_families SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL', now, sid)
+}
+
+/** The same, because an old token of it was used again; the agent is told at its next login. */
+export async function revokeReplayed(tx: HubTx, sid: string, now: number): Promise<void> {
+  await tx.run(
+    'UPDATE token_families SET revoked_at = ?, replayed_at = ? WHERE sid = ? AND revoked_at IS NULL',
+    now,
+    now,
+    sid,
+  )
+}
+
+/** Revokes every login of an agent, or all but one; returns how many there were. */
+export async function revokeFamilies(tx: HubTx, aiId: number, now: number, except = ''): Promise<number> {
+  const { changes } = await tx.run(
+    'UPDATE token_families SET revoked_at = ? WHERE ai_id = ? AND sid <> ? AND revoked_at IS NULL AND expires_at > ?',
+    now,
+    aiId,
+    except,
+    now,
+  )
+  return changes
+}
+
+/** A login that was ended because an old token of it came again. */
+export interface ReplayedLogin {
+  readonly sid: string
+  /** Wall-clock ms. */
+  readonly replayedAt: number
+}
+
+/** What an agent is told at its login, the newest first; as long as the rows are kept, since an answer can be lost. */
+export function replayedLogins(reader: HubReader, aiId: number): Promise<ReplayedLogin[]> {
+  return reader.all<ReplayedLogin>(
+    `SELECT sid, replayed_at AS "replayedAt" FROM token_families WHERE ai_id = ? AND replayed_at IS NOT NULL
+     ORDER BY replayed_at DESC LIMIT 10`,
+    aiId,
+  )
 }
 
 export async function sweepFamilies(tx: HubTx, now: number, limit: number): Promise<number> {

@@ -51,12 +51,38 @@ export function readToken(token: string, { findKey, issuer, types }: TokenExpect
   return claims
 }
 
-/** The same for a token that must not have expired: ERR_TOKEN_EXPIRED. */
+/**
+ * What the clocks of two hubs of one database may differ by, ms. A token that is dated further ahead was made under a
+ * clock that has been put right since, or by whoever has the key: neither is to live for longer than it should.
+ */
+const leewayMs = 60_000
+
+/** The same for a token that is of now: ERR_TOKEN where it is dated in the future, ERR_TOKEN_EXPIRED. */
 export function verifyToken(token: string, expectation: TokenExpectation, now: number): Claims {
   const claims = readToken(token, expectation)
+  if (Math.max(claims.iat, claims.nbf ?? 0) * 1_000 > now + leewayMs) {
+    throw refusal('it is dated in the future (a clock is wrong, or was)')
+  }
   if (now < claims.exp * 1_000) return claims
   const remedy = claims.type === 'access' ? 'get another with the refresh token' : 'log in again'
   throw new PerduraError('ERR_TOKEN_EXPIRED', `the ${claims.type} token has expired: ${remedy}`)
+}
+
+/**
+ * The signature of the refresh token that begins so, which only its bearer and the hub can know: ERR_TOKEN where this hub
+ * cannot have made it. It is a secret; see `protocol/hub-proof.ts`.
+ */
+export function signatureOfHalf(half: string, { findKey, issuer }: TokenExpectation): string {
+  if (half.length > tokenLengthMax) throw refusal('it is too long')
+  const [header = '', payload = '', ...more] = half.split('.')
+  if (more.length > 0) throw refusal('it is more than its first two parts')
+  const { kid, typ } = readHeader(header)
+  const key = findKey(kid)
+  if (key === undefined) throw refusal('it was signed with a key that this hub does not have')
+  const parsed = parseJson(claimsSchema, decode(payload))
+  const isOurs = parsed.ok && parsed.value.iss === issuer && parsed.value.type === 'refresh'
+  if (!isOurs || typ !== headerTypes.refresh) throw refusal('it is no refresh token of this hub')
+  return signatureOf(key, half)
 }
 
 /** Nothing but these three members, so that none of what JWS allows besides can have an effect (RFC 8725 3.1, 3.10). */

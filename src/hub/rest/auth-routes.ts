@@ -4,14 +4,19 @@ import type { JsonObject } from '../../json.ts'
 import type { HttpRequest } from '../../platform/http.ts'
 import {
   challengeBody,
+  keyChangeBody,
   type LoginBody,
   loginBody,
+  proveBody,
   refreshBody,
   type RegisterBody,
   registerBody,
+  revokeBody,
 } from '../../protocol/rest.ts'
-import type { Login } from '../auth/auth.ts'
 import { bearerOf } from '../auth/bearer.ts'
+import type { ReplayedLogin } from '../auth/families.ts'
+import type { KeyChange } from '../auth/key-change.ts'
+import type { Login } from '../auth/mint.ts'
 import { credentialOfKey, credentialOfSecret, type Proof } from '../auth/credentials.ts'
 import { type Credential, profileDefaults } from '../profiles.ts'
 import { readBody } from './body.ts'
@@ -19,7 +24,7 @@ import { invalid, missing } from './query.ts'
 import type { Subject } from './rate-limit.ts'
 import { type Call, firstOf, type RestDeps, type Route, timestamp } from './route.ts'
 
-export function authRoutes({ auth }: RestDeps): Route[] {
+export function authRoutes({ auth, clock }: RestDeps): Route[] {
   return [
     { method: 'POST', path: /^\/ai\/register$/, access: 'open', answer: register },
     {
@@ -48,8 +53,26 @@ export function authRoutes({ auth }: RestDeps): Route[] {
           generation: body.generation ?? undefined,
           isLocal: isLocal(request),
         })
-        const { aiId, name, nickname } = login
-        return { ...tokensOf(login), ai_id: aiId, ai_name: name, ai_nickname: nickname, hub: auth.hubId }
+        const { aiId, name, nickname, replayed } = login
+        return {
+          ...tokensOf(login),
+          ai_id: aiId,
+          ai_name: name,
+          ai_nickname: nickname,
+          hub: auth.hubId,
+          ...(replayed.length > 0 && { replayed: replayed.map((one) => replayedOf(one, clock.now())) }),
+        }
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/auth\/prove$/,
+      access: 'open',
+      answer: async ({ request }) => {
+        const { token, nonce } = readBody(request, proveBody)
+        if (!token) throw missing('token')
+        if (!nonce) throw missing('nonce')
+        return { hub: auth.hubId, proof: auth.prove(token, nonce) }
       },
     },
     {
@@ -61,9 +84,9 @@ export function authRoutes({ auth }: RestDeps): Route[] {
         return sid === undefined ? undefined : { kind: 'login', sid }
       },
       answer: async ({ request }) => {
-        const { refresh_token: token } = readBody(request, refreshBody)
+        const { refresh_token: token, intent } = readBody(request, refreshBody)
         if (!token) throw missing('refresh_token')
-        return tokensOf(await auth.refresh(token))
+        return tokensOf(await auth.refresh(token, intent ?? undefined))
       },
     },
     {
@@ -86,6 +109,24 @@ export function authRoutes({ auth }: RestDeps): Route[] {
         const token = bearerOf(request.headers)
         if (token !== undefined) await auth.logout(token)
         return { message: 'Logged out successfully' }
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/auth\/revoke$/,
+      access: 'agent',
+      answer: async ({ request }, agent) => {
+        const { all } = readBody(request, revokeBody)
+        return { revoked: await auth.revoke(agent, { all: all === true }) }
+      },
+    },
+    {
+      method: 'PUT',
+      path: /^\/ai\/key$/,
+      access: 'agent',
+      answer: async ({ request }, agent) => {
+        const { changed, ended } = await auth.changeKey(agent, keyChangeOf(readBody(request, keyChangeBody)))
+        return { changed, ended }
       },
     },
   ]
@@ -184,6 +225,22 @@ function isLocal({ headers, remoteAddress }: HttpRequest): boolean {
   const isPassedOn = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => name in headers)
   if (isPassedOn || 'origin' in headers || remoteAddress === undefined) return false
   return remoteAddress === '' || remoteAddress === '::1' || /^(::ffff:)?127\./i.test(remoteAddress)
+}
+
+function keyChangeOf(body: InferOutput<typeof keyChangeBody>): KeyChange {
+  const { nonce, proof, public_key: publicKey, signature } = body
+  if (!publicKey) throw missing('public_key')
+  if (credentialOfKey(publicKey) === undefined)
+    throw invalid('public_key', 'must be the 32 bytes of an Ed25519 key in base64url')
+  if (!nonce) throw missing('nonce')
+  if (!signature) throw missing('signature')
+  if (!proof) throw missing('proof')
+  return { nonce, proof, publicKey, signature }
+}
+
+/** No clock reading: the agent's own clock may be another. */
+function replayedOf({ sid, replayedAt }: ReplayedLogin, now: number): JsonObject {
+  return { login: sid, ago_s: Math.max(0, Math.round((now - replayedAt) / 1_000)) }
 }
 
 function tokensOf({ accessToken, refreshToken, expiresInS }: Login): JsonObject {

@@ -152,4 +152,11 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX login_challenges_age ON login_challenges (expires_at);
   `,
+  `
+  -- How often the login has got another refresh token, the agent's note of the last exchange, and when an old token of it
+  -- came again.
+  ALTER TABLE token_families ADD COLUMN rotations INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE token_families ADD COLUMN intent TEXT;
+  ALTER TABLE token_families ADD COLUMN replayed_at INTEGER;
+  `,
 ]

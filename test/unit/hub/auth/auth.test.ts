@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PerduraError } from '../../../../src/errors.ts'
-import { type Auth, createAuth, type LoginRequest } from '../../../../src/hub/auth/auth.ts'
+import { type Auth, createAuth } from '../../../../src/hub/auth/auth.ts'
 import { credentialOfKey, credentialOfSecret } from '../../../../src/hub/auth/credentials.ts'
+import type { LoginRequest } from '../../../../src/hub/auth/login.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
 import { code } from '../../../helpers/store-folder.ts'
 import { AgentKey, HubWorld, keysFolder } from './world.ts'
@@ -213,6 +214,106 @@ test('a refresh token two generations old is a replay at once', async () => {
   const second = await world.settle(auth.refresh(first.refreshToken))
   await world.settle(auth.refresh(second.refreshToken))
   await fails(world.settle(auth.refresh(first.refreshToken)), 'ERR_TOKEN_REVOKED')
+})
+
+test('an alarm names the agent and the login, and the agent hears of it at its next login', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const first = await login(setting)
+  assert.deepEqual(first.replayed, [])
+  const second = await world.settle(auth.refresh(first.refreshToken))
+  await world.settle(auth.refresh(second.refreshToken))
+  await world.clock.runFor(60_000)
+  await fails(world.settle(auth.refresh(first.refreshToken)), 'ERR_TOKEN_REVOKED')
+  const alarms = world.told.filter(({ event }) => event === 'hub:token:replayed')
+  assert.equal(alarms.length, 1)
+  const { agent, aiId, login: sid, rotatedAgoMs, rotation, rotations } = alarms[0] ?? {}
+  assert.deepEqual({ agent, aiId, rotatedAgoMs }, { agent: 'Ada', aiId: 1, rotatedAgoMs: 60_000 })
+  assert.deepEqual({ rotation, rotations }, { rotation: 0, rotations: 2 })
+  assert.ok(!JSON.stringify(world.told).includes(first.refreshToken))
+  await world.clock.runFor(5_000)
+  for (let count = 0; count < 2; count += 1) {
+    const { replayed } = await login(setting)
+    assert.deepEqual(
+      replayed.map((one) => ({ ...one })),
+      [{ sid, replayedAt: world.clock.now() - 5_000 }],
+    )
+  }
+})
+
+test('the late repeat of an exchange is refused, and costs nobody anything', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const first = await login(setting)
+  const second = await world.settle(auth.refresh(first.refreshToken, 'note'))
+  await world.clock.runFor(31_000)
+  await fails(world.settle(auth.refresh(first.refreshToken, 'note')), 'ERR_TOKEN_REVOKED')
+  await world.settle(auth.authenticate(second.accessToken))
+  await fails(world.settle(auth.refresh(first.refreshToken, 'another')), 'ERR_TOKEN_REVOKED')
+  await fails(world.settle(auth.authenticate(second.accessToken)), 'ERR_TOKEN_REVOKED')
+})
+
+test('a note is good for the exchange that it was made for, and for none before', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const first = await login(setting)
+  const second = await world.settle(auth.refresh(first.refreshToken, 'one'))
+  const third = await world.settle(auth.refresh(second.refreshToken, 'two'))
+  await fails(world.settle(auth.refresh(first.refreshToken, 'one')), 'ERR_TOKEN_REVOKED')
+  await fails(world.settle(auth.authenticate(third.accessToken)), 'ERR_TOKEN_REVOKED')
+})
+
+test('a clock that was set back makes nobody a thief', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const first = await login(setting)
+  await world.settle(auth.refresh(first.refreshToken))
+  world.clock.jump(-45_000)
+  await fails(world.settle(auth.refresh(first.refreshToken)), 'ERR_TOKEN_REVOKED')
+  assert.ok(!world.told.some(({ event }) => event === 'hub:token:replayed'))
+})
+
+test('a hub that was put back takes a token that it does not know yet for no stolen one', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const first = await login(setting)
+  const rows = world.database.prepare('SELECT leaf, rotations FROM token_families').get() ?? {}
+  const second = await world.settle(auth.refresh(first.refreshToken))
+  const third = await world.settle(auth.refresh(second.refreshToken))
+  world.database
+    .prepare('UPDATE token_families SET leaf = ?, rotations = ?, previous = NULL')
+    .run(rows['leaf'] ?? null, rows['rotations'] ?? null)
+  await fails(world.settle(auth.refresh(third.refreshToken)), 'ERR_TOKEN_REVOKED')
+  assert.ok(!world.told.some(({ event }) => event === 'hub:token:replayed'))
+  await world.settle(auth.refresh(first.refreshToken))
+})
+
+test('tokens that are dated in the future are refused, but for what clocks differ by', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  world.clock.jump(59_000)
+  const near = await login(setting)
+  world.clock.jump(3_000)
+  const far = await login(setting)
+  world.clock.jump(-62_000)
+  await world.settle(auth.authenticate(near.accessToken))
+  await fails(world.settle(auth.authenticate(far.accessToken)), 'ERR_TOKEN')
+  await fails(world.settle(auth.refresh(far.refreshToken)), 'ERR_TOKEN')
+})
+
+test('an agent ends one of its logins, or all of them', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const [one, two, three] = [await login(setting), await login(setting), await login(setting)]
+  const who = await world.settle(auth.authenticate(one.accessToken))
+  assert.equal(await world.settle(auth.revoke(who, { all: false })), 1)
+  await fails(world.settle(auth.refresh(one.refreshToken)), 'ERR_TOKEN_REVOKED')
+  await world.settle(auth.authenticate(two.accessToken))
+  assert.equal(await world.settle(auth.revoke(who, { all: true })), 2)
+  await fails(world.settle(auth.authenticate(two.accessToken)), 'ERR_TOKEN_REVOKED')
+  await fails(world.settle(auth.authenticate(three.accessToken)), 'ERR_TOKEN_REVOKED')
+  // It is no theft, and nobody needs to be told.
+  assert.deepEqual((await login(setting)).replayed, [])
 })
 
 test('only a refresh token refreshes, and only an access token opens', async () => {

@@ -4,6 +4,7 @@ import { type Auth, createAuth, type HubAuthOptions } from '../../../../src/hub/
 import { SqliteStorage } from '../../../../src/hub/storage/sqlite-storage.ts'
 import type { Clock } from '../../../../src/platform/clock.ts'
 import type { Disk } from '../../../../src/platform/disk.ts'
+import type { Log, LogFields } from '../../../../src/platform/log.ts'
 import { loginText } from '../../../../src/protocol/rest.ts'
 import {
   createSeededRandom,
@@ -13,6 +14,8 @@ import {
   SimulatedDisk,
   SimulatedProcess,
 } from '../../../../src/testing/index.ts'
+import { createSimulatedLog } from '../../../../src/testing/simulated-log.ts'
+import { Trace } from '../../../../src/testing/trace.ts'
 
 export const keysFolder = '/hub/keys'
 
@@ -23,12 +26,15 @@ export class HubWorld {
   readonly host: SimulatedDisk
   readonly database = new DatabaseSync(':memory:')
   readonly storage: SqliteStorage
-  readonly ports: { readonly clock: Clock; readonly disk: Disk }
+  /** What was logged. */
+  readonly told: LogFields[] = []
+  readonly ports: { readonly clock: Clock; readonly disk: Disk; readonly log: Log }
 
   constructor(seed = 1) {
     this.random = createSeededRandom(seed)
     this.host = new SimulatedDisk({ clock: this.clock, random: this.random.fork('disk') })
-    this.ports = { clock: this.clock.for(outside), disk: this.host.for(outside) }
+    const log = createSimulatedLog(new Trace(), (event, fields) => this.told.push({ event, ...fields }))
+    this.ports = { clock: this.clock.for(outside), disk: this.host.for(outside), log }
     this.storage = new SqliteStorage({
       database: this.database,
       clock: this.ports.clock,
@@ -55,6 +61,10 @@ export class AgentKey {
   }
 
   sign(hubId: string, name: string, nonce: string): string {
-    return sign(null, Buffer.from(loginText(hubId, name, nonce)), this.#pair.privateKey).toString('base64url')
+    return this.signText(loginText(hubId, name, nonce))
+  }
+
+  signText(text: string): string {
+    return sign(null, Buffer.from(text), this.#pair.privateKey).toString('base64url')
   }
 }

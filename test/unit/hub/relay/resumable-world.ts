@@ -1,5 +1,5 @@
 import { PerduraError } from '../../../../src/errors.ts'
-import type { Login } from '../../../../src/hub/auth/auth.ts'
+import type { Login } from '../../../../src/hub/auth/mint.ts'
 import { credentialOfSecret } from '../../../../src/hub/auth/credentials.ts'
 import { hubParts } from '../../../../src/hub/parts.ts'
 import { Registry } from '../../../../src/hub/relay/registry.ts'
