@@ -87,8 +87,8 @@ async function open(index: number): Promise<Agent> {
   })
   const agent = await openAgent(definition, { home, hub, log: silent })
   const online = new Promise<void>((resolve) => {
-    agent.on('session:state:changed', ({ state }) => {
-      if (state === 'online') resolve()
+    agent.on('session:state:changed', ({ to }) => {
+      if (to === 'online') resolve()
     })
   })
   const strokes = new Map<number, string>()

@@ -20,8 +20,8 @@ const [home = '', hub = ''] = process.argv.slice(2)
 process.on('disconnect', () => process.exit(0))
 const agent = await openAgent(resuming, { home, hub })
 const openAt = now()
-agent.on('session:state:changed', ({ state }) => {
-  if (state !== 'online') return
+agent.on('session:state:changed', ({ to }) => {
+  if (to !== 'online') return
   tell({ type: 'bench:online', bornAt: performance.timeOrigin, openAt, at: now() })
   setTimeout(() => module.flushCompileCache(), 1_000).unref()
 })

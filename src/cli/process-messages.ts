@@ -104,9 +104,10 @@ export class ActivityReport {
     agent.on('turn:dead', ({ turn, reason }) => this.#add('dead', `turn ${turn}: ${reason}`))
     agent.on('outbox:message:committed', ({ to, text }) => this.#add('out', `${to}: ${text}`))
     agent.on('outbox:message:delivered', () => this.#schedule())
-    agent.on('session:state:changed', ({ state, reason }) => {
-      const text = `session ${state}: ${reason}`
-      const isNews = (state === 'online' || state === 'backing-off') && text !== this.#sessionText
+    agent.on('session:state:changed', ({ to, reason }) => {
+      const text = `session ${to}: ${reason}`
+      const isNews =
+        (to === 'online' || to === 'backing-off' || to === 'suspended') && text !== this.#sessionText
       if (isNews) this.#add('session', text)
       else this.#schedule()
       if (isNews) this.#sessionText = text

@@ -8,12 +8,12 @@ export interface Rate {
 
 /** Filled steadily up to a burst: who finds it empty comes too often. */
 export class TokenBucket {
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #rate: Rate
   #left: number
   #filledMs: number
 
-  constructor(clock: Clock, rate: Rate) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, rate: Rate) {
     this.#clock = clock
     this.#rate = rate
     this.#left = rate.burst

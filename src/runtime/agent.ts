@@ -42,8 +42,10 @@ export interface AgentEvents {
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
   /** The hub had accepted it, and nobody fetched it in time. */
   'outbox:message:expired': { readonly sequence: number; readonly to: string }
-  /** `state` is one of idle, connecting, resuming, online, backing-off, stopped. */
-  'session:state:changed': { readonly state: string; readonly reason: string }
+  /** States are idle, connecting, resuming, online, backing-off, suspended, stopped. */
+  'session:state:changed': { readonly from: string; readonly to: string; readonly reason: string }
+  /** Nothing is tried any more until the network changes, the machine wakes, or somebody asks. */
+  'session:attempts:exhausted': { readonly attempts: number; readonly reason: string }
   /** Messages of the hub's stream that will never come: it does not have them any more, or they cannot be kept here. */
   'session:gap:announced': { readonly from: number; readonly to: number; readonly reason: string }
   /** The hub will not have this process any more: a person has to change something. The agent closes itself. */

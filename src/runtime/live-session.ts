@@ -11,10 +11,10 @@ export interface LiveSession {
 /** Watches from now on; undefined before the first change, and for ever without a hub. */
 export function watchSession(agent: Pick<Agent, 'on'>, now: () => number): () => LiveSession | undefined {
   let live: LiveSession | undefined
-  agent.on('session:state:changed', ({ state, reason }) => {
-    // Between two attempts it is connecting for a moment: it waits since the first of them.
-    const since = live?.state === state && live.reason === reason ? live.since : now()
-    live = { state, reason, since }
+  agent.on('session:state:changed', ({ from, to, reason }) => {
+    // Between two attempts it is connecting for a moment, and has not been online for all the while.
+    const isSame = live !== undefined && from !== 'online' && to !== 'online' && to !== 'stopped'
+    live = { state: to, reason, since: isSame ? (live?.since ?? now()) : now() }
   })
   return () => live
 }

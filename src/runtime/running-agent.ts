@@ -295,9 +295,13 @@ export class RunningAgent implements Agent {
           this.#emitter.emit('outbox:message:expired', message)
         }
       },
-      onStatus: ({ state, reason, sessionIdentifier, generation }) => {
-        log.info('session:state:changed', { state, reason, session: sessionIdentifier ?? '', generation })
-        this.#emitter.emit('session:state:changed', { state, reason })
+      onChange: (change, { sessionIdentifier, generation }) => {
+        log.info('session:state:changed', { ...change, session: sessionIdentifier ?? '', generation })
+        this.#emitter.emit('session:state:changed', change)
+      },
+      onExhausted: (exhausted) => {
+        log.error('session:attempts:exhausted', exhausted)
+        this.#emitter.emit('session:attempts:exhausted', exhausted)
       },
       onGap: (gap) => {
         log.error('session:gap:announced', gap)

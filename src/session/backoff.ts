@@ -5,10 +5,30 @@ const floorMs = 250
 const capMs = 20_000
 
 /**
- * How long to wait before the next attempt, ms: the first one anywhere within a second, later ones within a range that
- * doubles up to 20 s. The jitter is taken of the capped range, so that a thousand agents stay spread out at the cap too.
+ * How long to wait before the next attempt, ms: the first one anywhere within a second, whatever the base is; later ones
+ * within a range that doubles from the base up to 20 s (or the base, where that is more). With a base of 1 s, in the mean:
+ * 500, 1250, 2250, 4250, 8250, 10250 … The jitter is taken of the capped range, so that a thousand agents stay spread out
+ * at the cap too.
  */
-export function backoffMs(attempts: number, random: Pick<Random, 'fraction'>): number {
+export function backoffMs(attempts: number, random: Pick<Random, 'fraction'>, baseMs = 1_000): number {
   if (attempts === 0) return random.fraction() * firstMs
-  return floorMs + random.fraction() * Math.min(capMs, firstMs * 2 ** Math.min(attempts, 20))
+  const rangeMs = Math.min(Math.max(capMs, baseMs), baseMs * 2 ** Math.min(attempts, 20))
+  return floorMs + random.fraction() * rangeMs
+}
+
+/** About every 30 s, and never less often: whoever gave up counting still comes back soon after the hub does. */
+export function suspendedMs(random: Pick<Random, 'fraction'>): number {
+  return 20_000 + random.fraction() * 10_000
+}
+
+/** A server may ask for an hour, and for no more: else a wrong number would take an agent off for good. */
+const hintMaxMs = 3_600_000
+
+/**
+ * What a server asked for, ms, and a little more: those whom it told the same number are not to come back in step. A
+ * tenth of it, at least 1 s and at most 10 s wide.
+ */
+export function hintMs(retryAfterMs: number, random: Pick<Random, 'fraction'>): number {
+  const askedMs = Math.min(hintMaxMs, Math.max(0, retryAfterMs))
+  return askedMs + random.fraction() * Math.min(10_000, Math.max(1_000, askedMs / 10))
 }

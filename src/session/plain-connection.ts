@@ -1,5 +1,6 @@
+import { formatDuration } from '../duration.ts'
 import type { Timer } from '../platform/clock.ts'
-import type { Connection, ConnectionSink } from '../platform/transport.ts'
+import type { Connection, ConnectionClose, ConnectionSink } from '../platform/transport.ts'
 import { connectedFrame, resumeCapability } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
 import { plainServerFrame } from '../protocol/plain-server.ts'
@@ -58,7 +59,7 @@ export class PlainConnection implements ConnectionSink {
     this.#heardMs = clock.monotonicMs()
     this.#subscribedMs = this.#heardMs
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#late()))
+    this.#timers.push(clock.setTimer(limits.connectMs, () => this.#late('open', limits.connectMs)))
     // It looks for the token in the query only. A server that has learnt to resume meanwhile says so in `connected`.
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1&token=${encodeURIComponent(access.token)}`,
@@ -78,7 +79,11 @@ export class PlainConnection implements ConnectionSink {
   }
 
   onOpen(): void {
+    const { clock, limits } = this.#options
     this.#heard()
+    if (this.#ownEnd !== undefined) return
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late('ready', limits.handshakeMs))]
   }
 
   onPong(): void {
@@ -111,21 +116,14 @@ export class PlainConnection implements ConnectionSink {
     }
   }
 
-  onClose({
-    code,
-    reason,
-    status,
-  }: {
-    readonly code: number
-    readonly reason: string
-    readonly status?: number
-  }): void {
+  onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
     this.#work.abort()
     const end = {
       ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
       ...(status === 401 && { isUnauthorized: true }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
     }
     void this.#working.then(() => this.#resolveEnd(end))
   }
@@ -161,7 +159,10 @@ export class PlainConnection implements ConnectionSink {
     const { clock, limits } = this.#options
     const nowMs = clock.monotonicMs()
     if (nowMs - this.#heardMs > limits.silenceMs) {
-      this.#end({ code: 1000, reason: 'nothing was heard of the server' })
+      this.#end({
+        code: 1000,
+        reason: `nothing was heard of the server for ${formatDuration(limits.silenceMs)}`,
+      })
       this.#connection.terminate()
       return
     }
@@ -180,8 +181,10 @@ export class PlainConnection implements ConnectionSink {
     this.#heardMs = this.#options.clock.monotonicMs()
   }
 
-  #late(): void {
-    this.#end({ code: 1000, reason: 'the handshake took too long' })
+  #late(what: 'open' | 'ready', limitMs: number): void {
+    const within = `within ${formatDuration(limitMs)}`
+    const reason = what === 'open' ? `no connection ${within}` : `the handshake was not over ${within}`
+    this.#end({ code: 1000, reason })
     this.#connection.terminate()
   }
 

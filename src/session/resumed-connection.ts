@@ -1,6 +1,7 @@
+import { formatDuration } from '../duration.ts'
 import { toError } from '../errors.ts'
 import type { Timer } from '../platform/clock.ts'
-import type { Connection, ConnectionSink } from '../platform/transport.ts'
+import type { Connection, ConnectionClose, ConnectionSink } from '../platform/transport.ts'
 import { closeCodes, closeText, type CloseReason } from '../protocol/close-codes.ts'
 import { ReceiverCredit } from '../protocol/credit.ts'
 import {
@@ -28,6 +29,8 @@ export interface ConnectionEnd {
   readonly isUnauthorized?: boolean
   /** The token that it had at its end, where that is not the one that it was opened with. */
   readonly token?: string
+  /** When the server wants to see the agent again, where it said so. */
+  readonly retryAfterMs?: number
 }
 
 export interface ResumedConnectionOptions extends Pick<
@@ -78,7 +81,7 @@ export class ResumedConnection implements ConnectionSink {
     this.#credit = new ReceiverCredit(limits.window)
     this.#heardMs = clock.monotonicMs()
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(clock.setTimer(limits.handshakeMs * 2, () => this.#handshakeLate()))
+    this.#timers.push(clock.setTimer(limits.connectMs, () => this.#late('open', limits.connectMs)))
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1`,
       { headers: { authorization: `Bearer ${access.token}` }, frameBytesMax: limits.frameBytesMax },
@@ -103,7 +106,11 @@ export class ResumedConnection implements ConnectionSink {
   }
 
   onOpen(): void {
-    this.#heardMs = this.#options.clock.monotonicMs()
+    const { clock, limits } = this.#options
+    this.#heardMs = clock.monotonicMs()
+    if (this.#ownEnd !== undefined) return
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late('ready', limits.handshakeMs))]
   }
 
   onFrame(text: string): void {
@@ -115,20 +122,13 @@ export class ResumedConnection implements ConnectionSink {
     else if (isKnown(text)) this.#fail('protocol_error', `${frame.path}: ${frame.problem}`)
   }
 
-  onClose({
-    code,
-    reason,
-    status,
-  }: {
-    readonly code: number
-    readonly reason: string
-    readonly status?: number
-  }): void {
+  onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
     const end = {
       ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
       ...(status === 401 && { isUnauthorized: true }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
       token: this.#access.token,
     }
     const atRest = Promise.all([this.#beginning, this.#receiver?.stop(), this.#sender?.stop()])
@@ -290,7 +290,7 @@ export class ResumedConnection implements ConnectionSink {
     const { clock, limits } = this.#options
     const nowMs = clock.monotonicMs()
     if (nowMs - this.#heardMs > limits.silenceMs) {
-      this.#fail('timeout', 'nothing was heard of the hub')
+      this.#fail('timeout', `nothing was heard of the hub for ${formatDuration(limits.silenceMs)}`)
       this.#connection.terminate()
       return
     }
@@ -315,9 +315,10 @@ export class ResumedConnection implements ConnectionSink {
     if (hint !== undefined) this.#options.onHint(hint)
   }
 
-  #handshakeLate(): void {
-    if (this.#phase === 'live') return
-    this.#fail('timeout', 'the handshake took too long')
+  #late(what: 'open' | 'ready', limitMs: number): void {
+    const within = `within ${formatDuration(limitMs)}`
+    const reason = what === 'open' ? `no connection ${within}` : `the handshake was not over ${within}`
+    this.#fail('timeout', reason)
     this.#connection.terminate()
   }
 

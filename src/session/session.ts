@@ -6,7 +6,7 @@ import type { Random } from '../platform/random.ts'
 import type { Transport } from '../platform/transport.ts'
 import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-codes.ts'
 import type { Credit } from '../protocol/frames.ts'
-import { backoffMs } from './backoff.ts'
+import { hintMs } from './backoff.ts'
 import type { AddressFailure, HubAddresses, NextAttempt } from './hub-addresses.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
 import { PlainNames } from './plain-names.ts'
@@ -14,6 +14,8 @@ import { PlainRest } from './plain-rest.ts'
 import type { PlainStore } from './plain-store.ts'
 import type { SessionStore } from './position.ts'
 import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
+import { RetryPolicy, type Retry, type RetryLimits } from './retry-policy.ts'
+import { SessionStates, type SessionState, type StateChange } from './session-states.ts'
 
 /** What an access token is good for, on the session's own clock. */
 export interface Access {
@@ -35,6 +37,9 @@ export interface SessionLimits {
   /** What the hub may send beyond what is on the disk. */
   readonly window: Credit
   readonly frameBytesMax: number
+  /** Until the upgrade is answered. */
+  readonly connectMs: number
+  /** From then until `ready` is on the disk. */
   readonly handshakeMs: number
   /** Silence after which the hub counts as gone. */
   readonly silenceMs: number
@@ -43,20 +48,23 @@ export interface SessionLimits {
 const defaultSessionLimits: SessionLimits = {
   window: { messages: 256, bytes: 2 * 1024 * 1024 },
   frameBytesMax: 8 * 1024 * 1024,
+  connectMs: 10_000,
   handshakeMs: 10_000,
   silenceMs: 30_000,
 }
-
-export type SessionState = 'idle' | 'connecting' | 'resuming' | 'online' | 'backing-off' | 'stopped'
 
 export interface SessionStatus {
   readonly state: SessionState
   /** Why it is in this state. */
   readonly reason: string
+  /** Wall-clock ms: since when it is online, or is not. */
   readonly sinceMs: number
   readonly sessionIdentifier: string | undefined
   readonly generation: number
+  /** In a row, since a connection lasted or somebody asked. */
   readonly attempts: number
+  /** Until the next attempt; undefined where none is planned. */
+  readonly nextTryMs: number | undefined
 }
 
 export interface SessionOptions {
@@ -75,21 +83,40 @@ export interface SessionOptions {
   /** A person, a restore or a handover wants this process to have the session, whoever has it now. */
   readonly takeover?: boolean
   readonly limits?: Partial<SessionLimits>
-  readonly onStatus: (status: SessionStatus) => void
+  readonly retry?: Partial<RetryLimits>
+  readonly onChange: (change: StateChange, status: SessionStatus) => void
+  /** Nothing is tried any more until somebody asks; see `RetryLimits.attemptsMax`. */
+  readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   /** The agent must not act any more: another process has its generation, or its credentials are no good. */
   readonly onEnd: (error: PerduraError) => void
 }
 
+/** What a session needs of a connection, whichever of the two kinds it is. */
+type AnyConnection = Pick<ResumedConnection, 'look' | 'close' | 'ended'>
+
 /**
- * The agent's one conversation with its hub, over as many connections as it takes.
+ * The agent's one conversation with its hub, over as many connections as it takes. It is always in one of these states:
  *
- *   idle ─start► connecting ─connected► resuming ─ready► online ─close► backing-off ─delay► connecting …
+ *   idle         not started.
+ *   connecting   getting a token, opening a socket, waiting to be greeted. Entered from `idle` by `start`, from `backing-off`
+ *                and `suspended` when the delay is over, and at once where another address, or another way of speaking, has
+ *                not been tried.
+ *   resuming     greeted; the session was asked for, and what the hub decides is being noted on the disk.
+ *   online       in use. A plain v1 server, which keeps no sessions, leads here straight from `connecting`.
+ *   backing-off  there is no connection, and a time for the next attempt. Every other failure of the three states above
+ *                leads here, and so does an occasion (`occasion`, `reconnect`) from here and from `suspended`.
+ *   suspended    the same after two minutes without a connection, with longer delays; or, after the last attempt of a
+ *                session that has a bound on them, without any: then only an occasion leads out of it.
+ *   stopped      over: `stop`, or an answer that would be the same the next time (a higher generation elsewhere, revoked
+ *                credentials). Nothing leads out of it.
  *
- * A hub may have several addresses: after an attempt that came to nothing the others are tried at once, before a delay.
+ *   idle ─start► connecting ─connected► resuming ─ready► online
+ *                  ▲    └──────────┬───────┴───────────────┘
+ *                  │           failure
+ *                  └─delay─ backing-off │ suspended ◄─┘                  any ─stop► stopped
  *
- * Every failure on the way leads to `backing-off`, with a growing delay, and from there on; only what would be answered the
- * same way the next time leads to `stopped`: a higher generation elsewhere, revoked credentials, or `stop`.
+ * `SessionStates` holds the table and refuses any other step; `RetryPolicy` decides on the delays.
  *
  * A server that keeps no sessions is met halfway: from then on the connections are plain ones, which go online with
  * `connected`, until it offers to resume again.
@@ -97,45 +124,50 @@ export interface SessionOptions {
 export class Session {
   readonly #options: SessionOptions
   readonly #limits: SessionLimits
-  #state: SessionState = 'idle'
-  #reason = 'not started'
+  readonly #states: SessionStates
+  readonly #retry: RetryPolicy
   #sinceMs: number
-  #attempts = 0
   #takeover: boolean
-  #connection: Pick<ResumedConnection, 'look' | 'close' | 'ended'> | undefined
+  #connection: AnyConnection | undefined
   readonly #plain: PlainParts | undefined
   #isPlain = false
   /** Times that the kind of connection has changed since the session was online. */
   #turns = 0
   #timer: Timer | undefined
-  /** When the session went online, to tell a connection that lasts from one that fails at once. */
-  #onlineMs: number | undefined
+  /** Monotonic ms. */
+  #nextTryMs: number | undefined
 
   constructor(options: SessionOptions) {
+    const { clock, random, limits, retry = {}, takeover = false, plain } = options
     this.#options = options
-    this.#limits = { ...defaultSessionLimits, ...options.limits }
-    this.#takeover = options.takeover ?? false
-    this.#sinceMs = options.clock.now()
-    if (options.plain !== undefined) {
-      const rest = new PlainRest({ ...options, ...options.plain })
-      this.#plain = { store: options.plain.store, rest, names: new PlainNames(rest) }
+    this.#limits = { ...defaultSessionLimits, ...limits }
+    this.#takeover = takeover
+    this.#sinceMs = clock.now()
+    this.#states = new SessionStates((change) => this.#changed(change))
+    this.#retry = new RetryPolicy({ clock, random, limits: retry })
+    if (plain !== undefined) {
+      const rest = new PlainRest({ ...options, ...plain })
+      this.#plain = { store: plain.store, rest, names: new PlainNames(rest) }
     }
   }
 
   get status(): SessionStatus {
-    const { sessionIdentifier, generation } = this.#options.store.position()
+    const { clock, store } = this.#options
+    const { sessionIdentifier, generation } = store.position()
     return {
-      state: this.#state,
-      reason: this.#reason,
+      state: this.#states.current,
+      reason: this.#states.reason,
       sinceMs: this.#sinceMs,
       sessionIdentifier,
       generation,
-      attempts: this.#attempts,
+      attempts: this.#retry.attempts,
+      nextTryMs:
+        this.#nextTryMs === undefined ? undefined : Math.max(0, this.#nextTryMs - clock.monotonicMs()),
     }
   }
 
   start(): void {
-    if (this.#state === 'idle') void this.#connect()
+    if (this.#states.current === 'idle') void this.#connect('the agent starts')
   }
 
   /** Something has been committed to the outbox. */
@@ -146,14 +178,15 @@ export class Session {
   /** Ends the connection, not the session. Resolves when nothing is being written any more. */
   async stop(): Promise<void> {
     // Why it has ended is not to be hidden by what follows from it.
-    if (!this.#isStopped()) this.#enter('stopped', 'the agent stops')
+    if (!this.#isStopped()) this.#states.enter('stopped', 'the agent stops')
     this.#timer?.cancel()
     await this.#connection?.close()
   }
 
-  async #connect(): Promise<void> {
+  async #connect(reason: string): Promise<void> {
     const { credentials, log } = this.#options
-    this.#enter('connecting', this.#attempts === 0 ? 'the agent starts' : this.#reason)
+    this.#nextTryMs = undefined
+    this.#states.enter('connecting', reason)
     let access: Access
     try {
       access = await credentials.access()
@@ -176,19 +209,21 @@ export class Session {
   /** No token was to be had. */
   #refused(error: Error): void {
     const { addresses } = this.#options
-    if (!(error instanceof PerduraError) || error.retryable) return this.#goOn(error.message, {})
+    if (!(error instanceof PerduraError) || error.retryable) {
+      return this.#goOn(error.message, { retryAfterMs: retryAfterMsOf(error) })
+    }
     // What another hub says is not for this session to end by, as long as there are other addresses.
     const next = error.code === 'ERR_HUB_IDENTITY' ? addresses.refused(error.message) : undefined
     if (next === undefined) this.#end(error)
     else this.#attempt(error.message, next)
   }
 
-  #open(access: Access): ResumedConnection | PlainConnection {
+  #open(access: Access): AnyConnection {
     const onReady = (reason: string): void => {
-      this.#onlineMs = this.#options.clock.monotonicMs()
+      this.#retry.online()
       this.#turns = 0
       this.#options.addresses.succeeded()
-      this.#enter('online', reason)
+      this.#states.enter('online', reason)
     }
     const { addresses } = this.#options
     const url = addresses.current.webSocketUrl
@@ -200,7 +235,7 @@ export class Session {
       ...options,
       takeover: this.#takeover,
       onHint: (hint) => addresses.hint(hint),
-      onConnected: () => this.#enter('resuming', 'connected'),
+      onConnected: () => this.#states.enter('resuming', 'connected'),
       onReady: (reason) => {
         this.#takeover = false
         onReady(reason)
@@ -208,11 +243,9 @@ export class Session {
     })
   }
 
-  #ended({ code, reason, next, isUnauthorized, token }: ConnectionEnd, access: Access): void {
-    const { clock, credentials, instance } = this.#options
-    const lasted = this.#onlineMs !== undefined && clock.monotonicMs() - this.#onlineMs >= stableMs
-    if (lasted) this.#attempts = 0
-    this.#onlineMs = undefined
+  #ended({ code, reason, next, isUnauthorized, token, retryAfterMs }: ConnectionEnd, access: Access): void {
+    const { credentials, instance } = this.#options
+    const lasted = this.#retry.offline()
     const why = closeReason(code)
     if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(token ?? access.token)
     if (next !== undefined && this.#plain !== undefined) return this.#turn(next, reason)
@@ -221,7 +254,7 @@ export class Session {
     if (mayReconnect(code)) {
       const said = reason === '' ? `closed with ${code}` : reason
       if (why !== undefined && saidByLiveHub.has(why)) return this.#wait(said)
-      return this.#goOn(said, { lasted, leaving: why === 'drain' })
+      return this.#goOn(said, { lasted, leaving: why === 'drain', retryAfterMs })
     }
     this.#end(
       new PerduraError(
@@ -237,45 +270,62 @@ export class Session {
   #turn(next: 'plain' | 'resumed', reason: string): void {
     this.#isPlain = next === 'plain'
     this.#turns += 1
-    this.#reason = reason
     if (this.#turns > 1) this.#wait(reason)
-    else void this.#connect()
+    else void this.#connect(reason)
   }
 
   /** At the address whose turn it is: at once where that has had none in this round. */
-  #goOn(reason: string, failure: Omit<AddressFailure, 'why'>): void {
-    this.#attempt(reason, this.#options.addresses.failed({ why: reason, ...failure }))
+  #goOn(reason: string, { retryAfterMs, ...failure }: Omit<AddressFailure, 'why'>): void {
+    const { addresses, random } = this.#options
+    const askedMs = retryAfterMs === undefined ? undefined : hintMs(retryAfterMs, random)
+    this.#attempt(reason, addresses.failed({ why: reason, ...failure, retryAfterMs: askedMs }))
   }
 
   #attempt(reason: string, { isNewRound, waitMs }: NextAttempt): void {
-    if (isNewRound) return this.#wait(reason, waitMs)
-    this.#reason = reason
-    void this.#connect()
+    if (isNewRound) this.#wait(reason, waitMs)
+    else void this.#connect(reason)
   }
 
   #wait(reason: string, atLeastMs = 0): void {
-    const { clock, random, log } = this.#options
-    const delayMs = atLeastMs + backoffMs(this.#attempts, random)
-    this.#attempts += 1
-    this.#enter('backing-off', reason)
-    log.info('session:reconnect:scheduled', { attempt: this.#attempts, delayMs: Math.round(delayMs), reason })
-    this.#timer = clock.setTimer(delayMs, () => void this.#connect())
+    const retry = this.#retry.failed(atLeastMs)
+    if (retry.delayMs !== undefined) return this.#plan(retry, reason)
+    const { attempts } = this.#retry
+    const text =
+      `${reason}. It has given up after ${attempts} attempts, and tries again when the network changes, when the ` +
+      'machine wakes, or with `perdura session reconnect <agent>`'
+    this.#states.enter('suspended', text)
+    this.#options.onExhausted({ attempts, reason })
+  }
+
+  #plan({ state, delayMs = 0 }: Retry, reason: string): void {
+    const { clock, log } = this.#options
+    this.#timer?.cancel()
+    this.#nextTryMs = clock.monotonicMs() + delayMs
+    this.#timer = clock.setTimer(delayMs, () => void this.#connect(reason))
+    this.#states.enter(state, reason)
+    log.info('session:reconnect:scheduled', {
+      attempt: this.#retry.attempts,
+      delayMs: Math.round(delayMs),
+      reason,
+    })
   }
 
   #end(error: PerduraError): void {
-    this.#enter('stopped', error.message)
+    this.#states.enter('stopped', error.message)
     this.#options.onEnd(error)
   }
 
   #isStopped(): boolean {
-    return this.#state === 'stopped'
+    return this.#states.current === 'stopped'
   }
 
-  #enter(state: SessionState, reason: string): void {
-    this.#state = state
-    this.#reason = reason
-    this.#sinceMs = this.#options.clock.now()
-    this.#options.onStatus(this.status)
+  #changed(change: StateChange): void {
+    const { from, to } = change
+    // Between two attempts it is connecting for a moment, and has not been online for all the while.
+    if (from === 'idle' || from === 'online' || to === 'online' || to === 'stopped') {
+      this.#sinceMs = this.#options.clock.now()
+    }
+    this.#options.onChange(change, this.status)
   }
 }
 
@@ -289,5 +339,8 @@ const saidByLiveHub: ReadonlySet<CloseReason> = new Set([
   'in_use',
 ])
 
-/** A connection that was online for so long was a good one: the next delay is short again. */
-const stableMs = 30_000
+/** What a hub that could not say more by REST asked for. */
+function retryAfterMsOf(error: Error): number | undefined {
+  const seconds = error instanceof PerduraError ? error.details['retry_after'] : undefined
+  return typeof seconds === 'number' ? seconds * 1_000 : undefined
+}

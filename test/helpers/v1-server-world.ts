@@ -205,7 +205,7 @@ export class V1AgentMachine {
       },
     })
     if (!process.alive) return
-    agent.on('session:state:changed', ({ state }) => (this.session = state))
+    agent.on('session:state:changed', ({ to }) => (this.session = to))
     this.agent = agent
   }
 

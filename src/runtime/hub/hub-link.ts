@@ -13,6 +13,8 @@ import {
   type SessionLimits,
   type SessionStatus,
 } from '../../session/session.ts'
+import type { RetryLimits } from '../../session/retry-policy.ts'
+import type { StateChange } from '../../session/session-states.ts'
 import type { Store } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
@@ -40,6 +42,7 @@ export interface HubOptions {
   readonly createLink: (options: HubLinkOptions) => Outlet
   readonly takeover?: boolean
   readonly limits?: Partial<SessionLimits>
+  readonly retry?: Partial<RetryLimits>
 }
 
 export interface HubLinkOptions {
@@ -54,7 +57,8 @@ export interface HubLinkOptions {
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
-  readonly onStatus: (status: SessionStatus) => void
+  readonly onChange: (change: StateChange, status: SessionStatus) => void
+  readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   readonly onEnd: (error: PerduraError) => void
 }
@@ -103,7 +107,9 @@ export class HubLink implements Outlet {
       instance: random.uuid(),
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),
       ...(hub.limits !== undefined && { limits: hub.limits }),
-      onStatus: (status) => this.#status(status),
+      ...(hub.retry !== undefined && { retry: hub.retry }),
+      onChange: (change, status) => this.#changed(change, status),
+      onExhausted: options.onExhausted,
       onGap: options.onGap,
       onEnd: options.onEnd,
     })
@@ -129,14 +135,15 @@ export class HubLink implements Outlet {
     }
   }
 
-  #status(status: SessionStatus): void {
-    this.#options.onStatus(status)
+  #changed(change: StateChange, status: SessionStatus): void {
+    this.#options.onChange(change, status)
+    const { to, reason } = change
     // What only passes is not worth a commit: whoever looks wants to know how it stands, and since when.
-    if (status.state === 'connecting' || status.state === 'resuming') return
-    const noted = `${status.state} ${status.reason}`
+    if (to === 'connecting' || to === 'resuming') return
+    const noted = `${to} ${reason}`
     if (noted === this.#noted) return
     this.#noted = noted
-    this.#stored.note(status.state, status.reason).catch((error: unknown) => {
+    this.#stored.note(to, reason).catch((error: unknown) => {
       this.#options.log.debug('session:note:failed', { error: toError(error) })
     })
   }

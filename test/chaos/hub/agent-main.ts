@@ -63,7 +63,7 @@ const agent = await openAgent(worker, {
   platform: { ...platform, clock },
   sessionLimits: JSON.parse(limits),
 })
-agent.on('session:state:changed', ({ state }) => tell({ type: 'session', state }))
+agent.on('session:state:changed', ({ to }) => tell({ type: 'session', state: to }))
 agent.on('session:ended', ({ code, error }) => tell({ type: 'complaint', text: `${code}: ${error}` }))
 agent.on('turn:dead', ({ turn, reason }) =>
   tell({ type: 'complaint', text: `turn ${turn} is dead: ${reason}` }),

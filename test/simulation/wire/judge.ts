@@ -99,7 +99,7 @@ export class Judge implements Watchers {
       this.#count(`ready:${String(fields['reason'])}`)
     }
     // One that the agent was never told it has does not count.
-    if (event === 'session:state:changed' && fields['state'] === 'online') {
+    if (event === 'session:state:changed' && fields['to'] === 'online') {
       const agent = String(fields['agent'])
       this.#sessions.set(agent, (this.#sessions.get(agent) ?? new Set()).add(String(fields['session'])))
     }

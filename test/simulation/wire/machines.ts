@@ -276,7 +276,7 @@ export class AgentMachine extends Machine {
       store: { segmentBytes: 16_384, cutEverySegments: 4 },
     })
     if (!process.alive) return
-    agent.on('session:state:changed', ({ state }) => (this.session = state))
+    agent.on('session:state:changed', ({ to }) => (this.session = to))
     agent.on('session:ended', () => {
       this.over = true
       this.#onFenced?.()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { backoffMs } from '../../../src/session/backoff.ts'
+import { backoffMs, hintMs, suspendedMs } from '../../../src/session/backoff.ts'
 
 const at = (fraction: number) => ({ fraction: () => fraction })
 
@@ -13,4 +13,26 @@ test('the first attempt is made within a second, later ones in a range that doub
 
 test('the jitter is of the whole range, at the bound too', () => {
   assert.equal(backoffMs(50, at(0.5)), 10_250)
+})
+
+test('another base changes the growth, and not the first attempt; one above the bound is the bound', () => {
+  assert.deepEqual(
+    [0, 1, 2, 9].map((attempts) => backoffMs(attempts, at(1), 100)),
+    [1_000, 450, 650, 20_250],
+  )
+  assert.deepEqual(
+    [0, 1, 9].map((attempts) => backoffMs(attempts, at(1), 60_000)),
+    [1_000, 60_250, 60_250],
+  )
+})
+
+test('suspended, it tries about every 30 s, and never less often', () => {
+  assert.deepEqual([suspendedMs(at(0)), suspendedMs(at(1))], [20_000, 30_000])
+})
+
+test('what a server asks for is waited for, with a jitter of a tenth, and at most an hour', () => {
+  assert.deepEqual([hintMs(0, at(0)), hintMs(0, at(1))], [0, 1_000])
+  assert.deepEqual([hintMs(30_000, at(0)), hintMs(30_000, at(1))], [30_000, 33_000])
+  assert.deepEqual([hintMs(1e12, at(0)), hintMs(1e12, at(1))], [3_600_000, 3_610_000])
+  assert.equal(hintMs(-5, at(0)), 0)
 })

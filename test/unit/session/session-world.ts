@@ -11,7 +11,8 @@ import type {
 } from '../../../src/session/position.ts'
 import { hubAddress } from '../../../src/session/hub-address.ts'
 import { HubAddresses } from '../../../src/session/hub-addresses.ts'
-import { Session, type Access, type SessionOptions, type SessionState } from '../../../src/session/session.ts'
+import { Session, type Access, type SessionOptions } from '../../../src/session/session.ts'
+import type { SessionState } from '../../../src/session/session-states.ts'
 import {
   createSeededRandom,
   outside,
@@ -202,6 +203,7 @@ export class SessionWorld {
   readonly ends: HubEnd[] = []
   readonly states: SessionState[] = []
   readonly gaps: object[] = []
+  readonly exhausted: object[] = []
   readonly invalidated: string[] = []
   readonly recorded: number[] = []
   readonly session: Session
@@ -233,7 +235,8 @@ export class SessionWorld {
       },
       store: this.store,
       instance: 'one',
-      onStatus: ({ state }) => void this.states.push(state),
+      onChange: ({ to }) => void this.states.push(to),
+      onExhausted: (exhausted) => void this.exhausted.push(exhausted),
       onGap: (gap) => void this.gaps.push(gap),
       onEnd: (error) => (this.ended = error),
       ...options,

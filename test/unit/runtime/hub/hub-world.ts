@@ -140,7 +140,7 @@ export class HubWorld {
       }),
     )
     const opened: TestAgent = { agent, process, session: 'none', ended: undefined }
-    agent.on('session:state:changed', ({ state }) => (opened.session = state))
+    agent.on('session:state:changed', ({ to }) => (opened.session = to))
     agent.on('session:ended', ({ code }) => (opened.ended = code))
     return opened
   }
