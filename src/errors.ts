@@ -79,6 +79,7 @@ const table = {
   ERR_RATE_LIMIT: { status: 429, exit: 1, retryable: true },
   // The agent at its hub.
   ERR_FENCED: { status: 409, exit: 78, retryable: false },
+  ERR_SESSION_ENDED: { status: 409, exit: 78, retryable: false },
   ERR_HUB_IDENTITY: { status: 409, exit: 78, retryable: false },
   ERR_HUB_UNREACHABLE: { status: 502, exit: 1, retryable: true },
   ERR_HUB_PROTOCOL: { status: 502, exit: 1, retryable: true },

@@ -15,6 +15,7 @@ import { TokenBuckets } from '../platform/token-bucket.ts'
 import { streamOf, tokenOf } from './relay/upgrade.ts'
 import { createRest } from './rest/rest.ts'
 import type { HubStorage } from './storage.ts'
+import { sweepSessions } from './resumable-session.ts'
 import { defaultStreamLimits, type StreamLimits } from './streams.ts'
 import { sweepStreams } from './sweep.ts'
 
@@ -85,6 +86,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     limits: streamLimits,
     onPublished: (recipients) => relay.registry.wake(recipients),
     present: () => relay.registry.present(),
+    hasSession: (aiId) => relay.registry.session(aiId) !== undefined,
+    onSessionEnded: (aiId) => relay.registry.session(aiId)?.recheck(),
     ...(options.requestsPerMinute !== undefined && { requestsPerMinute: options.requestsPerMinute }),
   })
   const sweeper = new Sweeper(options, (now) => {
@@ -93,7 +96,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       const bounds = { now, countMax: sweepRows }
       const entries = await sweepStreams(tx, streamLimits, bounds)
       const messages = await sweepMessages(tx, streamLimits, bounds)
-      return entries + messages + (await auth.sweep(tx, now, sweepRows))
+      const sessions = await sweepSessions(tx, bounds)
+      return entries + messages + sessions + (await auth.sweep(tx, now, sweepRows))
     })
   })
   const servers: HttpServer[] = []

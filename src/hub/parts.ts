@@ -1,5 +1,6 @@
 import { standing } from './auth/families.ts'
 import { acknowledge } from './cursor.ts'
+import { release } from './holder.ts'
 import { publishInOrder, publishOnce } from './publishing.ts'
 import { resume } from './resume.ts'
 import { readPage } from './streams.ts'
@@ -12,6 +13,7 @@ export interface HubParts {
   readonly acknowledge: typeof acknowledge
   readonly readPage: typeof readPage
   readonly standing: typeof standing
+  readonly release: typeof release
 }
 
-export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage, standing }
+export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage, standing, release }

@@ -3,6 +3,7 @@ import { PerduraError, type ErrorCode } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Random } from '../platform/random.ts'
 import { expiredType } from '../protocol/frames.ts'
+import type { Holder } from './holder.ts'
 import { expectProfile } from './profiles.ts'
 import { appendEntry, type StreamLimits } from './streams.ts'
 import type { HubReader, HubTx } from './storage.ts'
@@ -58,13 +59,43 @@ export type PublishOutcome =
 const seqsKept = 20_000
 
 /**
- * ERR_FENCED where another instance has a higher generation. Always asked in the transaction of what it guards: from a
- * cache, a write could pass that was on its way while the generation rose.
+ * Whether this one may act: ERR_FENCED where another instance has a higher generation, or where this one has let go, and
+ * ERR_SESSION_ENDED where its session was ended. Always asked in the transaction of what it guards: from a cache, a write
+ * could pass that was on its way while the generation rose.
  */
-export async function assertNotFenced(tx: HubReader, { aiId, generation }: Actor): Promise<void> {
-  if (generation === undefined) return
-  const holder = await tx.get<{ generation: number }>('SELECT generation FROM holders WHERE ai_id = ?', aiId)
-  if (holder === undefined || holder.generation <= generation) return
+export async function assertNotFenced(tx: HubReader, actor: Actor): Promise<void> {
+  const standing = await assertNotReplaced(tx, actor)
+  if (standing === 'ended') {
+    throw new PerduraError(
+      'ERR_SESSION_ENDED',
+      'the session was ended: start the agent again for another one',
+    )
+  }
+  if (standing !== 'released') return
+  throw new PerduraError(
+    'ERR_FENCED',
+    'this process has handed its session over: the next one of the agent has it',
+    {
+      details: { generation: actor.generation ?? 0 },
+    },
+  )
+}
+
+/**
+ * The same for what the owner of an agent may do without being the process that acts for it. Resolves to the standing of
+ * the actor's own generation; undefined where it is not the current one, or has none.
+ */
+export async function assertNotReplaced(
+  tx: HubReader,
+  { aiId, generation }: Actor,
+): Promise<Holder['standing'] | undefined> {
+  if (generation === undefined) return undefined
+  const holder = await tx.get<Pick<Holder, 'generation' | 'standing'>>(
+    'SELECT generation, standing FROM holders WHERE ai_id = ?',
+    aiId,
+  )
+  if (holder === undefined || holder.generation < generation) return undefined
+  if (holder.generation === generation) return holder.standing
   throw new PerduraError(
     'ERR_FENCED',
     `another process of this agent has taken over (generation ${holder.generation}, this one has ${generation}): stop ` +

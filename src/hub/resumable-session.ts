@@ -11,8 +11,11 @@ const overMax = 100
 export interface AdoptedSession {
   readonly sessionId: string
   readonly sessionIdentifier: string
-  /** `unknown`: the identifier that was asked for belongs to somebody else, or has been ended. */
-  readonly outcome: 'kept' | 'new' | 'unknown' | 'expired'
+  /**
+   * What became of the session that was asked for: `ended` by its owner, `expired` because it had no connection for too
+   * long, `unknown` where the identifier is somebody else's.
+   */
+  readonly outcome: 'kept' | 'new' | 'unknown' | 'ended' | 'expired'
 }
 
 interface SessionRow {
@@ -46,20 +49,21 @@ export async function adoptSession(
     wanted === undefined || own?.session_identifier === wanted
       ? own
       : await tx.get<SessionRow>(`${sql} session_identifier = ?`, wanted)
-  const isOwn = row !== undefined && row.ai_id === aiId && row.status === 'active'
-  if (isOwn && now - row.seen_at <= sessionTtlMs) {
-    await tx.run(
-      'UPDATE sessions SET seen_at = ? WHERE session_id = ?',
-      Math.max(now, row.seen_at),
-      row.session_id,
-    )
-    return { sessionId: row.session_id, sessionIdentifier: row.session_identifier, outcome: 'kept' }
+  const kept = (session: SessionRow, outcome: AdoptedSession['outcome']): AdoptedSession => ({
+    sessionId: session.session_id,
+    sessionIdentifier: session.session_identifier,
+    outcome,
+  })
+  const isAlive = own !== undefined && now - own.seen_at <= sessionTtlMs
+  // Whoever asks for one that is over, or for somebody else's, gets the one that it has.
+  if (isAlive && (row !== undefined || wanted === undefined)) {
+    await touchSession(tx, own.session_id, now)
+    return kept(own, outcomeOf(row, own))
   }
   if (own !== undefined) {
-    const status = now - own.seen_at > sessionTtlMs ? 'expired' : 'ended'
     await tx.run(
       'UPDATE sessions SET status = ?, ended_at = ? WHERE session_id = ?',
-      status,
+      isAlive ? 'ended' : 'expired',
       now,
       own.session_id,
     )
@@ -83,10 +87,42 @@ export async function adoptSession(
     aiId,
     overMax,
   )
-  if (free !== undefined || wanted === undefined) {
-    return { sessionId, sessionIdentifier, outcome: free === undefined ? 'new' : 'kept' }
+  if (wanted === undefined) return { sessionId, sessionIdentifier, outcome: 'new' }
+  return { sessionId, sessionIdentifier, outcome: free === undefined ? outcomeOf(row, own) : 'kept' }
+
+  function outcomeOf(
+    asked: SessionRow | undefined,
+    active: SessionRow | undefined,
+  ): AdoptedSession['outcome'] {
+    if (asked === undefined) return 'kept'
+    if (asked.ai_id !== aiId) return 'unknown'
+    if (asked.status === 'ended') return 'ended'
+    if (asked.status === 'expired') return 'expired'
+    // A record that a v1 client made is no session to resume.
+    if (asked !== active) return 'unknown'
+    return isAlive ? 'kept' : 'expired'
   }
-  return { sessionId, sessionIdentifier, outcome: isOwn || row?.status === 'expired' ? 'expired' : 'unknown' }
+}
+
+/** There is, or was just now, a connection of it. A clock that was set back shortens nobody's time. */
+export async function touchSession(tx: HubTx, sessionId: string, now: number): Promise<void> {
+  await tx.run('UPDATE sessions SET seen_at = ? WHERE session_id = ? AND seen_at < ?', now, sessionId, now)
+}
+
+/** Marks as expired what has had no connection for too long; returns how many. */
+export async function sweepSessions(
+  tx: HubTx,
+  { now, countMax }: { readonly now: number; readonly countMax: number },
+): Promise<number> {
+  const due = await tx.all<{ id: number }>(
+    `SELECT id FROM sessions WHERE resumable = 1 AND status = 'active' AND seen_at < ? LIMIT ?`,
+    now - sessionTtlMs,
+    countMax,
+  )
+  for (const { id } of due) {
+    await tx.run("UPDATE sessions SET status = 'expired', ended_at = ? WHERE id = ?", now, id)
+  }
+  return due.length
 }
 
 /** One that no session has. */

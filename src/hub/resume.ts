@@ -1,57 +1,17 @@
 import type { ReadyReason, ResumeFrame } from '../protocol/frames.ts'
 import type { Random } from '../platform/random.ts'
+import { decideHolder, readHolder, type HolderDecision } from './holder.ts'
 import { markSeen } from './profiles.ts'
 import { idOfSeq, readProducer, renumber, type Producer } from './publishing.ts'
-import { adoptSession } from './resumable-session.ts'
+import { adoptSession, type AdoptedSession } from './resumable-session.ts'
 import { advanceAcked, markAt, readStream, rewindAcked, type Stream } from './streams.ts'
-import type { HubReader, HubTx } from './storage.ts'
-
-/** Who has the agent's current generation. */
-export interface Holder {
-  readonly generation: number
-  readonly instance: string
-  readonly claim: string
-  readonly start: number
-}
-
-export type HolderDecision =
-  /** It may act, under this generation. */
-  | { readonly kind: 'take'; readonly generation: number }
-  /** Another instance may be alive: ask it, and decide again. */
-  | { readonly kind: 'probe'; readonly instance: string }
-  /** A later process of the same folder has it. */
-  | { readonly kind: 'outdated' }
-  | { readonly kind: 'fenced'; readonly generation: number }
-
-/**
- * Decides who may act for an agent. `gone` says whether the holder's instance was found not to answer.
- *
- * The claim is what makes a crash harmless that falls between the hub's decision and the agent's own note of it: the next
- * process of the same folder comes with an older generation than it has been given, and with the claim it was given for.
- */
-export function decideHolder(
-  holder: Holder | undefined,
-  frame: Pick<ResumeFrame, 'instance' | 'generation' | 'claim' | 'start' | 'takeover'>,
-  gone: boolean,
-): HolderDecision {
-  if (holder === undefined) return { kind: 'take', generation: frame.generation + 1 }
-  const next = Math.max(holder.generation, frame.generation) + 1
-  // The hub does not know what the agent knows of it: it was put back, and what it believes about holders is of the past.
-  if (frame.takeover || frame.generation > holder.generation) return { kind: 'take', generation: next }
-  // A `ready` that got lost must not lock out whom it was for.
-  if (holder.instance === frame.instance) return { kind: 'take', generation: holder.generation }
-  // It was sent by a process that is dead by now, and was on its way for long.
-  if (frame.claim === holder.claim && frame.start < holder.start) return { kind: 'outdated' }
-  if (frame.generation < holder.generation && frame.claim !== holder.claim) {
-    return { kind: 'fenced', generation: holder.generation }
-  }
-  return gone ? { kind: 'take', generation: next } : { kind: 'probe', instance: holder.instance }
-}
+import type { HubTx } from './storage.ts'
 
 export interface Resumed {
   readonly kind: 'resumed'
   readonly reason: ReadyReason
   readonly generation: number
+  readonly sessionId: string
   readonly sessionIdentifier: string
   readonly stream: Stream
   /** The position that is sent first. */
@@ -82,7 +42,7 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   await tx.run(
     `INSERT INTO holders (ai_id, generation, instance, claim, start, session_id) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (ai_id) DO UPDATE SET generation = excluded.generation, instance = excluded.instance,
-       claim = excluded.claim, start = excluded.start, session_id = excluded.session_id`,
+       claim = excluded.claim, start = excluded.start, session_id = excluded.session_id, standing = 'held'`,
     aiId,
     generation,
     frame.instance,
@@ -98,7 +58,8 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
     (holder !== undefined && frame.generation > holder.generation) ||
     !(await readsSameStream(tx, aiId, stream, frame.rx ?? undefined)) ||
     standing === 'unknown'
-  const shared = { kind: 'resumed', generation, sessionIdentifier: session.sessionIdentifier } as const
+  const { sessionId, sessionIdentifier } = session
+  const shared = { kind: 'resumed', generation, sessionId, sessionIdentifier } as const
   if (hubRewound) {
     const epoch = random.uuid()
     // Everything that is kept is sent again: which part of it the agent has, it knows by the ids.
@@ -127,13 +88,6 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
       ? producer
       : await renumber(tx, aiId, random, { givenUp: frame.tx?.producer_epoch, rewound: producer.rewound }),
   }
-}
-
-export async function readHolder(reader: HubReader, aiId: number): Promise<Holder | undefined> {
-  return reader.get<Holder & Record<string, never>>(
-    'SELECT generation, instance, claim, start FROM holders WHERE ai_id = ?',
-    aiId,
-  )
 }
 
 /** Whether the reader's position is one of this stream: if not, one of the two was put back to an earlier time. */
@@ -175,10 +129,11 @@ async function standingOf(
 }
 
 function reasonOf(
-  session: 'kept' | 'new' | 'unknown' | 'expired',
+  session: AdoptedSession['outcome'],
   { standing, first }: { readonly standing: Standing; readonly first: boolean },
 ): ReadyReason {
   if (session === 'expired') return 'session_expired'
+  if (session === 'ended') return 'session_ended'
   if (session === 'unknown') return 'session_unknown'
   if (standing === 'behind' || standing === 'given up') return 'agent_rewound'
   return session === 'new' || standing === 'fresh' || first ? 'new' : 'resumed'

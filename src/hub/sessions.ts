@@ -16,12 +16,16 @@ export interface SessionRow {
   readonly status: (typeof sessionStatuses)[number]
   /** JSON. */
   readonly metadata: string
+  /** 1: of a session that an agent resumes; 0: a record that a client of v1 made. */
+  readonly resumable: number
   readonly started_at: number
+  /** When it had its last connection, or, of a record, was made. */
+  readonly seen_at: number
   readonly ended_at: number | null
 }
 
 const columns =
-  'id, session_id, session_identifier, ai_id, session_type, title, status, metadata, started_at, ended_at'
+  'id, session_id, session_identifier, ai_id, session_type, title, status, metadata, resumable, started_at, seen_at, ended_at'
 
 /** Of 2^28 identifiers, so many draws in a row are never all taken. */
 const drawsMax = 20
@@ -81,10 +85,11 @@ export async function endSession(tx: HubTx, id: number, now: number): Promise<Se
 export async function listSessions(
   reader: HubReader,
   aiId: number,
-  status: string | undefined,
+  { status, resumable }: { readonly status: string | undefined; readonly resumable: boolean | undefined },
   { limit, offset }: { readonly limit: number; readonly offset: number },
 ): Promise<{ readonly rows: SessionRow[]; readonly total: number }> {
-  const where = `ai_id = ?${status === undefined ? '' : ' AND status = ?'}`
+  const kind = resumable === undefined ? '' : ` AND resumable = ${resumable ? 1 : 0}`
+  const where = `ai_id = ?${status === undefined ? '' : ' AND status = ?'}${kind}`
   const parameters = status === undefined ? [aiId] : [aiId, status]
   const rows = await reader.all<SessionRow>(
     `SELECT ${columns} FROM sessions WHERE ${where} ORDER BY id DESC LIMIT ? OFFSET ?`,

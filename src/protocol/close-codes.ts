@@ -31,6 +31,8 @@ export const closeCodes = {
   revoked: 4502,
   /** The hub does not speak this version. */
   unsupported: 4503,
+  /** Somebody who may act for the agent has ended the session. */
+  ended: 4504,
 } as const
 
 export type CloseReason = keyof typeof closeCodes

@@ -44,6 +44,7 @@ const readyReasons = [
   'hub_rewound',
   'agent_rewound',
   'session_unknown',
+  'session_ended',
   'session_expired',
 ] as const
 
@@ -181,6 +182,9 @@ const publishFrame = v.object({
 
 const refreshFrame = v.object({ type: v.literal('refresh'), token: v.string() })
 
+/** This process acts no more, and the next one of this agent need not ask for it. */
+const releaseFrame = v.object({ type: v.literal('release') })
+
 // Both ways.
 
 const creditFrame = v.object({ type: v.literal('credit'), messages: count, bytes: count })
@@ -218,6 +222,7 @@ export const agentFrame = v.variant('type', [
   publishFrame,
   creditFrame,
   refreshFrame,
+  releaseFrame,
   pingFrame,
   pongFrame,
 ])
@@ -233,4 +238,5 @@ export type ResumeFrame = v.InferOutput<typeof resumeFrame>
 export type PublishEnvelope = v.InferOutput<typeof publishEnvelopeFrame>
 export type PublishFrame = v.InferOutput<typeof publishFrame>
 export type CreditFrame = v.InferOutput<typeof creditFrame>
+export type ReleaseFrame = v.InferOutput<typeof releaseFrame>
 export type AckFrame = v.InferOutput<typeof ackFrame>

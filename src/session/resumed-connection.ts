@@ -93,12 +93,14 @@ export class ResumedConnection implements ConnectionSink {
     this.#sender?.look()
   }
 
-  /** Closes it in good order; see `ended`. */
-  async close(): Promise<void> {
+  /** Closes it in good order; see `ended`. A release is answered by the hub's close, or given up after a while. */
+  async close({ release = false }: { readonly release?: boolean } = {}): Promise<void> {
     if (this.#phase !== 'closed') {
       const { clock } = this.#options
+      const isReleasing = release && this.#phase === 'live' && this.#ownEnd === undefined
+      if (isReleasing) this.#send({ type: 'release' })
       this.#ownEnd ??= { code: 1000, reason: 'the agent stops' }
-      this.#connection.close(1000, 'the agent stops')
+      if (!isReleasing) this.#connection.close(1000, 'the agent stops')
       // A peer that is gone answers no handshake.
       this.#timers.push(clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
     }

@@ -8,6 +8,7 @@ import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-c
 import type { Credit } from '../protocol/frames.ts'
 import { hintMs } from './backoff.ts'
 import type { AddressFailure, HubAddresses, NextAttempt } from './hub-addresses.ts'
+import { endOf } from './session-end.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
 import { PlainNames } from './plain-names.ts'
 import { PlainRest } from './plain-rest.ts'
@@ -175,12 +176,16 @@ export class Session {
     this.#connection?.look()
   }
 
-  /** Ends the connection, not the session. Resolves when nothing is being written any more. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the connection, not the session. With `release` the hub is told first that this process acts no more, so that the
+   * next one need not wait; where there is no connection, it finds that out by itself. Resolves when nothing is being
+   * written any more.
+   */
+  async stop({ release = false }: { readonly release?: boolean } = {}): Promise<void> {
     // Why it has ended is not to be hidden by what follows from it.
-    if (!this.#isStopped()) this.#states.enter('stopped', 'the agent stops')
+    if (!this.#isStopped()) this.#states.enter('stopped', release ? 'handed over' : 'the agent stops')
     this.#timer?.cancel()
-    await this.#connection?.close()
+    await this.#connection?.close({ release })
   }
 
   async #connect(reason: string): Promise<void> {
@@ -256,14 +261,7 @@ export class Session {
       if (why !== undefined && saidByLiveHub.has(why)) return this.#wait(said)
       return this.#goOn(said, { lasted, leaving: why === 'drain', retryAfterMs })
     }
-    this.#end(
-      new PerduraError(
-        'ERR_FENCED',
-        `the hub has ended the session of this process (${reason}): stop the other one, or take over with ` +
-          '`perdura up <agent> --takeover`',
-        { details: { closeCode: code } },
-      ),
-    )
+    this.#end(endOf(code, reason))
   }
 
   /** At once, unless it goes back and forth. */

@@ -8,6 +8,8 @@ export interface LiveSession {
   answers(withinMs: number): Promise<boolean>
   /** Another connection has taken its place. */
   replace(by: { readonly instance: string }): void
+  /** Something was decided about the session: to look it up and to act on it. */
+  recheck(): void
   /** The hub goes away for a while. */
   drain(): void
 }

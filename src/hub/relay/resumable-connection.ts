@@ -12,10 +12,13 @@ import {
   type HubFrame,
   publishEnvelopeFrame,
   type PublishFrame,
+  type ReleaseFrame,
   type ResumeFrame,
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
-import { readHolder, type Resumed } from '../resume.ts'
+import { readHolder } from '../holder.ts'
+import { touchSession } from '../resumable-session.ts'
+import type { Resumed } from '../resume.ts'
 import { AckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
 import { FrameGuard } from './frame-guard.ts'
@@ -54,6 +57,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   #intake: Intake | undefined
   #acks: AckWriter | undefined
   #refreshing = false
+  #sessionId = ''
+  #touchedMs = 0
   readonly #guard: FrameGuard
   readonly #waitingForSign = new Set<(answered: boolean) => void>()
 
@@ -194,6 +199,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
         return
       case 'refresh':
         return void this.#refresh(frame.token)
+      case 'release':
       case 'ack':
       case 'credit':
       case 'publish':
@@ -201,12 +207,28 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     }
   }
 
-  #takeLive(frame: AckFrame | CreditFrame | PublishFrame, text: string): void {
+  #takeLive(frame: AckFrame | CreditFrame | PublishFrame | ReleaseFrame, text: string): void {
     const intake = this.#intake
     if (intake === undefined) return this.#refuse(`${frame.type}: comes after ready`)
     if (frame.type === 'ack') this.#acks?.add(frame)
     else if (frame.type === 'credit') this.#delivery?.grant(frame)
+    else if (frame.type === 'release') void this.#release()
     else intake.take(frame, toPublication(frame), Buffer.byteLength(text))
+  }
+
+  /** The close is the answer: what comes after it, under this generation, changes nothing any more. */
+  async #release(): Promise<void> {
+    const { storage, parts } = this.#relay
+    const actor = this.#actor as Authenticated
+    try {
+      await storage.write((tx) => parts.release(tx, actor))
+    } catch (error) {
+      return this.#failed(error)
+    }
+    if (this.#state === 'closed') return
+    this.#log.info('hub:session:released', { agent: actor.name, generation: this.generation })
+    this.#connection.close(1000, 'released')
+    this.#end()
   }
 
   async #resume(frame: ResumeFrame): Promise<void> {
@@ -218,6 +240,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       if (outcome.kind === 'fenced') this.close('fenced', `the generation is ${outcome.generation}`)
       else if (outcome.kind === 'outdated')
         this.close('in_use', 'a later process of this agent has connected')
+      else if (outcome.kind === 'ended') this.close('ended', 'the session of this process was ended')
       else if (outcome.kind === 'probe') this.close('in_use', 'another process of this agent is connected')
       else this.#begin(who, frame, outcome)
     } catch (error) {
@@ -229,6 +252,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     const { clock, random, registry, limits, storage, parts } = this.#relay
     this.instance = frame.instance
     this.generation = resumed.generation
+    this.#sessionId = resumed.sessionId
+    this.#touchedMs = clock.monotonicMs()
     const actor = { ...who, generation: resumed.generation }
     this.#actor = actor
     this.#state = 'live'
@@ -310,20 +335,39 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     if (this.#state === 'live') this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
   }
 
-  /** What another hub on the same database has done: appended to the stream, or given the agent to another process. */
+  recheck(): void {
+    void this.#catchUp()
+  }
+
+  /**
+   * What another hub on the same database has done: appended to the stream, given the agent to another process, or ended its
+   * session.
+   */
   async #catchUp(): Promise<void> {
     const { storage } = this.#relay
     try {
       if (this.#who !== undefined) await this.#relay.revalidate(this.#who)
       const holder = await storage.read((reader) => readHolder(reader, this.#who?.aiId ?? 0))
-      if (holder !== undefined && holder.generation > this.generation) this.replace(holder)
-      else this.#delivery?.look()
+      if (holder !== undefined && holder.generation > this.generation) return this.replace(holder)
+      if (holder?.generation === this.generation && holder.standing === 'ended')
+        return this.close('ended', 'its owner has ended it')
+      this.#delivery?.look()
+      await this.#touch()
     } catch (thrown) {
       const error = toError(thrown)
       // An outage of the storage ends nobody's connection.
       if (error instanceof PerduraError && error.code !== 'ERR_HUB_STORAGE') this.#failed(error)
       else this.#log.warn('hub:session:unchecked', { error })
     }
+  }
+
+  /** A session that has a connection does not run out, however long that lasts. */
+  async #touch(): Promise<void> {
+    const { clock, storage } = this.#relay
+    const nowMs = clock.monotonicMs()
+    if (this.#state !== 'live' || nowMs - this.#touchedMs < touchEveryMs) return
+    this.#touchedMs = nowMs
+    await storage.write((tx) => touchSession(tx, this.#sessionId, clock.now()))
   }
 
   #ping(): void {
@@ -343,6 +387,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     }
     if (error.code === 'ERR_FENCED')
       return this.close('fenced', `the generation is ${error.details['generation']}`)
+    if (error.code === 'ERR_SESSION_ENDED') return this.close('ended', 'its owner has ended it')
     if (error.code === 'ERR_HUB_STORAGE') return this.close('unavailable', 'the hub cannot write now')
     this.close('unauthorized', error.code)
   }
@@ -364,6 +409,9 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
 
 /** What may be on its way to an agent; more, and it is not reading. A window and the largest frame fit well within. */
 const queueBytesMax = 16 * 1024 * 1024
+
+/** Beside the 30 days that a session lasts, an hour more or less is nothing. */
+const touchEveryMs = 3_600_000
 
 /** How long a hub that is started again takes at least. */
 const drainReconnectMs = 500

@@ -20,6 +20,10 @@ export interface RestDeps {
   readonly onPublished: (recipients: readonly number[]) => void
   /** Who has a connection here. */
   readonly present: () => readonly number[]
+  /** Whether it has a connection here over which it has its session. */
+  readonly hasSession: (aiId: number) => boolean
+  /** A session was ended: whoever is connected with it is to hear of it. */
+  readonly onSessionEnded: (aiId: number) => void
   /**
    * Requests a minute of one agent, and, where nobody is logged in yet, of one address on each route; of one login that is
    * refreshed; and a tenth of it of one name that logs in. Default 600, at least 1; who is over it is answered 429 until

@@ -2,7 +2,8 @@ import { PerduraError } from '../../errors.ts'
 import type { Json, JsonObject } from '../../json.ts'
 import { createSessionBody } from '../../protocol/rest.ts'
 import type { Principal } from '../auth/auth.ts'
-import { assertNotFenced } from '../publishing.ts'
+import { endHolder } from '../holder.ts'
+import { assertNotFenced, assertNotReplaced } from '../publishing.ts'
 import {
   createSession,
   endSession,
@@ -14,7 +15,7 @@ import {
 import { readBody } from './body.ts'
 import { type Call, type RestDeps, type Route, timestamp } from './route.ts'
 
-export function sessionRoutes({ clock, random, storage }: RestDeps): Route[] {
+export function sessionRoutes({ clock, random, storage, hasSession, onSessionEnded }: RestDeps): Route[] {
   return [
     { method: 'POST', path: /^\/session\/create$/, access: 'agent', answer: create },
     {
@@ -63,13 +64,18 @@ export function sessionRoutes({ clock, random, storage }: RestDeps): Route[] {
 
   async function end({ names: [key = ''] }: Call, agent: Principal): Promise<JsonObject> {
     const row = await storage.write(async (tx) => {
-      await assertNotFenced(tx, agent)
+      // It may be asked for by whoever looks after the agent while no process acts for it.
+      await assertNotReplaced(tx, agent)
       const found = await findSession(tx, key)
-      return found?.ai_id === agent.aiId ? endSession(tx, found.id, clock.now()) : undefined
+      if (found?.ai_id !== agent.aiId) return undefined
+      // What waits in the agent's stream stays there, for the session that comes next.
+      await endHolder(tx, agent.aiId, found.session_id)
+      return endSession(tx, found.id, clock.now())
     })
     if (row === undefined) {
       throw new PerduraError('ERR_NO_SUCH_SESSION', "Session not found or you don't have permission")
     }
+    onSessionEnded(agent.aiId)
     const { id, session_id, session_identifier, status } = row
     return { session: { id, session_id, session_identifier, status, ended_at: timestamp(row.ended_at) } }
   }
@@ -77,8 +83,17 @@ export function sessionRoutes({ clock, random, storage }: RestDeps): Route[] {
   async function history(query: Call['query'], aiId: number): Promise<JsonObject> {
     const page = query.page()
     const status = query.choice('status', sessionStatuses)
-    const { rows, total } = await storage.read((reader) => listSessions(reader, aiId, status, page))
-    const sessions = rows.map((row) => ({ ...fieldsOf(row), ended_at: timestamp(row.ended_at) }))
+    const resumable = query.flag('resumable')
+    const { rows, total } = await storage.read((reader) =>
+      listSessions(reader, aiId, { status, resumable }, page),
+    )
+    const sessions = rows.map((row) => ({
+      ...fieldsOf(row),
+      ended_at: timestamp(row.ended_at),
+      resumable: row.resumable === 1,
+      last_seen_at: timestamp(row.seen_at),
+      connected: row.resumable === 1 && row.status === 'active' && hasSession(aiId),
+    }))
     return { sessions, total, ...page }
   }
 

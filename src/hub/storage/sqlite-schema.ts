@@ -159,4 +159,10 @@ export const migrations: readonly string[] = [
   ALTER TABLE token_families ADD COLUMN intent TEXT;
   ALTER TABLE token_families ADD COLUMN replayed_at INTEGER;
   `,
+  `
+  -- released: the holder has let go, and acts no more. ended: so it has because its session was ended. Either way the next
+  -- instance takes its place without asking for it.
+  ALTER TABLE holders ADD COLUMN standing TEXT NOT NULL DEFAULT 'held' CHECK (standing IN ('held', 'released', 'ended'));
+  CREATE INDEX sessions_age ON sessions (seen_at) WHERE resumable = 1 AND status = 'active';
+  `,
 ]

@@ -59,6 +59,12 @@ for (const [when, drop] of dropped) {
   })
 }
 
+const endsAs: Readonly<Record<string, string>> = {
+  revoked: 'ERR_TOKEN_REVOKED',
+  unsupported: 'ERR_HUB_PROTOCOL',
+  ended: 'ERR_SESSION_ENDED',
+}
+
 test('every close code of the hub leads where its table says', async () => {
   for (const [why, code] of Object.entries(closeCodes)) {
     const world = new SessionWorld()
@@ -67,7 +73,7 @@ test('every close code of the hub leads where its table says', async () => {
     await world.run(() => world.session.status.state !== 'online')
     const { state } = world.session.status
     assert.equal(state, code < 4_500 ? 'backing-off' : 'stopped', why)
-    assert.equal(world.ended?.code, code < 4_500 ? undefined : 'ERR_FENCED')
+    assert.equal(world.ended?.code, code < 4_500 ? undefined : (endsAs[why] ?? 'ERR_FENCED'))
     assert.deepEqual(world.invalidated, why === 'unauthorized' ? ['t1'] : [])
     await world.stopped()
   }
@@ -360,4 +366,32 @@ test('a hub that does not answer the close is not waited for', async () => {
   await world.online()
   world.transport.network.partition('localhost', 'hub')
   await world.clock.settle(world.session.stop(), { withinMs: 5_000 })
+})
+
+test('handed over, it says so to the hub and waits for its close', async () => {
+  const world = new SessionWorld()
+  const end = await world.online()
+  let stopped = false
+  void world.session.stop({ release: true }).then(() => (stopped = true))
+  await world.run(() => end.all('release').length > 0)
+  await world.clock.runFor(1_000)
+  assert.equal(stopped, false)
+  // What comes meanwhile is for the next process.
+  end.send(messageFrame(1))
+  end.close(1000, 'released')
+  await world.run(() => stopped)
+  assert.deepEqual([world.store.messages, end.all('ack')], [[], []])
+  assert.deepEqual([world.session.status.state, world.session.status.reason], ['stopped', 'handed over'])
+})
+
+test('a hub that does not answer a release is not waited for, and one that is away is told nothing', async () => {
+  const silent = new SessionWorld()
+  const end = await silent.online()
+  await silent.clock.settle(silent.session.stop({ release: true }), { withinMs: 5_000 })
+  assert.equal(end.all('release').length, 1)
+  const away = new SessionWorld()
+  away.refusal = 503
+  away.session.start()
+  await away.run(() => away.session.status.attempts === 1)
+  await away.clock.settle(away.session.stop({ release: true }), { withinMs: 10 })
 })

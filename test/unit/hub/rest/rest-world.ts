@@ -33,6 +33,8 @@ export class RestWorld extends HubWorld {
   readonly woken: (readonly number[])[] = []
   /** Who has a connection. */
   present: number[] = []
+  /** Of whom the relay was told that a session was ended. */
+  readonly sessionsEnded: number[] = []
   /** What went wrong inside. */
   readonly failures: unknown[] = []
   #rest: ((request: HttpRequest) => Promise<HttpResponse>) | undefined
@@ -58,6 +60,8 @@ export class RestWorld extends HubWorld {
       limits: defaultStreamLimits,
       onPublished: (recipients) => void world.woken.push(recipients),
       present: () => world.present,
+      hasSession: (aiId) => world.present.includes(aiId),
+      onSessionEnded: (aiId) => void world.sessionsEnded.push(aiId),
       // Of no account where it is not what is tested.
       requestsPerMinute: 1_000_000,
       ...deps,

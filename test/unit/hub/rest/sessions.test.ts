@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { resume } from '../../../../src/hub/resume.ts'
+import { resumeOf } from '../hub-world.ts'
 import { type Answer, RestWorld } from './rest-world.ts'
 
 function refused({ body, status }: Answer, expected: number, code: string): void {
@@ -69,8 +71,11 @@ test('the history is that of one agent, by status, with its total', async () => 
   assert.deepEqual([idsOf(all), all.total, all.limit, all.offset], [[3, 2, 1], 3, 50, 0])
   assert.deepEqual(Object.keys(all.sessions[0]).toSorted(), [
     'ai_id',
+    'connected',
     'ended_at',
     'id',
+    'last_seen_at',
+    'resumable',
     'session_id',
     'session_identifier',
     'session_type',
@@ -84,4 +89,36 @@ test('the history is that of one agent, by status, with its total', async () => 
   assert.deepEqual(idsOf(await history('/session/4/history')), [4])
   refused(await world.call('GET', '/session/9/history', { token }), 404, 'ERR_NO_SUCH_SESSION')
   refused(await world.call('GET', '/session/history?status=odd', { token }), 400, 'ERR_REQUEST_INVALID')
+})
+
+test('ending the session that an agent resumes ends what its holder may do, and says so to the relay', async () => {
+  const world = await RestWorld.start()
+  const token = await world.join('Ada')
+  const other = await world.join('Bob')
+  const frame = resumeOf({ instance: 'one' })
+  const { random } = world
+  const now = world.ports.clock.now()
+  const resumed = await world.settle(
+    world.storage.write((tx) => resume(tx, { aiId: 1, frame, goneInstance: undefined, now, random })),
+  )
+  assert.equal(resumed.kind, 'resumed')
+  await world.call('POST', '/session/create', { token, body: {} })
+  world.present = [1]
+  const list = async () =>
+    (await world.call('GET', '/session/history?resumable=true', { token })).body.sessions
+  const [session, ...rest] = await list()
+  assert.deepEqual(rest, [])
+  assert.deepEqual([session.resumable, session.connected, session.status], [true, true, 'active'])
+  const path = `/session/${session.session_identifier}`
+  refused(await world.call('DELETE', path, { token: other }), 404, 'ERR_NO_SUCH_SESSION')
+  assert.deepEqual(world.sessionsEnded, [])
+  assert.equal((await world.call('DELETE', path, { token })).status, 200)
+  assert.deepEqual(world.sessionsEnded, [1])
+  assert.equal(world.database.prepare('SELECT standing FROM holders').get()?.['standing'], 'ended')
+  assert.deepEqual((await list())[0].connected, false)
+  refused(
+    await world.call('GET', '/session/history?resumable=perhaps', { token }),
+    400,
+    'ERR_REQUEST_INVALID',
+  )
 })
