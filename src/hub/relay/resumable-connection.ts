@@ -16,12 +16,11 @@ import {
   type ResumeFrame,
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
-import { readHolder } from '../holder.ts'
-import { touchSession } from '../resumable-session.ts'
 import type { Resumed } from '../resume.ts'
 import { AckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
 import { FrameGuard } from './frame-guard.ts'
+import { HolderWatch } from './holder-watch.ts'
 import { Intake } from './intake.ts'
 import { toPublication, unfitPublication } from './publication.ts'
 import { readyFrameOf } from './ready-frame.ts'
@@ -57,8 +56,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   #intake: Intake | undefined
   #acks: AckWriter | undefined
   #refreshing = false
-  #sessionId = ''
-  #touchedMs = 0
+  #watch: HolderWatch | undefined
   readonly #guard: FrameGuard
   readonly #waitingForSign = new Set<(answered: boolean) => void>()
 
@@ -252,8 +250,6 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     const { clock, random, registry, limits, storage, parts } = this.#relay
     this.instance = frame.instance
     this.generation = resumed.generation
-    this.#sessionId = resumed.sessionId
-    this.#touchedMs = clock.monotonicMs()
     const actor = { ...who, generation: resumed.generation }
     this.#actor = actor
     this.#state = 'live'
@@ -273,6 +269,17 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       guard: this.#guard,
       send: (sent) => this.#send(sent),
       ended: (why, text) => (why === 'resume_again' ? this.close(why, text) : this.#refuse(text, why)),
+      failed: (error) => this.#failed(error),
+    })
+    this.#watch = new HolderWatch({
+      relay: this.#relay,
+      sessionId: resumed.sessionId,
+      generation: resumed.generation,
+      who: () => this.#who ?? who,
+      isLive: () => this.#state === 'live',
+      replaced: (by) => this.replace(by),
+      ended: () => this.close('ended', 'its owner has ended it'),
+      held: () => this.#delivery?.look(),
       failed: (error) => this.#failed(error),
     })
     this.#acks = new AckWriter({
@@ -330,44 +337,13 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     if (nowMs > this.#expiresAtMs + limits.tokenGraceMs)
       return this.close('unauthorized', 'the token has expired')
     this.#ping()
-    void this.#catchUp()
+    this.recheck()
     // The ping may have ended it: a timer that is set now would never be cancelled.
     if (this.#state === 'live') this.#timers = [clock.setTimer(limits.heartbeatMs / 2, () => this.#beat())]
   }
 
   recheck(): void {
-    void this.#catchUp()
-  }
-
-  /**
-   * What another hub on the same database has done: appended to the stream, given the agent to another process, or ended its
-   * session.
-   */
-  async #catchUp(): Promise<void> {
-    const { storage } = this.#relay
-    try {
-      if (this.#who !== undefined) await this.#relay.revalidate(this.#who)
-      const holder = await storage.read((reader) => readHolder(reader, this.#who?.aiId ?? 0))
-      if (holder !== undefined && holder.generation > this.generation) return this.replace(holder)
-      if (holder?.generation === this.generation && holder.standing === 'ended')
-        return this.close('ended', 'its owner has ended it')
-      this.#delivery?.look()
-      await this.#touch()
-    } catch (thrown) {
-      const error = toError(thrown)
-      // An outage of the storage ends nobody's connection.
-      if (error instanceof PerduraError && error.code !== 'ERR_HUB_STORAGE') this.#failed(error)
-      else this.#log.warn('hub:session:unchecked', { error })
-    }
-  }
-
-  /** A session that has a connection does not run out, however long that lasts. */
-  async #touch(): Promise<void> {
-    const { clock, storage } = this.#relay
-    const nowMs = clock.monotonicMs()
-    if (this.#state !== 'live' || nowMs - this.#touchedMs < touchEveryMs) return
-    this.#touchedMs = nowMs
-    await storage.write((tx) => touchSession(tx, this.#sessionId, clock.now()))
+    void this.#watch?.look()
   }
 
   #ping(): void {
@@ -409,9 +385,6 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
 
 /** What may be on its way to an agent; more, and it is not reading. A window and the largest frame fit well within. */
 const queueBytesMax = 16 * 1024 * 1024
-
-/** Beside the 30 days that a session lasts, an hour more or less is nothing. */
-const touchEveryMs = 3_600_000
 
 /** How long a hub that is started again takes at least. */
 const drainReconnectMs = 500
