@@ -16,4 +16,12 @@ export interface HubParts {
   readonly release: typeof release
 }
 
-export const hubParts: HubParts = { resume, publishInOrder, publishOnce, acknowledge, readPage, standing, release }
+export const hubParts: HubParts = {
+  resume,
+  publishInOrder,
+  publishOnce,
+  acknowledge,
+  readPage,
+  standing,
+  release,
+}
