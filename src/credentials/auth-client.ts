@@ -4,14 +4,19 @@ import { isJsonObject, type JsonObject } from '../json.ts'
 import { describeAddress } from '../platform/http-error.ts'
 import { type JsonAnswer, requestJson } from '../platform/http-json.ts'
 import type { Http, HttpAddress } from '../platform/http.ts'
+import type { RetryBudget } from '../platform/retry-budget.ts'
 import { parse } from '../protocol/parse.ts'
 
 export interface AuthClientOptions {
   readonly http: Http
+  /** For the calls that may be repeated. */
+  readonly retrying: Http
+  /** What `retrying` spends. */
+  readonly budget: RetryBudget
   readonly address: () => HttpAddress
   /** What stands before `/api/v1`; empty for most hubs. */
   readonly pathPrefix: string
-  /** Longest time for one answer, ms. */
+  /** Longest time for one call, with all its repetitions, ms. */
   readonly timeoutMs: number
   /** Calls off whatever is under way. */
   readonly signal: AbortSignal
@@ -62,20 +67,22 @@ export class AuthClient {
 
   /** What to sign for a login under this name. */
   challenge(name: string): Promise<Challenge | Refusal> {
-    return this.#call('/auth/challenge', challengeSchema, { ai_name: name })
+    return this.#call('/auth/challenge', challengeSchema, { ai_name: name }, this.#options.retrying)
   }
 
+  /** Not repeated: what was signed is good for once. */
   login(body: JsonObject): Promise<Grant | Refusal> {
-    return this.#call('/auth/login', grantSchema, body)
+    return this.#call('/auth/login', grantSchema, body, this.#options.http)
   }
 
+  /** Repeated at once it gets the same successor. */
   refresh(refreshToken: string): Promise<Grant | Refusal> {
-    return this.#call('/auth/refresh', grantSchema, { refresh_token: refreshToken })
+    return this.#call('/auth/refresh', grantSchema, { refresh_token: refreshToken }, this.#options.retrying)
   }
 
   /** Repeating it with the same key changes nothing. */
   register(name: string, publicKey: string): Promise<object | Refusal> {
-    return this.#call('/ai/register', v.object({}), { name, public_key: publicKey })
+    return this.#call('/ai/register', v.object({}), { name, public_key: publicKey }, this.#options.retrying)
   }
 
   /** The hub keeps to no rule that is known here. */
@@ -93,8 +100,9 @@ export class AuthClient {
     call: string,
     schema: Schema,
     body: JsonObject,
+    http: Http,
   ): Promise<v.InferOutput<Schema> | Refusal> {
-    const answer = await this.#request(call, body)
+    const answer = await this.#request(call, body, http)
     const { status } = answer
     if (status >= 500 || status === 408 || status === 425)
       throw this.#unreachable(`failed with status ${status}`)
@@ -107,8 +115,8 @@ export class AuthClient {
     return parsed.value
   }
 
-  async #request(call: string, body: JsonObject): Promise<JsonAnswer> {
-    const { http, pathPrefix, timeoutMs, signal } = this.#options
+  async #request(call: string, body: JsonObject, http: Http): Promise<JsonAnswer> {
+    const { pathPrefix, timeoutMs, signal } = this.#options
     const address = this.#options.address()
     try {
       const path = `${pathPrefix}/api/v1${call}`
@@ -128,7 +136,7 @@ export class AuthClient {
     const why = typeof reason === 'string' ? ` (${reason})` : ''
     return new PerduraError(
       'ERR_HUB_UNREACHABLE',
-      `the hub ${hub} ${what}${why}; it is asked again later, and the credentials are kept`,
+      `the hub ${hub} ${what}${why}; it is asked again later, and the credentials are kept${this.#options.budget.note}`,
       { cause, details: { hub, ...(typeof reason === 'string' && { reason }) } },
     )
   }

@@ -5,6 +5,8 @@ import { describeAddress } from '../platform/http-error.ts'
 import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
+import { RetryBudget } from '../platform/retry-budget.ts'
+import { RetryingHttp } from '../platform/retrying-http.ts'
 import { AccessToken } from './access-token.ts'
 import { AuthClient, type Grant, isRefusal, type Refusal } from './auth-client.ts'
 import type { CredentialFile } from './credential-file.ts'
@@ -14,7 +16,7 @@ import { type AskedAddresses, HubPlace } from './hub-place.ts'
 export interface HubCredentialsOptions {
   readonly file: CredentialFile
   readonly http: Http
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'setTimer'>
   readonly random: Pick<Random, 'fraction'>
   readonly log: Log
   readonly hub: {
@@ -26,7 +28,7 @@ export interface HubCredentialsOptions {
   readonly name: string
   /** Default: the name. */
   readonly nickname?: string
-  /** Longest time for one answer, ms. Default 10,000. A login takes up to five of them. */
+  /** Longest time for one call, ms. Default 10,000. A login takes up to five of them. */
   readonly requestTimeoutMs?: number
   /**
    * Whether an original server, which has no challenges, may be logged in to by name alone. Default true. It costs no
@@ -78,12 +80,15 @@ export class HubCredentials {
   readonly #place: HubPlace
 
   constructor(options: HubCredentialsOptions) {
-    const { file, http, hub, requestTimeoutMs = 10_000, trustNewHub = false } = options
+    const { clock, random, file, http, hub, requestTimeoutMs = 10_000, trustNewHub = false } = options
     const { addresses } = hub
     this.#options = options
     this.#place = new HubPlace({ file, addresses, trustNewHub })
+    const budget = new RetryBudget()
     this.#client = new AuthClient({
       http,
+      retrying: new RetryingHttp({ http, clock, random, budget }),
+      budget,
       address: () => this.#place.address.rest,
       pathPrefix: hub.pathPrefix,
       timeoutMs: requestTimeoutMs,

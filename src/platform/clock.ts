@@ -15,7 +15,7 @@ export interface Clock {
 }
 
 /** Resolves after `delayMs`, or at once when `signal` aborts; never rejects. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) {
       resolve()

@@ -2,10 +2,12 @@ import type * as v from 'valibot'
 import { PerduraError, toError } from '../errors.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 import type { Clock } from '../platform/clock.ts'
+import { Attempts, troubleOfError, troubleOfStatus, type Trouble } from '../platform/attempts.ts'
 import { requestJson, type JsonAnswer } from '../platform/http-json.ts'
 import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
+import { RetryBudget } from '../platform/retry-budget.ts'
 import { parse } from '../protocol/parse.ts'
 import type { HubAddresses } from './hub-addresses.ts'
 import { RequestBudget } from './plain-budget.ts'
@@ -22,7 +24,7 @@ export interface PlainRestOptions {
 
 /** What came of a request: an answer; certainly nothing; or nobody knows. */
 export type RestOutcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly body: JsonAnswer['body'] }
+  | ({ readonly kind: 'answered' } & JsonAnswer)
   | { readonly kind: 'not-done'; readonly error: PerduraError }
   | { readonly kind: 'unknown'; readonly error: PerduraError }
 
@@ -38,6 +40,7 @@ const troubleMaxMs = 60_000
 export class PlainRest {
   readonly #options: PlainRestOptions
   readonly #budget: RequestBudget
+  readonly #retries = new RetryBudget()
   #troubles = 0
 
   constructor(options: PlainRestOptions) {
@@ -63,10 +66,16 @@ export class PlainRest {
     signal: AbortSignal,
   ): Promise<v.InferOutput<Schema> | undefined> {
     const outcome = await this.request('GET', path, undefined, signal)
-    if (outcome.kind !== 'answered') throw outcome.error
+    const { note } = this.#retries
+    if (outcome.kind !== 'answered') {
+      const { code, message, details } = outcome.error
+      throw note === ''
+        ? outcome.error
+        : new PerduraError(code, `${message}${note}`, { cause: outcome.error, details })
+    }
     const { status, body } = outcome
     if (status === 404 && isJsonObject(body) && body['success'] === false) return undefined
-    if (status !== 200) throw broken(path, `status ${status}`)
+    if (status !== 200) throw broken(path, `status ${status}${note}`)
     const parsed = parse(schema, body)
     if (!parsed.ok) throw broken(path, `what cannot be read at "${parsed.path}"`)
     return parsed.value
@@ -79,7 +88,9 @@ export class PlainRest {
     signal: AbortSignal,
   ): Promise<RestOutcome> {
     const { credentials, log } = this.#options
-    for (let attempt = 1; ; attempt++) {
+    let attempts: Attempts | undefined
+    let isReplaced = false
+    for (;;) {
       if (!(await this.#budget.take(signal))) return notDone('the session ends')
       let token: string
       try {
@@ -91,11 +102,18 @@ export class PlainRest {
         this.#trouble(error instanceof PerduraError ? error.details['retry_after'] : undefined)
         return notDone(error.message)
       }
-      const outcome = await this.#ask(method, path, { body, token, signal })
+      attempts ??= new Attempts({ ...this.#options, budget: this.#retries }, timeoutMs)
+      const outcome = await this.#ask(method, path, { body, token, signal, attempts })
+      // What writes is repeated by whoever can find out what came of it.
+      const trouble = method === 'GET' ? troubleOf(outcome) : undefined
+      if (trouble !== undefined && (await attempts.another(trouble, signal))) continue
       if (outcome.kind !== 'answered') return outcome
       if (outcome.status === 401) {
         credentials.invalidate(token)
-        if (attempt === 1) continue
+        if (!isReplaced) {
+          isReplaced = true
+          continue
+        }
         this.#trouble()
         return notDone('the server does not take a fresh token')
       }
@@ -104,6 +122,7 @@ export class PlainRest {
         return notDone('the server has been asked too often')
       }
       this.#troubles = 0
+      if (trouble === undefined) this.#retries.succeeded()
       return outcome
     }
   }
@@ -111,11 +130,19 @@ export class PlainRest {
   async #ask(
     method: string,
     path: string,
-    call: { readonly body: JsonObject | undefined; readonly token: string; readonly signal: AbortSignal },
+    call: {
+      readonly body: JsonObject | undefined
+      readonly token: string
+      readonly signal: AbortSignal
+      readonly attempts: Attempts
+    },
   ): Promise<RestOutcome> {
     const { http, addresses } = this.#options
-    const { body, token, signal } = call
+    const { body, token, signal, attempts } = call
     if (signal.aborted) return notDone('the session ends')
+    // What writes gets all the time there is: it has no other attempt.
+    const boundMs = method === 'GET' ? attempts.timeoutMs : timeoutMs
+    if (boundMs === 0) return notDone('the deadline is over')
     try {
       const answer = await requestJson(
         http,
@@ -126,9 +153,9 @@ export class PlainRest {
           headers: { authorization: `Bearer ${token}` },
           ...(body !== undefined && { body }),
         },
-        { timeoutMs, signal },
+        { timeoutMs: boundMs, signal },
       )
-      return { kind: 'answered', status: answer.status, body: answer.body }
+      return { kind: 'answered', ...answer }
     } catch (thrown) {
       if (!(thrown instanceof PerduraError)) throw thrown
       return { kind: thrown.details['reason'] === 'refused' ? 'not-done' : 'unknown', error: thrown }
@@ -144,6 +171,11 @@ export class PlainRest {
     this.#troubles += 1
     this.#budget.pause(asked + capMs * (0.5 + random.fraction() / 2))
   }
+}
+
+function troubleOf(outcome: RestOutcome): Trouble | undefined {
+  if (outcome.kind !== 'answered') return troubleOfError(outcome.error)
+  return troubleOfStatus(outcome.status, outcome.headers)
 }
 
 function notDone(why: string): RestOutcome {

@@ -272,7 +272,8 @@ test('a token that is due serves to its end while no other can be got, and the h
     assert.equal((await clock.settle(credentials.access())).token, first.token)
     await clock.runFor(100)
   }
-  assert.ok(hub.calls.length > 5 && hub.calls.length < 40, `asked ${hub.calls.length} times`)
+  // Each time up to three attempts are made.
+  assert.ok(hub.calls.length > 15 && hub.calls.length < 60, `asked ${hub.calls.length} times`)
   await clock.runFor(2_000)
   await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_HUB_UNREACHABLE', true)))
   hub.script = () => undefined

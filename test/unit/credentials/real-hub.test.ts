@@ -26,7 +26,7 @@ test('gets its tokens of our own hub', async () => {
     const file = openCredentialFile({ disk: disk.for(outside), random, path: credentialPath })
     const hub = { addresses: addressesOf(hubUrl), pathPrefix: '' }
     const log = createSimulatedLog(new Trace())
-    return new HubCredentials({ file, http, clock, random, log, hub, name: 'Ada' })
+    return new HubCredentials({ file, http, clock: clock.for(outside), random, log, hub, name: 'Ada' })
   }
   const verify = async (token: string) => (await world.call('POST', '/auth/verify', { token })).body.ai_name
 
