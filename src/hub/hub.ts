@@ -7,6 +7,7 @@ import type { Connection, ConnectionSink, Upgrade } from '../platform/transport.
 import { createAuth, type HubAuthOptions } from './auth/auth.ts'
 import { sweepMessages } from './messages.ts'
 import { hubParts, type HubParts } from './parts.ts'
+import { LoginGuard } from './relay/login-guard.ts'
 import { PlainConnection } from './relay/plain-connection.ts'
 import { Registry } from './relay/registry.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
@@ -124,6 +125,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     throw error
   }
   sweeper.start()
+  const guard = new LoginGuard(relay)
+  auth.logins.start({ log, onChange: (change) => guard.changed(change) })
   return {
     addresses: servers.map(({ address }) => address),
     get sessionCount() {
@@ -131,6 +134,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     async close(graceMs = 1_000) {
       sweeper.stop()
+      auth.logins.stop()
+      guard.stop()
       relay.registry.drain()
       await Promise.all(servers.map((server) => server.close(graceMs)))
       await storage.close()

@@ -36,6 +36,7 @@ import { readToken, signatureOfHalf, verifyToken } from './jwt.ts'
 import { changeKey, type KeyChange } from './key-change.ts'
 import { SigningKeys } from './keys.ts'
 import { checkOpenLogin, checkProof, findOrOpen, type LoginRequest } from './login.ts'
+import { defaultLoginWatchTimes, LoginWatch, switchedOff, type LoginWatchTimes } from './login-watch.ts'
 import { type Login, mintPair } from './mint.ts'
 
 export interface HubAuthOptions {
@@ -50,6 +51,8 @@ export interface HubAuthOptions {
   readonly plainAccessTtlS?: number
   /** Life of a refresh token, and so how long an agent may be away before it logs in again. Default 7 days, at most 90. */
   readonly refreshTtlS?: number
+  /** How soon a revocation is heeded, here and at other hubs on the same database. */
+  readonly watch?: Partial<LoginWatchTimes>
 }
 
 export interface AuthParts {
@@ -73,7 +76,7 @@ export interface Principal extends Actor {
   readonly expiresAt: number
 }
 
-interface AuthSettings extends Required<HubAuthOptions> {
+interface AuthSettings extends Required<Omit<HubAuthOptions, 'watch'>> {
   readonly hubId: string
   readonly keys: SigningKeys
 }
@@ -85,6 +88,9 @@ export async function createAuth(parts: AuthParts, options: HubAuthOptions = {})
   checkSeconds('accessTtlS', accessTtlS, { min: 2 * (graceMs / 1_000), max: 86_400 })
   checkSeconds('plainAccessTtlS', plainAccessTtlS, { min: 2 * (graceMs / 1_000), max: 86_400 })
   checkSeconds('refreshTtlS', refreshTtlS, { min: Math.max(accessTtlS, plainAccessTtlS), max: 90 * 86_400 })
+  const times = { ...defaultLoginWatchTimes, ...options.watch }
+  checkMs('pollMs', times.pollMs, { min: 100, max: 3_600_000 })
+  checkMs('trustMs', times.trustMs, { min: 2 * times.pollMs, max: 86_400_000 })
   const { clock, disk, keysFolder, random, storage } = parts
   const hubId = await storage.write(async (tx) => {
     await tx.run(
@@ -95,7 +101,8 @@ export async function createAuth(parts: AuthParts, options: HubAuthOptions = {})
     return (row as { value: string }).value
   })
   const keys = new SigningKeys({ clock, disk, random, folder: keysFolder, tokenLifeS: refreshTtlS })
-  return new Auth(parts, { hubId, keys, openLogin, accessTtlS, plainAccessTtlS, refreshTtlS })
+  const logins = new LoginWatch({ storage, clock, times })
+  return new Auth(parts, { hubId, keys, openLogin, accessTtlS, plainAccessTtlS, refreshTtlS }, logins)
 }
 
 /**
@@ -103,13 +110,16 @@ export async function createAuth(parts: AuthParts, options: HubAuthOptions = {})
  * signature and by the row of its family; storage that does not answer is ERR_HUB_STORAGE, and never a refusal.
  */
 export class Auth {
+  /** What is remembered of logins; until it is started, every call asks the database. */
+  readonly logins: LoginWatch
   readonly #parts: AuthParts
   readonly #settings: AuthSettings
 
   /** Use `createAuth`. */
-  constructor(parts: AuthParts, settings: AuthSettings) {
+  constructor(parts: AuthParts, settings: AuthSettings, logins: LoginWatch) {
     this.#parts = parts
     this.#settings = settings
+    this.logins = logins
   }
 
   /** Who this hub is: the issuer of its tokens. */
@@ -131,13 +141,9 @@ export class Auth {
    * Whether a login that was authenticated before is still one: rejects where it has been revoked or has run out, and
    * with ERR_HUB_STORAGE where nobody can tell. What its access token says of its end does not matter here.
    */
-  async revalidate({ aiId, sid }: Principal): Promise<void> {
-    const { clock, storage } = this.#parts
-    await storage.read(async (reader) => {
-      const family = await readFamily(reader, sid, aiId)
-      if (family.expiresAt <= clock.now()) throw revoked()
-      checkActive(await isActive(reader, aiId))
-    })
+  async revalidate({ aiId, sid }: Pick<Principal, 'aiId' | 'sid'>): Promise<void> {
+    const now = this.#parts.clock.now()
+    if ((await this.logins.check(aiId, sid, now)) <= now) throw revoked()
   }
 
   /**
@@ -226,6 +232,7 @@ export class Auth {
     })
     if (!('replayed' in login)) return login
     this.#replayed(claims, login.replayed, now)
+    await this.logins.look()
     throw new PerduraError(
       'ERR_TOKEN_REVOKED',
       'the refresh token had been used before, so all tokens of this login are revoked: log in again',
@@ -262,6 +269,7 @@ export class Auth {
       await revokeFamily(tx, sid, now)
       return 1
     })
+    await this.logins.look()
     log.info('hub:token:revoked', { agent: name, aiId, logins: ended, all })
     return ended
   }
@@ -274,6 +282,7 @@ export class Auth {
       changeKey(tx, { actor, sid, hubId: this.hubId, change, now: clock.now() }),
     )
     if (outcome.changed) {
+      await this.logins.look()
       log.info('hub:key:changed', { agent: actor.name, aiId: actor.aiId, loginsEnded: outcome.ended })
     }
     return outcome
@@ -291,6 +300,7 @@ export class Auth {
     // Whatever it is, it opens nothing.
     if (claims === undefined) return
     await storage.write((tx) => revokeFamily(tx, claims.sid, clock.now()))
+    await this.logins.look()
   }
 
   #tryRead(token: string): Claims | undefined {
@@ -315,12 +325,14 @@ export class Auth {
     const { clock, storage } = this.#parts
     const now = clock.now()
     const claims = verifyToken(token, this.#expectation(types), now)
-    await storage.read(async (reader) => {
-      const family = await readFamily(reader, claims.sid, claims.ai_id)
-      const isGood = ['leaf', 'previous'].includes(this.#standing(family, claims, now))
-      if (claims.type === 'refresh' && !isGood) throw revoked()
-      checkActive(await isActive(reader, claims.ai_id))
-    })
+    if (claims.type === 'access') await this.logins.check(claims.ai_id, claims.sid)
+    else {
+      await storage.read(async (reader) => {
+        const family = await readFamily(reader, claims.sid, claims.ai_id)
+        if (!['leaf', 'previous'].includes(this.#standing(family, claims, now))) throw revoked()
+        checkActive(await isActive(reader, claims.ai_id))
+      })
+    }
     return {
       aiId: claims.ai_id,
       name: claims.ai_name,
@@ -343,18 +355,20 @@ async function isActive(reader: HubReader, aiId: number): Promise<boolean> {
 }
 
 function checkActive(active: boolean): void {
-  if (active) return
-  throw new PerduraError(
-    'ERR_PROFILE_INACTIVE',
-    'this agent is switched off at the hub: ask who runs the hub',
-  )
+  if (!active) throw switchedOff()
 }
 
-function checkSeconds(
-  option: keyof HubAuthOptions,
-  value: number,
-  { min, max }: { readonly min: number; readonly max: number },
-): void {
+interface Bounds {
+  readonly min: number
+  readonly max: number
+}
+
+function checkSeconds(option: keyof HubAuthOptions, value: number, { min, max }: Bounds): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return
   throw new PerduraError('ERR_USAGE', `${option}: whole seconds, from ${min} to ${max}`)
+}
+
+function checkMs(option: keyof LoginWatchTimes, value: number, { min, max }: Bounds): void {
+  if (value >= min && value <= max) return
+  throw new PerduraError('ERR_USAGE', `watch.${option}: milliseconds, from ${min} to ${max}`)
 }

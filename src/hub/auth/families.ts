@@ -1,6 +1,7 @@
 import { PerduraError } from '../../errors.ts'
 import type { Random } from '../../platform/random.ts'
 import type { HubReader, HubTx } from '../storage.ts'
+import { noteLoginChange } from './login-changes.ts'
 
 /** A login and all tokens that come of it by refreshing. */
 export interface Family {
@@ -64,13 +65,14 @@ export async function openFamily(
     now,
     expiresAt,
   )
-  await tx.run(
+  const ended = await tx.all<{ sid: string }>(
     `DELETE FROM token_families WHERE sid IN (SELECT sid FROM token_families WHERE ai_id = ? AND sid <> ?
-       ORDER BY rotated_at DESC, sid LIMIT 1000 OFFSET ?)`,
+       ORDER BY rotated_at DESC, sid LIMIT 1000 OFFSET ?) RETURNING sid`,
     login.aiId,
     sid,
     familiesMax - 1,
   )
+  for (const over of ended) await noteLoginChange(tx, { aiId: login.aiId, sid: over.sid })
   return {
     ...login,
     sid,
@@ -179,29 +181,38 @@ export async function rotateFamily(
 
 /** From now on no token of it is good; the row stays until the last of them would have expired. */
 export async function revokeFamily(tx: HubTx, sid: string, now: number): Promise<void> {
-  await tx.run('UPDATE token_families SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL', now, sid)
+  const row = await tx.get<{ ai_id: number }>(
+    'UPDATE token_families SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL RETURNING ai_id',
+    now,
+    sid,
+  )
+  if (row !== undefined) await noteLoginChange(tx, { aiId: row.ai_id, sid })
 }
 
 /** The same, because an old token of it was used again; the agent is told at its next login. */
 export async function revokeReplayed(tx: HubTx, sid: string, now: number): Promise<void> {
-  await tx.run(
-    'UPDATE token_families SET revoked_at = ?, replayed_at = ? WHERE sid = ? AND revoked_at IS NULL',
+  const row = await tx.get<{ ai_id: number }>(
+    `UPDATE token_families SET revoked_at = ?, replayed_at = ? WHERE sid = ? AND revoked_at IS NULL
+     RETURNING ai_id`,
     now,
     now,
     sid,
   )
+  if (row !== undefined) await noteLoginChange(tx, { aiId: row.ai_id, sid })
 }
 
 /** Revokes every login of an agent, or all but one; returns how many there were. */
 export async function revokeFamilies(tx: HubTx, aiId: number, now: number, except = ''): Promise<number> {
-  const { changes } = await tx.run(
-    'UPDATE token_families SET revoked_at = ? WHERE ai_id = ? AND sid <> ? AND revoked_at IS NULL AND expires_at > ?',
+  const ended = await tx.all<{ sid: string }>(
+    `UPDATE token_families SET revoked_at = ?
+     WHERE ai_id = ? AND sid <> ? AND revoked_at IS NULL AND expires_at > ? RETURNING sid`,
     now,
     aiId,
     except,
     now,
   )
-  return changes
+  for (const { sid } of ended) await noteLoginChange(tx, { aiId, sid })
+  return ended.length
 }
 
 /** A login that was ended because an old token of it came again. */

@@ -9,7 +9,8 @@ import { readStream } from '../streams.ts'
 import { PlainDelivery } from './plain-delivery.ts'
 import { publishFrame } from './plain-publishing.ts'
 import type { PushForm } from './plain-pushes.ts'
-import type { Listener } from './registry.ts'
+import { closeReasonOf } from './login-guard.ts'
+import type { Listener, Member } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
 import { TokenBucket } from '../../platform/token-bucket.ts'
 import type { StreamName } from './upgrade.ts'
@@ -45,7 +46,7 @@ const challenge =
  * An agent may have several. Whatever ends one from this side ends it with a code of ours, never with 1000, after which
  * the original clients would believe that they are still connected.
  */
-export class PlainConnection implements ConnectionSink, Listener {
+export class PlainConnection implements ConnectionSink, Listener, Member {
   readonly #relay: Relay
   readonly #connection: Connection
   readonly #token: string
@@ -72,6 +73,14 @@ export class PlainConnection implements ConnectionSink, Listener {
     this.#stream = stream
     this.#rate = new TokenBucket(relay.clock, frameRate)
     this.#heardMs = this.#activeMs = this.#pingedMs = relay.clock.monotonicMs()
+  }
+
+  get aiId(): number {
+    return this.#who?.aiId ?? 0
+  }
+
+  get sid(): string {
+    return this.#who?.sid ?? ''
   }
 
   onOpen(): void {
@@ -105,6 +114,10 @@ export class PlainConnection implements ConnectionSink, Listener {
     this.#delivery?.look()
   }
 
+  close(reason: CloseReason, text: string): void {
+    this.#close(reason, text)
+  }
+
   drain(): void {
     this.#close('drain', 'the hub goes away for a while')
   }
@@ -114,12 +127,16 @@ export class PlainConnection implements ConnectionSink, Listener {
     try {
       const who = await this.#relay.authenticate(this.#token)
       if (this.#state !== 'greeting') return
+      this.#who = who
       // Before the end of the stream is read: whatever is appended from here on wakes this socket.
-      this.#leave = registry.listen(who.aiId, this)
+      const [mute, part] = [registry.listen(who.aiId, this), registry.join(this)]
+      this.#leave = () => {
+        mute()
+        part()
+      }
       const { top } = await storage.read((reader) => readStream(reader, who.aiId))
       // Closed while it was waiting.
       if ((this.#state as string) !== 'greeting') return
-      this.#who = who
       this.#state = 'live'
       this.#timers.deadline?.cancel()
       this.#timers.beat = clock.setTimer(random.fraction() * beatMs, () => this.#beat())
@@ -185,7 +202,7 @@ export class PlainConnection implements ConnectionSink, Listener {
   #notAdmitted(thrown: unknown): void {
     const error = toError(thrown)
     const refused = error instanceof PerduraError && error.code !== 'ERR_HUB_STORAGE'
-    if (refused) return this.#end('unauthorized', error.code, 'Authentication failed')
+    if (refused) return this.#end(closeReasonOf(error), error.code, 'Authentication failed')
     if (!(error instanceof PerduraError)) this.#relay.log.error('hub:connection:failed', { error })
     this.#end('unavailable', 'ERR_HUB_STORAGE', 'the hub cannot check the token now: try again')
   }

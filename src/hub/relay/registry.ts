@@ -1,3 +1,13 @@
+import type { CloseReason } from '../../protocol/close-codes.ts'
+
+/** A connection of any kind whose token was good. */
+export interface Member {
+  readonly aiId: number
+  /** The login that it stands on now: another one once it was refreshed with a token of that. */
+  readonly sid: string
+  close(reason: CloseReason, text: string): void
+}
+
 /** A connection over which an agent has its session. */
 export interface LiveSession {
   readonly instance: string
@@ -27,6 +37,7 @@ export interface Listener {
 export class Registry {
   readonly #sessions = new Map<number, LiveSession>()
   readonly #listeners = new Map<number, Set<Listener>>()
+  readonly #members = new Map<number, Set<Member>>()
 
   get sessionCount(): number {
     return this.#sessions.size
@@ -55,6 +66,34 @@ export class Registry {
     return () => {
       listeners.delete(listener)
       if (listeners.size === 0) this.#listeners.delete(aiId)
+    }
+  }
+
+  /** Returns what takes it out again. */
+  join(member: Member): () => void {
+    const { aiId } = member
+    const members = this.#members.get(aiId) ?? new Set()
+    this.#members.set(aiId, members.add(member))
+    return () => {
+      members.delete(member)
+      if (members.size === 0 && this.#members.get(aiId) === members) this.#members.delete(aiId)
+    }
+  }
+
+  /** All connections, or those of an agent. */
+  members(aiId?: number): Member[] {
+    const groups = aiId === undefined ? [...this.#members.values()] : [this.#members.get(aiId) ?? []]
+    return groups.flatMap((group) => [...group])
+  }
+
+  /** Ends all connections of an agent, or of one of its logins. */
+  close(
+    { aiId, sid }: { readonly aiId: number; readonly sid?: string | undefined },
+    reason: CloseReason,
+    text: string,
+  ): void {
+    for (const member of this.members(aiId)) {
+      if (sid === undefined || member.sid === sid) member.close(reason, text)
     }
   }
 

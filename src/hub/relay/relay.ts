@@ -63,5 +63,5 @@ export interface Relay {
   /** Rejects with ERR_TOKEN and its kin, or with ERR_HUB_STORAGE where nobody can tell. */
   authenticate(token: string): Promise<Authenticated>
   /** Rejects likewise where the login that a connection came with is one no more. */
-  revalidate(who: Authenticated): Promise<void>
+  revalidate(who: Pick<Authenticated, 'aiId' | 'sid'>): Promise<void>
 }

@@ -24,9 +24,10 @@ import { HolderWatch } from './holder-watch.ts'
 import { Intake } from './intake.ts'
 import { toPublication, unfitPublication } from './publication.ts'
 import { readyFrameOf } from './ready-frame.ts'
-import type { LiveSession } from './registry.ts'
+import type { LiveSession, Member } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
 import { takeSession } from './take-session.ts'
+import { closeReasonOf } from './login-guard.ts'
 
 type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
 
@@ -39,7 +40,7 @@ type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
  *
  * From each state it may go to closed, by either side.
  */
-export class ResumableConnection implements ConnectionSink, LiveSession {
+export class ResumableConnection implements ConnectionSink, LiveSession, Member {
   instance = ''
   generation = 0
   readonly #relay: Relay
@@ -57,6 +58,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   #acks: AckWriter | undefined
   #refreshing = false
   #watch: HolderWatch | undefined
+  #leave: (() => void) | undefined
   readonly #guard: FrameGuard
   readonly #waitingForSign = new Set<(answered: boolean) => void>()
 
@@ -67,6 +69,14 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#log = relay.log
     this.#heardMs = relay.clock.monotonicMs()
     this.#guard = new FrameGuard(relay.clock)
+  }
+
+  get aiId(): number {
+    return this.#who?.aiId ?? 0
+  }
+
+  get sid(): string {
+    return this.#who?.sid ?? ''
   }
 
   onOpen(): void {
@@ -141,6 +151,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
     this.#intake?.stop()
     // Who is gone answers nothing any more, and nobody needs to wait for it.
     for (const settle of this.#waitingForSign) settle(false)
+    this.#leave?.()
     if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
   }
 
@@ -151,11 +162,12 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
   }
 
   async #greet(): Promise<void> {
-    const { clock, limits, nodeId, random } = this.#relay
+    const { clock, limits, nodeId, random, registry } = this.#relay
     try {
       const who = await this.#relay.authenticate(this.#token)
       if (this.#state !== 'greeting') return
       this.#who = who
+      this.#leave = registry.join(this)
       this.#expiresAtMs = clock.monotonicMs() + Math.max(0, who.expiresAt - clock.now())
       this.#state = 'waiting'
       this.#send({
@@ -365,7 +377,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession {
       return this.close('fenced', `the generation is ${error.details['generation']}`)
     if (error.code === 'ERR_SESSION_ENDED') return this.close('ended', 'its owner has ended it')
     if (error.code === 'ERR_HUB_STORAGE') return this.close('unavailable', 'the hub cannot write now')
-    this.close('unauthorized', error.code)
+    this.close(closeReasonOf(error), error.code)
   }
 
   #send(frame: HubFrame): void {

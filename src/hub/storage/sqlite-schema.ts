@@ -165,4 +165,20 @@ export const migrations: readonly string[] = [
   ALTER TABLE holders ADD COLUMN standing TEXT NOT NULL DEFAULT 'held' CHECK (standing IN ('held', 'released', 'ended'));
   CREATE INDEX sessions_age ON sessions (seen_at) WHERE resumable = 1 AND status = 'active';
   `,
+  `
+  -- Numbers that rise by one, each in the transaction that it is for.
+  CREATE TABLE counters (
+    name TEXT PRIMARY KEY NOT NULL,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO counters (name, value) VALUES ('login_changes', 0);
+
+  -- Which logins are not any more what a hub may remember of them; without sid, all of an agent. The last 10,000.
+  CREATE TABLE login_changes (
+    revision INTEGER PRIMARY KEY NOT NULL,
+    ai_id INTEGER NOT NULL,
+    sid TEXT
+  ) STRICT;
+  INSERT INTO login_changes (revision, ai_id) VALUES (0, 0);
+  `,
 ]

@@ -22,7 +22,15 @@ async function start() {
   }
   const listener = { listen: () => assert.fail('it has no address') }
   const hub = await world.settle(
-    createHub({ platform: { ...ports, random, listener }, log, storage, keysFolder, addresses: [] }),
+    createHub({
+      platform: { ...ports, random, listener },
+      log,
+      storage,
+      keysFolder,
+      addresses: [],
+      // Months go by here.
+      auth: { watch: { pollMs: 3_600_000, trustMs: 7_200_000 } },
+    }),
   )
   const ada = await world.join('Ada')
   const bo = await world.join('Bo')
