@@ -54,7 +54,7 @@ class Node {
   async ask(token: string): Promise<string> {
     const asked = this.auth.authenticate(token).then(
       () => 'ok',
-      (error: PerduraError) => error.code,
+      (error: unknown) => (error as PerduraError).code,
     )
     return this.#world.settle(asked)
   }
