@@ -26,6 +26,7 @@ import { toPublication, unfitPublication } from './publication.ts'
 import { readyFrameOf } from './ready-frame.ts'
 import type { LiveSession, Member } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
+import { SignsOfLife } from './signs-of-life.ts'
 import { takeSession } from './take-session.ts'
 import { closeReasonOf } from './login-guard.ts'
 
@@ -51,7 +52,6 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #who: Authenticated | undefined
   #actor: Authenticated | undefined
   #delivery: Delivery | undefined
-  #heardMs: number
   #expiresAtMs = 0
   #timers: Timer[] = []
   #intake: Intake | undefined
@@ -60,14 +60,14 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #watch: HolderWatch | undefined
   #leave: (() => void) | undefined
   readonly #guard: FrameGuard
-  readonly #waitingForSign = new Set<(answered: boolean) => void>()
+  readonly #signs: SignsOfLife
 
   constructor(relay: Relay, connection: Connection, token: string) {
     this.#relay = relay
     this.#connection = connection
     this.#token = token
     this.#log = relay.log
-    this.#heardMs = relay.clock.monotonicMs()
+    this.#signs = new SignsOfLife(relay.clock)
     this.#guard = new FrameGuard(relay.clock)
   }
 
@@ -87,8 +87,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
 
   onFrame(text: string): void {
     if (this.#state === 'closed') return
-    this.#heardMs = this.#relay.clock.monotonicMs()
-    for (const settle of this.#waitingForSign) settle(true)
+    this.#signs.heard()
     if (this.#state !== 'live' && !this.#guard.takeEarly(text))
       return this.#refuse('too much before ready: 16 frames of at most 8 KiB')
     const frame = parseJson(agentFrame, text)
@@ -112,17 +111,9 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
 
   async answers(withinMs: number): Promise<boolean> {
     if (this.#state !== 'live') return false
-    const { clock } = this.#relay
-    return new Promise((resolve) => {
-      const settle = (answered: boolean): void => {
-        timer.cancel()
-        this.#waitingForSign.delete(settle)
-        resolve(answered)
-      }
-      const timer = clock.setTimer(withinMs, () => settle(false))
-      this.#waitingForSign.add(settle)
-      this.#ping()
-    })
+    const answered = this.#signs.next(withinMs)
+    this.#ping()
+    return answered
   }
 
   replace({ instance }: { readonly instance: string }): void {
@@ -149,8 +140,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     this.#timers = []
     this.#delivery?.stop()
     this.#intake?.stop()
-    // Who is gone answers nothing any more, and nobody needs to wait for it.
-    for (const settle of this.#waitingForSign) settle(false)
+    this.#signs.end()
     this.#leave?.()
     if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
   }
@@ -340,7 +330,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #beat(): void {
     const { clock, limits } = this.#relay
     const nowMs = clock.monotonicMs()
-    if (nowMs - this.#heardMs > limits.silenceMs) {
+    if (this.#signs.silentMs > limits.silenceMs) {
       this.#log.info('hub:session:silent', { agent: this.#who?.name ?? '' })
       this.close('timeout', 'nothing was heard')
       // A half-open connection answers no handshake.
