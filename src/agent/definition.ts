@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Json, JsonObject } from '../json.ts'
 import type { Log } from '../platform/log.ts'
+import type { Priority } from '../queue/priority.ts'
 
 /** What `defineAgent` takes: a name, a state, and what to do with what comes in. */
 export interface AgentOptions<
@@ -106,6 +107,10 @@ export interface Context<State extends object> {
 
 export interface SendOptions {
   readonly conversation?: string
+  /** Which goes first of what waits to be sent; within a conversation order is kept. Default `normal`. */
+  readonly priority?: Priority
+  /** How long it is good for, as a duration (`'30s'`, ms) from the end of the turn: not sent by then, it expires. */
+  readonly ttl?: string | number
 }
 
 export interface EffectOptions<T> {

@@ -6,8 +6,17 @@ import type { Log } from '../platform/log.ts'
 import type { InboxEntry } from '../queue/inbox.ts'
 import { isLabel, isParty } from '../queue/names.ts'
 import { terminal, type NewOutgoing } from '../queue/outbox.ts'
+import { checkUrgency } from '../queue/urgency.ts'
 import type { Store, Tx } from '../store/store.ts'
-import type { AgentDefinition, Context, FiredTimer, Memory, Message, Start } from './definition.ts'
+import type {
+  AgentDefinition,
+  Context,
+  FiredTimer,
+  Memory,
+  Message,
+  SendOptions,
+  Start,
+} from './definition.ts'
 import { derivedId, EffectRefused, type EffectRow, type EffectTable } from './effect-ledger.ts'
 import { performEffect } from './effects.ts'
 import { trackReads, type AgentState, type StateChange, type StateReads } from './state.ts'
@@ -192,9 +201,9 @@ export class TurnRun {
       step: (name, run) => this.track(this.#step(name, run)),
       effect: (name, options) => this.track(performEffect(this, name, options)),
       reply: (content, options) =>
-        this.track(this.#send(entry.sender, content, options?.conversation ?? entry.conversation)),
+        this.track(this.#send(entry.sender, content, { conversation: entry.conversation, ...options })),
       send: (to, content, options) =>
-        this.track(this.#send(to, content, options?.conversation ?? host.agent.name)),
+        this.track(this.#send(to, content, { conversation: host.agent.name, ...options })),
       schedule: (when, payload) => this.track(this.#schedule(when, payload ?? null)),
       cancel: (timerId) => this.track(this.#cancel(timerId)),
     }
@@ -229,9 +238,10 @@ export class TurnRun {
     return decodeResult<T>(result)
   }
 
-  async #send(to: string, content: Json, conversation: string): Promise<void> {
+  async #send(to: string, content: Json, options: SendOptions & { conversation: string }): Promise<void> {
     this.assertOpen()
     const { host, entry } = this
+    const { conversation } = options
     const copy = copyOf('a message', content)
     if (!isParty(to)) {
       throw new PerduraError(
@@ -245,6 +255,7 @@ export class TurnRun {
         'a conversation has 1 to 256 characters of well-formed Unicode',
       )
     }
+    const urgency = checkUrgency(options)
     const hops = entry.hops + 1
     if (to !== terminal && hops > host.definition.limits.hopsMax) {
       throw new PerduraError(
@@ -256,7 +267,16 @@ export class TurnRun {
     const id = derivedId(host.agent.id, entry.source, entry.id, 'send', this.#sends)
     const inReplyTo = to === entry.sender ? entry.id : undefined
     this.#staged.push((tx) =>
-      host.send(tx, { id, turn: entry.position, to, conversation, content: copy, hops, inReplyTo }),
+      host.send(tx, {
+        id,
+        turn: entry.position,
+        to,
+        conversation,
+        content: copy,
+        hops,
+        inReplyTo,
+        ...urgency,
+      }),
     )
   }
 

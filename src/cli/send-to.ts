@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCodes, PerduraError } from '../errors.ts'
+import { priorities } from '../queue/priority.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import { findOutgoing, type OutgoingView } from '../runtime/turn-queries.ts'
 import type { Call } from './call.ts'
@@ -20,7 +21,16 @@ export async function sendTo(
   const deadlineMs = performance.now() + call.durationMs('timeout', defaultTimeoutMs)
   const id = call.text('id') ?? randomUUID()
   const conversation = call.text('conversation')
-  const body = { id, to, content: text, ...(conversation === undefined ? {} : { conversation }) }
+  const priority = call.choice('priority', priorities)
+  const ttlMs = call.text('ttl') === undefined ? undefined : call.durationMs('ttl', 0)
+  const body = {
+    id,
+    to,
+    content: text,
+    ...(conversation === undefined ? {} : { conversation }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(ttlMs === undefined ? {} : { ttl_ms: ttlMs }),
+  }
   const answer = await askUntilAnswered(call, paths, { method: 'POST', path: '/v1/outbox', body }, deadlineMs)
   const sequence = Number(answer['sequence'])
   const duplicate = answer['duplicate'] === true
@@ -66,9 +76,18 @@ async function awaitVerdict(
 }
 
 /** With the code that whoever refused it gave. */
-function refusal({ error, to, sequence }: OutgoingView): PerduraError {
+function refusal({ error, to, sequence, status }: OutgoingView): PerduraError {
   const [, code = '', text = ''] = /^(ERR_[A-Z_]+): ([\s\S]*)$/.exec(error ?? '') ?? []
   const known = errorCodes.find((candidate) => candidate === code) ?? 'ERR_RECIPIENT'
+  if (status === 'expired') {
+    return new PerduraError(
+      'ERR_TIMEOUT',
+      `message ${sequence} for ${to} has expired: ${error ?? 'no reason given'}`,
+      {
+        details: { sequence, to },
+      },
+    )
+  }
   return new PerduraError(known, `refused for ${to}: ${text === '' ? (error ?? 'no reason given') : text}`, {
     details: { sequence, to },
   })

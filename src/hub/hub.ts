@@ -1,4 +1,5 @@
 import { PerduraError, toError } from '../errors.ts'
+import { ClockDoubt } from '../platform/clock-doubt.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
@@ -48,10 +49,6 @@ export interface Hub {
 const bodyBytesMax = 1024 * 1024
 const sweepEveryMs = 60_000
 const sweepRows = 500
-
-/** What is due is told by the wall clock: while it has jumped by more than this, mail would be lost that nobody read. */
-const clockJumpMaxMs = 3_600_000
-const believeAfterMs = 86_400_000
 
 /** Starts a hub: everything that it promises is in its storage, so that any number of them can share one. */
 export async function createHub(options: HubOptions): Promise<Hub> {
@@ -160,16 +157,14 @@ function accept(
 class Sweeper {
   readonly #options: HubOptions
   readonly #sweep: (now: number) => Promise<number>
-  /** As `#zeroOfClock` is when all is well, and where it has gone since. */
-  #trusted: number
-  #doubted: { readonly zero: number; readonly sinceMs: number } | undefined
+  readonly #doubt: ClockDoubt
   #timer: Timer | undefined
   #stopped = false
 
   constructor(options: HubOptions, sweep: (now: number) => Promise<number>) {
     this.#options = options
     this.#sweep = sweep
-    this.#trusted = this.#zeroOfClock()
+    this.#doubt = new ClockDoubt(options.platform.clock)
   }
 
   start(): void {
@@ -182,31 +177,11 @@ class Sweeper {
     this.#timer?.cancel()
   }
 
-  /** Wall-clock time at the zero of the monotonic clock: the same for ever, unless one of them jumps. */
-  #zeroOfClock(): number {
-    const { clock } = this.#options.platform
-    return clock.now() - clock.monotonicMs()
-  }
-
-  /**
-   * A clock that has jumped is not believed at once, since what it calls old would be gone for good; but it is once it has
-   * held for a day, as it does after a sleep of the machine, in which the monotonic clock stands still.
-   */
+  /** What a clock that has jumped calls old is not removed: mail would be lost that nobody read. */
   #mayTrustClock(): boolean {
-    const { clock } = this.#options.platform
-    const zero = this.#zeroOfClock()
-    if (Math.abs(zero - this.#trusted) <= clockJumpMaxMs) {
-      this.#doubted = undefined
-      return true
-    }
-    if (this.#doubted === undefined || Math.abs(zero - this.#doubted.zero) > clockJumpMaxMs) {
-      this.#doubted = { zero, sinceMs: clock.monotonicMs() }
-      this.#options.log.warn('hub:sweep:skipped', { clockJumpedMs: Math.round(zero - this.#trusted) })
-    }
-    if (clock.monotonicMs() - this.#doubted.sinceMs < believeAfterMs) return false
-    this.#trusted = zero
-    this.#doubted = undefined
-    return true
+    const doubt = this.#doubt.look()
+    if (doubt?.isNew === true) this.#options.log.warn('hub:sweep:skipped', { clockJumpedMs: doubt.jumpedMs })
+    return doubt === undefined
   }
 
   async #run(): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Json } from '../json.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import type { SettledMessage } from './outbox-numbers.ts'
-import { terminal } from './outbox.ts'
+import type { nextWaiting } from './outbox-line.ts'
+import { nextOrdinal } from './outbox.ts'
 
 /*
  * The outbox as it goes to a server that knows no repeats: one message at a time, and whether the server has been asked to
@@ -30,15 +31,26 @@ interface AskedRow {
   readonly asked_at: number | null
 }
 
-/** The first message to an agent that is not settled. */
-export function firstPending(reader: Reader): AskedMessage | undefined {
+/**
+ * The message to an agent that goes next: what has been on its way before anything else, since it may have arrived. `turn`:
+ * which one it is of all that go, from 1.
+ */
+export function firstPending(
+  reader: Reader,
+  next: typeof nextWaiting,
+  turn: number,
+): AskedMessage | undefined {
+  const sequence =
+    reader.get<{ sequence: number }>(
+      `SELECT sequence FROM outbox INDEXED BY outbox_numbered
+       WHERE status = 'pending' AND ordinal IS NOT NULL ORDER BY ordinal LIMIT 1`,
+    )?.sequence ?? next(reader, { turn })?.sequence
+  if (sequence === undefined) return undefined
   const row = reader.get<AskedRow>(
-    `SELECT sequence, id, recipient, conversation, content, hops, in_reply_to, asked_at FROM outbox
-     WHERE status = 'pending' AND recipient <> ? ORDER BY sequence LIMIT 1`,
-    terminal,
-  )
-  if (row === undefined) return undefined
-  const { sequence, id, recipient, conversation, hops } = row
+    `SELECT sequence, id, recipient, conversation, content, hops, in_reply_to, asked_at FROM outbox WHERE sequence = ?`,
+    sequence,
+  ) as AskedRow
+  const { id, recipient, conversation, hops } = row
   return {
     sequence,
     id,
@@ -51,8 +63,20 @@ export function firstPending(reader: Reader): AskedMessage | undefined {
   }
 }
 
-export function markAsked(tx: Tx, sequence: number, now: number): void {
-  tx.run("UPDATE outbox SET asked_at = ? WHERE sequence = ? AND status = 'pending'", now, sequence)
+/** False where it does not wait any more: it has expired since. */
+export function markAsked(tx: Tx, sequence: number, now: number): boolean {
+  const row = tx.get<{ ordinal: number | null }>(
+    "SELECT ordinal FROM outbox WHERE sequence = ? AND status = 'pending'",
+    sequence,
+  )
+  if (row === undefined) return false
+  tx.run(
+    'UPDATE outbox SET asked_at = ?, ordinal = ? WHERE sequence = ?',
+    now,
+    row.ordinal ?? nextOrdinal(tx),
+    sequence,
+  )
+  return true
 }
 
 /** Returns what was settled by it. It has no number towards a hub any more: no hub needs to have it again. */

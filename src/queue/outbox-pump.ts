@@ -2,32 +2,44 @@ import { toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
-import type { Store } from '../store/store.ts'
-import { pendingOutgoing, readOutgoing, settleOutgoing, type Outgoing, type Verdict } from './outbox.ts'
+import type { Store, Tx } from '../store/store.ts'
+import type { ExpiredMessage } from './outbox-expiry.ts'
+import type { OutboxParts } from './outbox-parts.ts'
+import { markTried, recipientsWaiting, underWayTo, unmarkTried } from './outbox-tried.ts'
+import { readOutgoing, settleOutgoing, type Outgoing, type Verdict } from './outbox.ts'
 
 export interface OutboxPumpOptions {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly outbox: OutboxParts
+  /** Wall-clock ms, no later than it can be: what is due by it has expired. */
+  readonly dueBy: () => number
   /** Hands one message to its recipient. May be asked again for the same one: recipients know it by its id. */
   readonly deliver: (message: Outgoing) => Promise<Verdict>
   readonly onSettled: (message: Outgoing, verdict: Verdict) => void
+  readonly onExpired: (messages: readonly ExpiredMessage[]) => void
 }
 
 interface Recipient {
-  readonly queue: number[]
+  /** Messages that were handed over, which one in eight of is the oldest. */
+  turns: number
   attempts: number
   busy: boolean
+  /** There is something new to look at. */
+  again: boolean
   timer: Timer | undefined
 }
 
 const retryMinMs = 250
 const retryMaxMs = 30_000
+const expiredMax = 100
 
 /**
- * Delivers what is committed to the outbox, in order for each recipient, one at a time; what a recipient cannot take
- * now stays at its place and is tried again, later and later, jitter applied after the cap.
+ * Delivers what is committed to the outbox, one at a time for each recipient, the most urgent first and in order within a
+ * conversation; what a recipient cannot take now is tried again, later and later, jitter applied after the cap. What waits
+ * stays in the database, however much it is.
  */
 export class OutboxPump {
   readonly #options: OutboxPumpOptions
@@ -40,20 +52,24 @@ export class OutboxPump {
     this.#options = options
   }
 
-  /** Takes over what is pending. */
   start(): void {
-    for (const { sequence, to } of pendingOutgoing(this.#options.store.reader)) this.add(sequence, to)
+    this.look()
   }
 
-  /** A message has been committed. */
-  add(sequence: number, to: string): void {
-    let recipient = this.#recipients.get(to)
-    if (recipient === undefined) {
-      recipient = { queue: [], attempts: 0, busy: false, timer: undefined }
-      this.#recipients.set(to, recipient)
+  /** Numbers are for hubs. */
+  committing(_tx: Tx): void {}
+
+  look(to?: string): void {
+    const waiting = to === undefined ? recipientsWaiting(this.#options.store.reader) : [to]
+    for (const name of waiting) {
+      let recipient = this.#recipients.get(name)
+      if (recipient === undefined) {
+        recipient = { turns: 0, attempts: 0, busy: false, again: false, timer: undefined }
+        this.#recipients.set(name, recipient)
+      }
+      recipient.again = true
+      this.#pump(name, recipient)
     }
-    recipient.queue.push(sequence)
-    this.#pump(to, recipient)
   }
 
   /** Stops delivering; what is under way is waited for, for `deadlineMs`: what is not settled then is sent again. */
@@ -69,45 +85,80 @@ export class OutboxPump {
 
   #pump(to: string, recipient: Recipient): void {
     if (this.#closed || recipient.busy || recipient.timer !== undefined) return
-    const sequence = recipient.queue[0]
-    if (sequence === undefined) {
+    if (!recipient.again) {
       this.#recipients.delete(to)
       return
     }
     recipient.busy = true
+    recipient.again = false
     this.#underWay += 1
-    void this.#deliver(sequence, recipient).then((retry) => {
+    void this.#deliverNext(to, recipient).then((outcome) => {
       recipient.busy = false
       this.#underWay -= 1
       if (this.#underWay === 0) this.#idle?.()
-      if (retry) this.#retryLater(to, recipient)
+      if (outcome !== 'nothing') recipient.again = true
+      if (outcome === 'retry') this.#retryLater(to, recipient)
       else this.#pump(to, recipient)
     })
   }
 
-  /** Whether it must be tried again. */
-  async #deliver(sequence: number, recipient: Recipient): Promise<boolean> {
-    const { store, clock, log, deliver, onSettled } = this.#options
+  async #deliverNext(to: string, recipient: Recipient): Promise<'done' | 'retry' | 'nothing'> {
+    const { store, clock, log, outbox, deliver, onSettled } = this.#options
+    const { reader } = store
+    let sequence: number | undefined
     try {
-      const message = readOutgoing(store.reader, sequence)
-      if (message !== undefined) {
-        const verdict = await deliver(message)
-        if (verdict.verdict === 'retry') {
-          log.debug('outbox:delivery:failed', { to: message.to, sequence, reason: verdict.error })
-          return true
-        }
-        const error = verdict.verdict === 'refused' ? { error: verdict.error } : {}
-        await store.write((tx) =>
-          settleOutgoing(tx, sequence, { status: verdict.verdict, ...error }, clock.now()),
-        )
-        onSettled(message, verdict)
+      sequence =
+        underWayTo(reader, to) ?? outbox.nextWaiting(reader, { turn: recipient.turns + 1, to })?.sequence
+      if (sequence === undefined) return 'nothing'
+      const message = await this.#take(sequence)
+      if (message === undefined) return 'done'
+      const verdict = await deliver(message)
+      if (verdict.verdict === 'retry') {
+        log.debug('outbox:delivery:failed', { to, sequence, reason: verdict.error })
+        await this.#noteTry(message, verdict)
+        return 'retry'
       }
-      recipient.queue.shift()
+      const error = verdict.verdict === 'refused' ? { error: verdict.error } : {}
+      await store.write((tx) =>
+        settleOutgoing(tx, message.sequence, { status: verdict.verdict, ...error }, clock.now()),
+      )
+      recipient.turns += 1
       recipient.attempts = 0
-      return false
+      onSettled(message, verdict)
+      return 'done'
     } catch (thrown) {
-      log.warn('outbox:delivery:failed', { sequence, error: toError(thrown) })
-      return true
+      log.warn('outbox:delivery:failed', { to, sequence: sequence ?? 0, error: toError(thrown) })
+      return 'retry'
+    }
+  }
+
+  /**
+   * The message as it is to be handed over; undefined where it has expired. One that is good for a while only is noted to be
+   * on its way first: should the process end, nobody would know whether it has arrived, and it must not expire.
+   */
+  async #take(sequence: number): Promise<Outgoing | undefined> {
+    const { store, outbox, dueBy, onExpired } = this.#options
+    const message = readOutgoing(store.reader, sequence)
+    if (message === undefined || message.isUnderWay) return message
+    const { expiresAt } = message
+    if (message.ttlMs === undefined && (expiresAt === undefined || expiresAt > dueBy())) return message
+    return store.write((tx) => {
+      const expired = outbox.expireDue(tx, { now: dueBy(), countMax: expiredMax })
+      tx.onCommit(() => onExpired(expired))
+      return markTried(tx, sequence, undefined) ? message : undefined
+    })
+  }
+
+  /** Why it has not arrived is for whoever looks; and what certainly has not, waits again as before. */
+  async #noteTry(
+    message: Outgoing,
+    { error, isOpen = false }: Verdict & { readonly verdict: 'retry' },
+  ): Promise<void> {
+    const { sequence, isUnderWay } = message
+    if (!isUnderWay && !isOpen && message.ttlMs !== undefined) {
+      await this.#options.store.write((tx) => unmarkTried(tx, sequence, error))
+    } else if (isUnderWay ? message.error !== error : isOpen) {
+      await this.#options.store.write((tx) => markTried(tx, sequence, error))
     }
   }
 

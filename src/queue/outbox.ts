@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts'
 import { nextCount } from '../store/counters.ts'
 import type { Reader, Tx } from '../store/store.ts'
+import { priorityOf, rankOf, type Priority } from './priority.ts'
 
 /** The person at the terminal: a mailbox that `chat`, `send --wait` and `up` read, not an agent. */
 export const terminal = 'you'
@@ -14,19 +15,34 @@ export interface NewOutgoing {
   readonly content: Json
   readonly hops: number
   readonly inReplyTo: string | undefined
+  /** Default `normal`. */
+  readonly priority?: Priority
+  /** How long it is good for, ms; without it, as long as the outbox keeps anything. */
+  readonly ttlMs?: number
 }
 
 export interface Outgoing extends NewOutgoing {
   readonly sequence: number
   readonly attempts: number
   readonly createdAt: number
+  /** Wall-clock ms. */
+  readonly expiresAt: number | undefined
+  /** It may be at its recipient. */
+  readonly isUnderWay: boolean
+  /** Why it has not arrived, as was noted last. */
+  readonly error: string | undefined
 }
 
-/** What became of an attempt to deliver. `retry` keeps the message and its place; the others settle it. */
+/** What became of an attempt to deliver. `retry` keeps the message; the others settle it. */
 export type Verdict =
   | { readonly verdict: 'delivered' }
   | { readonly verdict: 'refused'; readonly error: string }
-  | { readonly verdict: 'retry'; readonly error: string }
+  | {
+      readonly verdict: 'retry'
+      readonly error: string
+      /** It may have arrived all the same: only the answer is missing. */
+      readonly isOpen?: boolean
+    }
 
 interface OutboxRow {
   readonly sequence: number
@@ -39,18 +55,29 @@ interface OutboxRow {
   readonly in_reply_to: string | null
   readonly attempts: number
   readonly created_at: number
+  readonly priority: number
+  readonly ttl_ms: number | null
+  readonly expires_at: number | null
+  readonly ordinal: number | null
+  readonly error: string | null
 }
 
 /** The last number given towards a hub. */
 export const seqCounter = 'outbox.seq'
 
-export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): number {
+/** Its place in the order in which messages are first on their way. */
+export function nextOrdinal(tx: Tx): number {
+  return nextCount(tx, 'outbox.ordinal')
+}
+
+/** `expiresAt`: wall-clock ms; without it, the message waits for ever. */
+export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number, expiresAt?: number): number {
   const sequence = nextCount(tx, 'outbox.sequence')
   const content = JSON.stringify(message.content)
   tx.run(
     `INSERT INTO outbox (sequence, id, turn, recipient, conversation, content, size_bytes, hops, in_reply_to, status,
-       attempts, created_at, seq)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)`,
+       attempts, created_at, priority, ttl_ms, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?, ?, ?)`,
     sequence,
     message.id,
     message.turn,
@@ -61,19 +88,11 @@ export function appendOutgoing(tx: Tx, message: NewOutgoing, now: number): numbe
     message.hops,
     message.inReplyTo ?? null,
     now,
-    message.to === terminal ? null : nextCount(tx, seqCounter),
+    rankOf(message.priority ?? 'normal'),
+    message.ttlMs ?? null,
+    message.to === terminal ? null : (expiresAt ?? null),
   )
   return sequence
-}
-
-/** Pending messages to agents, in order. */
-export function pendingOutgoing(reader: Reader): { readonly sequence: number; readonly to: string }[] {
-  return reader
-    .all<OutboxRow>(
-      "SELECT sequence, recipient FROM outbox WHERE status = 'pending' AND recipient <> ? ORDER BY sequence",
-      terminal,
-    )
-    .map((row) => ({ sequence: row.sequence, to: row.recipient }))
 }
 
 export function readOutgoing(reader: Reader, sequence: number): Outgoing | undefined {
@@ -97,13 +116,18 @@ function toOutgoing(row: OutboxRow): Outgoing {
     inReplyTo: row.in_reply_to ?? undefined,
     attempts: row.attempts,
     createdAt: row.created_at,
+    priority: priorityOf(row.priority),
+    ...(row.ttl_ms !== null && { ttlMs: row.ttl_ms }),
+    expiresAt: row.expires_at ?? undefined,
+    isUnderWay: row.ordinal !== null,
+    error: row.error ?? undefined,
   }
 }
 
 export function settleOutgoing(
   tx: Tx,
   sequence: number,
-  outcome: { readonly status: 'delivered' | 'refused' | 'expired'; readonly error?: string },
+  outcome: { readonly status: 'delivered' | 'refused'; readonly error?: string },
   now: number,
 ): void {
   // It went another way than through a hub, so no hub needs to have it again.

@@ -7,6 +7,8 @@ export interface AgentLimits {
   /** Messages to other agents that are not delivered, and their bytes. Default 10,000 and 64 MiB. */
   readonly outboxMax: number
   readonly outboxBytesMax: number
+  /** How long such a message waits at most to be sent, ms: then it expires. Default 30 days. */
+  readonly outboxAgeMaxMs: number
   /** Unread messages for the person at the terminal: the oldest expire, visibly. Default 1,000. */
   readonly mailboxMax: number
   /** Bytes of one payload as JSON. Default 1 MiB. */
@@ -18,6 +20,7 @@ const defaultLimits: AgentLimits = {
   inboxBytesMax: 67_108_864,
   outboxMax: 10_000,
   outboxBytesMax: 67_108_864,
+  outboxAgeMaxMs: 30 * 86_400_000,
   mailboxMax: 1_000,
   payloadBytesMax: 1_048_576,
 }

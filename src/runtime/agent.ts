@@ -40,8 +40,8 @@ export interface AgentEvents {
   'outbox:message:committed': { readonly sequence: number; readonly to: string; readonly text: string }
   'outbox:message:delivered': { readonly sequence: number; readonly to: string }
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
-  /** The hub had accepted it, and nobody fetched it in time. */
-  'outbox:message:expired': { readonly sequence: number; readonly to: string }
+  /** It was not sent in time, or the hub had accepted it and nobody fetched it in time. */
+  'outbox:message:expired': { readonly sequence: number; readonly to: string; readonly reason: string }
   /** States are idle, connecting, resuming, online, backing-off, suspended, stopped. */
   'session:state:changed': { readonly from: string; readonly to: string; readonly reason: string }
   /** Nothing is tried any more until the network changes, the machine wakes, or somebody asks. */

@@ -4,6 +4,7 @@ import { errorResponse } from '../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
+import type { Priority } from '../queue/priority.ts'
 import type { SendInput } from './send-message.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
 
@@ -184,11 +185,16 @@ function messageOf(fields: Fields): IngestInput {
 
 function outgoingOf(fields: Fields): SendInput {
   const conversation = fields.optionalText('conversation')
+  const priority = fields.optionalText('priority')
+  const ttlMs = fields.optionalCount('ttl_ms')
   return {
     id: fields.text('id'),
     to: fields.text('to'),
     content: fields.value('content'),
     ...(conversation === undefined ? {} : { conversation }),
+    // Whether it is one, is found out where all senders are checked.
+    ...(priority === undefined ? {} : { priority: priority as Priority }),
+    ...(ttlMs === undefined ? {} : { ttl: ttlMs }),
   }
 }
 

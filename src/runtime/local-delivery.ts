@@ -70,7 +70,7 @@ export class LocalDelivery {
     } catch (cause) {
       if (cause instanceof PerduraError && !cause.retryable)
         return { verdict: 'refused', error: describe(cause) }
-      return { verdict: 'retry', error: `ERR_NOT_RUNNING: ${message.to} does not answer` }
+      return { verdict: 'retry', error: `ERR_NOT_RUNNING: ${message.to} does not answer`, isOpen: true }
     }
   }
 }
@@ -79,7 +79,10 @@ function verdictOf(response: HttpResponse): Verdict {
   if (response.status >= 200 && response.status < 300) return { verdict: 'delivered' }
   const error = errorOf(response)
   const mayPass = response.status === 429 || response.status === 408 || response.status >= 500
-  return mayPass ? { verdict: 'retry', error } : { verdict: 'refused', error }
+  if (!mayPass) return { verdict: 'refused', error }
+  // Of what is said not to have been taken it is certain.
+  const isOpen = response.status !== 429 && response.status !== 503
+  return { verdict: 'retry', error, ...(isOpen && { isOpen }) }
 }
 
 function errorOf(response: HttpResponse): string {

@@ -3,6 +3,7 @@ import { AgentState } from '../agent/state.ts'
 import { stepTable, type StepTable } from '../agent/steps.ts'
 import { timerTable, type TimerTable } from '../agent/timers.ts'
 import { inboxTable, type InboxTable } from '../queue/inbox.ts'
+import { outboxParts, type OutboxParts } from '../queue/outbox-parts.ts'
 import type { PlainStore } from '../session/plain-store.ts'
 import { openStore } from '../store/open-store.ts'
 import { StoredPlain, type StoredPlainOptions } from './hub/plain-store.ts'
@@ -12,6 +13,7 @@ import { StoredSession, type StoredSessionOptions } from './hub/session-store.ts
 export interface AgentParts {
   readonly openStore: typeof openStore
   readonly inbox: InboxTable
+  readonly outbox: OutboxParts
   readonly steps: StepTable
   readonly effects: EffectTable
   readonly timers: TimerTable
@@ -23,6 +25,7 @@ export interface AgentParts {
 export const agentParts: AgentParts = {
   openStore,
   inbox: inboxTable,
+  outbox: outboxParts,
   steps: stepTable,
   effects: effectTable,
   timers: timerTable,

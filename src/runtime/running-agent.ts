@@ -7,6 +7,7 @@ import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
+import { ClockDoubt } from '../platform/clock-doubt.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
@@ -23,6 +24,8 @@ import {
   type TerminalRead,
   type Verdict,
 } from '../queue/outbox.ts'
+import { OutboxClock } from '../queue/outbox-clock.ts'
+import type { ExpiredMessage } from '../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../queue/outbox-numbers.ts'
 import { OutboxPump } from '../queue/outbox-pump.ts'
 import type { Reader, Store, Tx } from '../store/store.ts'
@@ -72,6 +75,8 @@ export class RunningAgent implements Agent {
   readonly #outboxBound: Bound
   readonly #loop: TurnLoop
   readonly #timers: TimerService
+  readonly #doubt: ClockDoubt
+  readonly #outboxClock: OutboxClock
   readonly #outlet: Outlet
   readonly #housekeeping: Housekeeping
   #closing: Promise<void> | undefined
@@ -97,6 +102,15 @@ export class RunningAgent implements Agent {
       { countMax: limits.outboxMax, bytesMax: limits.outboxBytesMax },
       held(store.reader, `outbox WHERE status = 'pending' AND recipient <> '${terminal}'`),
     )
+    this.#doubt = new ClockDoubt(clock)
+    this.#outboxClock = new OutboxClock({
+      store,
+      clock,
+      doubt: this.#doubt,
+      log,
+      outbox: parts.outbox,
+      onExpired: (messages) => this.#expired(messages),
+    })
     this.#loop = this.#createLoop()
     this.#timers = new TimerService({
       store,
@@ -123,6 +137,7 @@ export class RunningAgent implements Agent {
       this.#emitter.emit('agent:start:ready', { recoveryMs, recovered: this.recovered })
       for (const turn of start.dead) this.#emitter.emit('turn:dead', { turn, reason: 'crashed' })
       this.#loop.start()
+      this.#outboxClock.start()
       this.#outlet.start()
       this.#timers.look()
       this.#housekeeping.start()
@@ -192,6 +207,7 @@ export class RunningAgent implements Agent {
     const closingMs = clock.monotonicMs()
     this.#housekeeping.close()
     this.#timers.close()
+    this.#outboxClock.close()
     try {
       await this.#loop.stop(deadlineMs)
       await this.#outlet.close(deadlineMs)
@@ -268,6 +284,9 @@ export class RunningAgent implements Agent {
   #createPump(): Outlet {
     return new OutboxPump({
       ...this.#options,
+      outbox: this.#options.parts.outbox,
+      dueBy: () => this.#doubt.earliest(),
+      onExpired: (messages) => this.#expired(messages),
       onSettled: ({ sequence, to, content }, verdict) => {
         const sizeBytes = Buffer.byteLength(JSON.stringify(content))
         const error = verdict.verdict === 'refused' ? verdict.error : undefined
@@ -283,18 +302,14 @@ export class RunningAgent implements Agent {
       hub,
       inboxBound: this.#inboxBound,
       outboxBound: this.#outboxBound,
+      dueBy: () => this.#doubt.earliest(),
       onAccepted: (messages) => {
         for (const message of messages) this.#accepted(message)
       },
       onSettled: (messages) => {
         for (const message of messages) this.#settled(message)
       },
-      onExpired: (messages) => {
-        for (const message of messages) {
-          log.warn('outbox:message:expired', { ...message })
-          this.#emitter.emit('outbox:message:expired', message)
-        }
-      },
+      onExpired: (messages) => this.#expired(messages),
       onChange: (change, { sessionIdentifier, generation }) => {
         log.info('session:state:changed', { ...change, session: sessionIdentifier ?? '', generation })
         this.#emitter.emit('session:state:changed', change)
@@ -336,14 +351,20 @@ export class RunningAgent implements Agent {
     const { clock, log, limits } = this.#options
     const { to, content } = message
     if (to !== terminal) this.#outboxBound.add(tx, Buffer.byteLength(JSON.stringify(content)))
-    const sequence = appendOutgoing(tx, message, clock.now())
+    const expiresAt = this.#doubt.latest() + Math.min(message.ttlMs ?? Infinity, limits.outboxAgeMaxMs)
+    const sequence = appendOutgoing(tx, message, clock.now(), expiresAt)
     if (to === terminal) {
       const count = expireTerminal(tx, limits.mailboxMax, clock.now())
       if (count > 0) tx.onCommit(() => log.warn('outbox:message:expired', { count }))
     }
     tx.onCommit(() => {
       this.#emitter.emit('outbox:message:committed', { sequence, to, text: textOf(content) })
-      if (to !== terminal) this.#outlet.add(sequence, to)
+    })
+    if (to === terminal) return sequence
+    this.#outlet.committing(tx)
+    tx.onCommit(() => {
+      this.#outboxClock.add(expiresAt)
+      this.#outlet.look(to)
     })
     return sequence
   }
@@ -355,6 +376,14 @@ export class RunningAgent implements Agent {
     } else {
       this.#emitter.emit('inbox:entry:accepted', { position, from, text: textOf(entry.payload) })
       this.#loop.add(position, entry.conversation)
+    }
+  }
+
+  #expired(messages: readonly ExpiredMessage[]): void {
+    for (const { sequence, to, reason, sizeBytes } of messages) {
+      if (sizeBytes !== undefined) this.#outboxBound.remove(sizeBytes)
+      this.#options.log.warn('outbox:message:expired', { sequence, to, reason })
+      this.#emitter.emit('outbox:message:expired', { sequence, to, reason })
     }
   }
 

@@ -2,6 +2,8 @@ import { PerduraError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { isLabel, isParty } from '../queue/names.ts'
 import { terminal, type NewOutgoing } from '../queue/outbox.ts'
+import type { Priority } from '../queue/priority.ts'
+import { checkUrgency } from '../queue/urgency.ts'
 import type { Tx } from '../store/store.ts'
 
 /** A message that the agent is to send, as its owner says, without a turn. */
@@ -12,6 +14,10 @@ export interface SendInput {
   readonly content: Json
   /** Default: the agent's own name. */
   readonly conversation?: string
+  /** Which goes first of what waits to be sent; within a conversation order is kept. Default `normal`. */
+  readonly priority?: Priority
+  /** How long it is good for, as a duration (`'30s'`, ms): not sent by then, it expires. */
+  readonly ttl?: string | number
 }
 
 /** What stands for a turn where there is none. */
@@ -39,7 +45,16 @@ export function checkSend(input: SendInput, agent: string, payloadBytesMax: numb
     )
   }
   const content = JSON.parse(text) as Json
-  return { id, turn: noTurn, to, conversation, content, hops: 0, inReplyTo: undefined }
+  return {
+    id,
+    turn: noTurn,
+    to,
+    conversation,
+    content,
+    hops: 0,
+    inReplyTo: undefined,
+    ...checkUrgency(input),
+  }
 }
 
 /** Where the outbox has the id already; ERR_IDEMPOTENCY_KEY_REUSED where that is another message. */

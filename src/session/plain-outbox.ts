@@ -110,7 +110,10 @@ export class PlainOutbox {
         `ERR_NO_SUCH_PROFILE: nobody is called "${message.recipient}" at this server`,
       )
     }
-    if (!message.asked) await store.ask(message.sequence, store.sentNumber() ?? (await this.#top()))
+    if (!message.asked) {
+      const isAsked = await store.ask(message.sequence, store.sentNumber() ?? (await this.#top()))
+      if (!isAsked) return 0
+    }
     return this.#post(message, recipient, { subject, content })
   }
 

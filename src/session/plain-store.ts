@@ -40,11 +40,11 @@ export interface PlainStore {
   mark(): Mark
   /** Takes messages in and moves the mark, in one transaction. ERR_INBOX_FULL where there is no room for them. */
   accept(messages: readonly Incoming[], mark: Mark): Promise<void>
-  /** The first message that is not settled. */
+  /** The message that goes next. */
   next(): PlainOutbound | undefined
   /** The server's number below which nothing can be that is still unsettled here; undefined before the first. */
   sentNumber(): number | undefined
-  /** Notes that the server is about to be asked: from then on it is looked for before it is sent. */
-  ask(sequence: number, sentNumber: number): Promise<void>
+  /** Notes that the server is about to be asked: from then on it is looked for before it is sent. False: it has expired. */
+  ask(sequence: number, sentNumber: number): Promise<boolean>
   settle(sequence: number, verdict: PlainVerdict): Promise<void>
 }

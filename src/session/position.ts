@@ -65,6 +65,8 @@ export interface Outbound {
   readonly inReplyTo: string | undefined
   /** The hub accepted it once, and may have lost it since. */
   readonly again: boolean
+  /** How long it is good for from now on, ms. */
+  readonly ttlMs?: number
 }
 
 export type SettledVerdict =
@@ -78,16 +80,18 @@ export type SettledVerdict =
 export interface SessionStore {
   position(): SessionPosition
   /**
-   * Notes the hub's decision. Where the producer epoch is another one, everything pending is numbered anew from 1, each
+   * Notes the hub's decision. Where the producer epoch is another one, whatever was on its way is numbered anew from 1, each
    * message keeping its id; after `hub_rewound`, what was acknowledged lately too, since the hub may have lost it.
    */
   begin(begun: Begun): Promise<void>
   /** Takes messages in and moves the position, in one transaction. ERR_INBOX_FULL where there is no room for them. */
   accept(page: IncomingPage): Promise<void>
-  /** Messages without a verdict from `seq` on, in order. */
+  /** Messages with a number and without a verdict from `seq` on, in order. */
   pending(seq: number, countMax: number): readonly Outbound[]
-  /** Notes verdicts, which come in the order of their numbers. */
+  /** Notes verdicts, which come in the order of their numbers; what they made room for gets a number with them. */
   settle(verdicts: readonly SettledVerdict[]): Promise<void>
   /** The numbers here do not fit those at the hub: the next `resume` asks for new ones. */
   forgetNumbering(): Promise<void>
+  /** The connection is over: nothing gets a number before the next has begun. */
+  disconnected(): void
 }

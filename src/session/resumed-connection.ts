@@ -127,6 +127,7 @@ export class ResumedConnection implements ConnectionSink {
   onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
+    this.#options.store.disconnected()
     const end = {
       ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
       ...(status === 401 && { isUnauthorized: true }),
@@ -134,7 +135,11 @@ export class ResumedConnection implements ConnectionSink {
       token: this.#access.token,
     }
     const atRest = Promise.all([this.#beginning, this.#receiver?.stop(), this.#sender?.stop()])
-    void atRest.then(() => this.#resolveEnd(end))
+    void atRest.then(() => {
+      // Once more: `ready` may just have been noted.
+      this.#options.store.disconnected()
+      this.#resolveEnd(end)
+    })
   }
 
   #take(frame: HubFrame, text: string): void {

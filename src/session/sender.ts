@@ -33,7 +33,7 @@ const settleDelayMs = 20
 export class Sender {
   readonly #options: SenderOptions
   /** Published and unanswered, by seq. */
-  readonly #underWay = new Map<number, Outbound>()
+  readonly #underWay = new Map<number, Pick<Outbound, 'seq' | 'id'>>()
   readonly #credit: SenderCredit
   #next = 1
   #backTo: number | undefined
@@ -72,7 +72,7 @@ export class Sender {
       if (page.length === 0) return
       for (const message of page) {
         if (!this.#credit.isOpen) return
-        this.#underWay.set(message.seq, message)
+        this.#underWay.set(message.seq, { seq: message.seq, id: message.id })
         this.#next = message.seq + 1
         this.#credit.spend(this.#options.publish(message))
       }
@@ -129,6 +129,8 @@ export class Sender {
       this.#verdicts = []
       try {
         await this.#options.settle(batch)
+        // With the room that they made, more has got a number.
+        this.look()
       } catch (thrown) {
         // They stay pending, and their verdicts are asked for again with the next connection.
         this.#options.log.warn('session:outbox:failed', { error: toError(thrown) })

@@ -187,4 +187,43 @@ export const migrations: readonly string[] = [
   -- When a plain v1 server was first asked to take it: whether it did is looked up before it is asked again.
   ALTER TABLE outbox ADD COLUMN asked_at INTEGER;
   `,
+  `
+  -- What waits to be sent goes by priority (0 high, 1 normal, 2 low), and expires.
+  ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
+  -- How long it is good for, where its sender has said so, and the wall-clock time at which it is not any more.
+  ALTER TABLE outbox ADD COLUMN ttl_ms INTEGER;
+  ALTER TABLE outbox ADD COLUMN expires_at INTEGER;
+  -- Its place in the order in which messages were first on their way; NULL for what has not been. From then on it may be
+  -- at its recipient, and only a verdict settles it.
+  ALTER TABLE outbox ADD COLUMN ordinal INTEGER;
+  -- The numbering that its number is of: one of an earlier numbering means nothing any more.
+  ALTER TABLE outbox ADD COLUMN numbering INTEGER NOT NULL DEFAULT 0;
+  -- A dead letter that was sent again, and what it was sent as.
+  ALTER TABLE outbox ADD COLUMN retry_of INTEGER;
+  ALTER TABLE outbox ADD COLUMN retried_as INTEGER;
+  -- After the hub was put back: what it had accepted under numberings before this one is sent once more, and how far that is.
+  ALTER TABLE session ADD COLUMN again_below INTEGER;
+  ALTER TABLE session ADD COLUMN again_after INTEGER;
+
+  -- Numbers used to be given at once. Where there has never been a hub, nothing was on its way under them.
+  UPDATE outbox SET seq = NULL WHERE NOT EXISTS (SELECT 1 FROM session WHERE generation > 0);
+  UPDATE outbox SET ordinal = sequence, numbering = CASE WHEN seq > 0 THEN 1 ELSE 0 END WHERE seq IS NOT NULL;
+  UPDATE outbox SET ordinal = sequence WHERE status = 'pending' AND asked_at IS NOT NULL;
+  UPDATE outbox SET expires_at = created_at + 2592000000 WHERE status = 'pending' AND recipient <> 'you';
+  INSERT INTO counters (name, value) VALUES ('outbox.numbering', 1);
+  INSERT INTO counters (name, value) SELECT 'outbox.ordinal', coalesce(max(sequence), 0) FROM outbox;
+
+  DROP INDEX outbox_seq;
+  CREATE INDEX outbox_line ON outbox (priority, sequence)
+    WHERE status = 'pending' AND ordinal IS NULL AND recipient <> 'you';
+  CREATE INDEX outbox_line_to ON outbox (recipient, priority, sequence)
+    WHERE status = 'pending' AND ordinal IS NULL AND recipient <> 'you';
+  CREATE INDEX outbox_lane ON outbox (recipient, conversation, sequence)
+    WHERE status = 'pending' AND ordinal IS NULL AND recipient <> 'you';
+  CREATE INDEX outbox_expiry ON outbox (expires_at) WHERE status = 'pending' AND ordinal IS NULL;
+  CREATE INDEX outbox_numbered ON outbox (numbering, seq) WHERE status = 'pending' AND ordinal IS NOT NULL;
+  CREATE INDEX outbox_way ON outbox (recipient, ordinal) WHERE status = 'pending' AND ordinal IS NOT NULL;
+  CREATE INDEX outbox_accepted ON outbox (accepted_by, ordinal) WHERE status = 'delivered';
+  CREATE INDEX outbox_dead ON outbox (sequence) WHERE status IN ('refused', 'expired') AND recipient <> 'you';
+  `,
 ]

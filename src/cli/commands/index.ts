@@ -104,6 +104,16 @@ export const commands: readonly CommandSpec[] = [
         value: '<agent>',
         help: 'have the agent send it to this other one; with --wait, until it is delivered or refused',
       },
+      priority: {
+        type: 'text',
+        value: '<priority>',
+        help: 'with --to: high, normal or low (default: normal)',
+      },
+      ttl: {
+        type: 'text',
+        value: '<duration>',
+        help: 'with --to: not sent by then, it expires (default: the bound of the outbox, 30 days)',
+      },
       hub: {
         type: 'text',
         value: '<URL>',

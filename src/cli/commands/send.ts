@@ -29,6 +29,14 @@ export async function run(call: Call): Promise<number> {
   if (to !== undefined && call.text('from') !== undefined) {
     throw new PerduraError('ERR_USAGE', `with --to the message is from ${agent}: leave out --from`)
   }
+  for (const option of ['priority', 'ttl']) {
+    if (to === undefined && call.text(option) !== undefined) {
+      throw new PerduraError(
+        'ERR_USAGE',
+        `--${option} goes with --to <agent>: what is sent to ${agent} does not wait`,
+      )
+    }
+  }
   const paths = requireAgent(call, agent)
   const text = await readText(words)
   if (to !== undefined) {

@@ -5,6 +5,7 @@ import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Transport } from '../../platform/transport.ts'
 import type { Bound } from '../../queue/bound.ts'
+import type { ExpiredMessage } from '../../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
 import type { HubAddresses } from '../../session/hub-addresses.ts'
 import {
@@ -15,10 +16,10 @@ import {
 } from '../../session/session.ts'
 import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { StateChange } from '../../session/session-states.ts'
-import type { Store } from '../../store/store.ts'
+import type { Store, Tx } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import type { KeptOutside } from './session-row.ts'
-import type { ExpiredMessage, AcceptedMessage, StoredSession } from './session-store.ts'
+import type { AcceptedMessage, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
   /** By which the agent's place at this hub is found again; for good once there has been an access token. */
@@ -51,9 +52,11 @@ export interface HubLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly parts: Pick<AgentParts, 'inbox' | 'createSessionStore' | 'createPlainStore'>
+  readonly parts: Pick<AgentParts, 'inbox' | 'outbox' | 'createSessionStore' | 'createPlainStore'>
   readonly inboxBound: Bound
   readonly outboxBound: Bound
+  /** Wall-clock ms, no later than it can be. */
+  readonly dueBy: () => number
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
@@ -66,8 +69,10 @@ export interface HubLinkOptions {
 /** What takes committed messages to their recipients. */
 export interface Outlet {
   start(): void
-  /** A message has been committed. */
-  add(sequence: number, to: string): void
+  /** A message is being committed, in this transaction. */
+  committing(tx: Tx): void
+  /** A message has been committed to this recipient; without one, there may be something to send to anybody. */
+  look(to?: string): void
   close(deadlineMs: number): Promise<void>
 }
 
@@ -85,6 +90,7 @@ export class HubLink implements Outlet {
     const stored = {
       ...options,
       inbox: options.parts.inbox,
+      outbox: options.parts.outbox,
       log,
       address: hub.key,
       get hub() {
@@ -123,7 +129,11 @@ export class HubLink implements Outlet {
     this.#session.start()
   }
 
-  add(): void {
+  committing(tx: Tx): void {
+    this.#stored.committing(tx)
+  }
+
+  look(): void {
     this.#session.look()
   }
 

@@ -1,5 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
+import type { ExpiredMessage } from '../../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
+import type { OutboxParts } from '../../queue/outbox-parts.ts'
 import { firstPending, markAsked, settleAsked } from '../../queue/outbox-asked.ts'
 import type { Incoming } from '../../session/position.ts'
 import type { Mark, PlainOutbound, PlainStore, PlainVerdict } from '../../session/plain-store.ts'
@@ -11,6 +13,10 @@ export interface StoredPlainOptions extends InboxOptions {
   readonly hub: string
   readonly store: Store
   readonly clock: Clock
+  readonly outbox: OutboxParts
+  /** Wall-clock ms, no later than it can be: what is due by it has expired. */
+  readonly dueBy: () => number
+  readonly onExpired: (messages: readonly ExpiredMessage[]) => void
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
 }
@@ -22,6 +28,7 @@ export interface StoredPlainOptions extends InboxOptions {
  */
 export class StoredPlain implements PlainStore {
   readonly #options: StoredPlainOptions
+  #asked = 0
 
   constructor(options: StoredPlainOptions) {
     this.#options = options
@@ -50,7 +57,8 @@ export class StoredPlain implements PlainStore {
   }
 
   next(): PlainOutbound | undefined {
-    return firstPending(this.#options.store.reader)
+    const { store, outbox } = this.#options
+    return firstPending(store.reader, outbox.nextWaiting, this.#asked + 1)
   }
 
   sentNumber(): number | undefined {
@@ -58,16 +66,20 @@ export class StoredPlain implements PlainStore {
     return readRow(store.reader, hub)?.sent_number ?? undefined
   }
 
-  async ask(sequence: number, sentNumber: number): Promise<void> {
-    const { store, clock, hub } = this.#options
-    await store.write((tx) => {
-      markAsked(tx, sequence, clock.now())
+  async ask(sequence: number, sentNumber: number): Promise<boolean> {
+    const { store, clock, hub, outbox, dueBy, onExpired } = this.#options
+    return store.write((tx) => {
+      const expired = outbox.expireDue(tx, { now: dueBy(), countMax: expiredMax })
+      tx.onCommit(() => onExpired(expired))
+      if (!markAsked(tx, sequence, clock.now())) return false
+      tx.onCommit(() => (this.#asked += 1))
       tx.run(
         `INSERT INTO plain_session (hub, newest_number, newest_time_us, sent_number) VALUES (?, 0, 0, ?)
          ON CONFLICT (hub) DO UPDATE SET sent_number = coalesce(sent_number, excluded.sent_number)`,
         hub,
         sentNumber,
       )
+      return true
     })
   }
 
@@ -83,6 +95,9 @@ export class StoredPlain implements PlainStore {
     if (settled !== undefined) onSettled([settled])
   }
 }
+
+/** The others are found by whoever looks for what is due. */
+const expiredMax = 100
 
 interface PlainRow {
   readonly newest_number: number

@@ -5,13 +5,16 @@ import type { Log } from '../../platform/log.ts'
 import { isCleanText } from '../../protocol/content.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { InboxTable, NewEntry } from '../../queue/inbox.ts'
+import { expireAccepted, type ExpiredMessage } from '../../queue/outbox-expiry.ts'
 import {
-  expireAccepted,
+  beginNumbering,
+  giveNumbers,
   pendingFrom,
-  renumberPending,
   settleNumber,
+  type NumberedMessage,
   type SettledMessage,
 } from '../../queue/outbox-numbers.ts'
+import type { OutboxParts } from '../../queue/outbox-parts.ts'
 import { expiredType } from '../../protocol/frames.ts'
 import type {
   Begun,
@@ -52,22 +55,20 @@ export interface StoredSessionOptions extends InboxOptions {
   readonly address: string
   readonly store: Store
   readonly clock: Clock
+  readonly outbox: OutboxParts
   readonly outboxBound: Bound
+  /** Wall-clock ms, no later than it can be: what is due by it has expired. */
+  readonly dueBy: () => number
   readonly keptOutside: () => KeptOutside
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
 }
 
-/** A message that was accepted, and that nobody fetched. */
-export interface ExpiredMessage {
-  readonly sequence: number
-  readonly to: string
-}
-
 /** The session's side of the agent's store: position, inbox and outbox move in the same transactions. */
 export class StoredSession implements SessionStore {
   readonly #options: StoredSessionOptions
+  #isLive = false
 
   constructor(options: StoredSessionOptions) {
     this.#options = options
@@ -83,7 +84,9 @@ export class StoredSession implements SessionStore {
     await store.write((tx) => {
       ensureSession(tx, hub, clock.now())
       const row = this.#row(tx)
-      if (row.producer_epoch !== begun.producerEpoch) this.#renumber(tx, begun)
+      if (row.producer_epoch !== begun.producerEpoch) this.#beginNumbering(tx, begun)
+      this.giveNumbers(tx)
+      tx.onCommit(() => (this.#isLive = true))
       const sameStream = row.stream_epoch === begun.streamEpoch
       tx.run(
         `UPDATE session SET address = ?, session_identifier = ?, generation = ?, stream_epoch = ?,
@@ -126,16 +129,9 @@ export class StoredSession implements SessionStore {
   }
 
   pending(seq: number, countMax: number): readonly Outbound[] {
-    return pendingFrom(this.#options.store.reader, seq, countMax).map((row) => ({
-      seq: row.seq,
-      id: row.id,
-      recipient: row.recipient,
-      conversation: row.conversation,
-      content: JSON.parse(row.content) as Json,
-      hops: row.hops,
-      inReplyTo: row.in_reply_to ?? undefined,
-      again: row.again === 1,
-    }))
+    const { store, dueBy } = this.#options
+    const rows = pendingFrom(store.reader, seq, { countMax, bytesMax: pageBytesMax })
+    return rows.map((row) => toOutbound(row, dueBy()))
   }
 
   async settle(verdicts: readonly SettledVerdict[]): Promise<void> {
@@ -148,6 +144,7 @@ export class StoredSession implements SessionStore {
       const last = verdicts.at(-1)
       if (last !== undefined)
         tx.run('UPDATE session SET acked_seq = ?, acked_id = ? WHERE hub = ?', last.seq, last.id, hub)
+      if (this.#isLive) this.giveNumbers(tx)
       return messages
     })
     onSettled(settled)
@@ -166,12 +163,29 @@ export class StoredSession implements SessionStore {
     await store.write((tx) => noteState(tx, hub, { state, reason, now: clock.now() }))
   }
 
-  #renumber(tx: Tx, begun: Begun): void {
-    const { hub, outboxBound } = this.#options
-    const again = renumberPending(tx, begun.reason === 'hub_rewound' ? hub : undefined)
+  /** A message is being committed: it gets its number in the same transaction, if it may go at once. */
+  committing(tx: Tx): void {
+    if (this.#isLive) this.giveNumbers(tx)
+  }
+
+  /** The connection is over: what is urgent can go before everything that has no number by now. */
+  disconnected(): void {
+    this.#isLive = false
+  }
+
+  protected giveNumbers(tx: Tx): void {
+    const { hub, outbox, outboxBound, dueBy, onExpired } = this.#options
+    const { again, expired } = giveNumbers(tx, { hub, now: dueBy(), next: outbox.nextWaiting })
+    if (again.length === 0 && expired.length === 0) return
     tx.onCommit(() => {
       for (const sizeBytes of again) outboxBound.restore(sizeBytes)
+      onExpired(expired)
     })
+  }
+
+  #beginNumbering(tx: Tx, begun: Begun): void {
+    const { hub } = this.#options
+    beginNumbering(tx, begun.reason === 'hub_rewound' ? hub : undefined)
     tx.run('UPDATE session SET producer_epoch = NULL, acked_seq = NULL, acked_id = NULL')
     tx.run('UPDATE session SET producer_epoch = ? WHERE hub = ?', begun.producerEpoch, hub)
   }
@@ -208,8 +222,26 @@ export function takeIncoming(
 
 function takeReport(tx: Tx, { content, senderName: to }: Incoming): ExpiredMessage | undefined {
   const id = isJsonObject(content) ? content['message_id'] : undefined
-  const sequence = typeof id === 'string' ? expireAccepted(tx, { id, recipient: to }) : undefined
-  return sequence === undefined ? undefined : { sequence, to }
+  return typeof id === 'string' ? expireAccepted(tx, { id, recipient: to }) : undefined
+}
+
+/** Bytes of content that are read at once, so that a page of large messages does not fill the memory. */
+const pageBytesMax = 1_048_576
+
+function toOutbound(row: NumberedMessage, now: number): Outbound {
+  const { seq, id, recipient, conversation, hops } = row
+  return {
+    seq,
+    id,
+    recipient,
+    conversation,
+    content: JSON.parse(row.content) as Json,
+    hops,
+    inReplyTo: row.in_reply_to ?? undefined,
+    again: row.again === 1,
+    // A number goes through to a verdict: one whose time is over goes with the least that there is.
+    ...(row.ttl_ms !== null && { ttlMs: Math.max(1, (row.expires_at ?? now) - now) }),
+  }
 }
 
 const hopsMax = 1_000

@@ -92,6 +92,8 @@ export class MemoryStore implements SessionStore {
     return this.#write(() => void (this.forgotten += 1))
   }
 
+  disconnected(): void {}
+
   add(seq: number, content: Json = seq): void {
     this.outbox.push({
       seq,

@@ -157,7 +157,7 @@ test('an agent hears of a message that nobody fetched in time, and no mind gets 
   ada.agent.on('outbox:message:expired', (event) => expired.push(event))
   await world.deliver(ada, 'Bo', 'm1')
   await world.run(() => expired.length > 0)
-  assert.deepEqual(expired, [{ sequence: 1, to: 'Bo' }])
+  assert.deepEqual(expired, [{ sequence: 1, to: 'Bo', reason: 'nobody fetched it in time' }])
   assert.deepEqual(
     ada.agent.reader.all('SELECT status FROM outbox').map((row) => ({ ...(row as object) })),
     [{ status: 'expired' }],
