@@ -11,9 +11,6 @@ import { nextOrdinal, seqCounter } from './outbox.ts'
  * order and before everything else, but no sooner than it is its turn: so that nothing here is ever done to all at once.
  */
 
-/** Messages with a number and without a verdict: what may be on its way at a time. */
-export const windowMax = 256
-
 const numberingCounter = 'outbox.numbering'
 
 export interface NumberedMessage {
@@ -93,13 +90,15 @@ export interface Numbering {
   /** Wall-clock ms, no later than it can be. */
   readonly now: number
   readonly next: typeof nextWaiting
+  /** Messages with a number and without a verdict: what may be on its way at a time. */
+  readonly windowMax: number
 }
 
 /** Gives numbers to what goes next, as far as there is room on the way. */
-export function giveNumbers(tx: Tx, { hub, now, next }: Numbering): Given {
+export function giveNumbers(tx: Tx, { hub, now, next, windowMax }: Numbering): Given {
   const numbering = readCount(tx, numberingCounter)
   let seq = readCount(tx, seqCounter)
-  const end = seq + roomOf(tx, numbering, seq)
+  const end = seq + roomOf(tx, { numbering, seq, windowMax })
   const again: number[] = []
   const expired: ExpiredMessage[] = []
   if (seq < end) {
@@ -137,7 +136,14 @@ export function giveNumbers(tx: Tx, { hub, now, next }: Numbering): Given {
 }
 
 /** Verdicts come in order, so from the first without one to the last number it is all on its way. */
-function roomOf(tx: Tx, numbering: number, seq: number): number {
+function roomOf(
+  tx: Tx,
+  {
+    numbering,
+    seq,
+    windowMax,
+  }: { readonly numbering: number; readonly seq: number; readonly windowMax: number },
+): number {
   const first = tx.get<{ seq: number }>(
     `SELECT seq FROM outbox INDEXED BY outbox_numbered
      WHERE status = 'pending' AND ordinal IS NOT NULL AND numbering = ? ORDER BY seq LIMIT 1`,

@@ -7,35 +7,23 @@ import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
-import { ClockDoubt } from '../platform/clock-doubt.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { Bound } from '../queue/bound.ts'
 import { exhume } from '../queue/dead-letters.ts'
 import { readEntry } from '../queue/inbox.ts'
-import {
-  appendOutgoing,
-  expireTerminal,
-  settleTerminal,
-  terminal,
-  type NewOutgoing,
-  type Outgoing,
-  type TerminalRead,
-  type Verdict,
-} from '../queue/outbox.ts'
-import { OutboxClock } from '../queue/outbox-clock.ts'
-import type { ExpiredMessage } from '../queue/outbox-expiry.ts'
-import type { SettledMessage } from '../queue/outbox-numbers.ts'
-import { OutboxPump } from '../queue/outbox-pump.ts'
-import type { Reader, Store, Tx } from '../store/store.ts'
+import type { Outgoing, TerminalRead, Verdict } from '../queue/outbox.ts'
+import type { Reader, Store } from '../store/store.ts'
 import type { AgentLimits } from './agent-limits.ts'
+import { AgentOutbox, type LinkSinks } from './agent-outbox.ts'
 import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, RecoverySummary } from './agent.ts'
 import type { AgentParts } from './parts.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
 import type { HubOptions, Outlet } from './hub/hub-link.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
+import { heldIn } from './held-in.ts'
 import { checkInput } from './ingest-input.ts'
 import { checkSend, findSent, type SendInput } from './send-message.ts'
 import type { Started } from './start.ts'
@@ -72,12 +60,9 @@ export class RunningAgent implements Agent {
   readonly #options: RunningAgentOptions
   readonly #emitter: Emitter
   readonly #inboxBound: Bound
-  readonly #outboxBound: Bound
   readonly #loop: TurnLoop
   readonly #timers: TimerService
-  readonly #doubt: ClockDoubt
-  readonly #outboxClock: OutboxClock
-  readonly #outlet: Outlet
+  readonly #outbox: AgentOutbox
   readonly #housekeeping: Housekeeping
   #closing: Promise<void> | undefined
 
@@ -94,23 +79,8 @@ export class RunningAgent implements Agent {
       'ERR_INBOX_FULL',
       `the inbox of ${this.name}`,
       { countMax: limits.inboxMax, bytesMax: limits.inboxBytesMax },
-      held(store.reader, "inbox WHERE status IN ('pending', 'running', 'parked')"),
+      heldIn(store.reader, "inbox WHERE status IN ('pending', 'running', 'parked')"),
     )
-    this.#outboxBound = new Bound(
-      'ERR_OUTBOX_FULL',
-      `the outbox of ${this.name}`,
-      { countMax: limits.outboxMax, bytesMax: limits.outboxBytesMax },
-      held(store.reader, `outbox WHERE status = 'pending' AND recipient <> '${terminal}'`),
-    )
-    this.#doubt = new ClockDoubt(clock)
-    this.#outboxClock = new OutboxClock({
-      store,
-      clock,
-      doubt: this.#doubt,
-      log,
-      outbox: parts.outbox,
-      onExpired: (messages) => this.#expired(messages),
-    })
     this.#loop = this.#createLoop()
     this.#timers = new TimerService({
       store,
@@ -123,7 +93,13 @@ export class RunningAgent implements Agent {
         for (const { position, conversation } of entries) this.#enqueue(position, conversation)
       },
     })
-    this.#outlet = options.hub === undefined ? this.#createPump() : this.#createLink(options.hub)
+    const { hub } = options
+    this.#outbox = new AgentOutbox({
+      ...options,
+      name: this.name,
+      emitter: this.#emitter,
+      link: hub === undefined ? undefined : (sinks) => this.#createLink(hub, sinks),
+    })
     this.#housekeeping = new Housekeeping({ store, clock, log, limits: defaultRetention })
   }
 
@@ -137,8 +113,7 @@ export class RunningAgent implements Agent {
       this.#emitter.emit('agent:start:ready', { recoveryMs, recovered: this.recovered })
       for (const turn of start.dead) this.#emitter.emit('turn:dead', { turn, reason: 'crashed' })
       this.#loop.start()
-      this.#outboxClock.start()
-      this.#outlet.start()
+      this.#outbox.start()
       this.#timers.look()
       this.#housekeeping.start()
     })
@@ -168,7 +143,7 @@ export class RunningAgent implements Agent {
     const message = checkSend(input, this.name, limits.payloadBytesMax)
     return store.write((tx) => {
       const known = findSent(tx, message)
-      return { sequence: known ?? this.#send(tx, message), duplicate: known !== undefined }
+      return { sequence: known ?? this.#outbox.send(tx, message), duplicate: known !== undefined }
     })
   }
 
@@ -188,9 +163,8 @@ export class RunningAgent implements Agent {
     if (entry !== undefined) this.#enqueue(turn, entry.conversation)
   }
 
-  async acknowledgeTerminal(read: TerminalRead): Promise<void> {
-    const { store, clock } = this.#options
-    await store.write((tx) => settleTerminal(tx, read, clock.now()))
+  acknowledgeTerminal(read: TerminalRead): Promise<void> {
+    return this.#outbox.acknowledgeTerminal(read)
   }
 
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void {
@@ -207,10 +181,9 @@ export class RunningAgent implements Agent {
     const closingMs = clock.monotonicMs()
     this.#housekeeping.close()
     this.#timers.close()
-    this.#outboxClock.close()
     try {
       await this.#loop.stop(deadlineMs)
-      await this.#outlet.close(deadlineMs)
+      await this.#outbox.close(deadlineMs)
     } finally {
       // Whatever went wrong: the next process can only start once this one has let go of the folder.
       await this.#release()
@@ -281,35 +254,16 @@ export class RunningAgent implements Agent {
     })
   }
 
-  #createPump(): Outlet {
-    return new OutboxPump({
-      ...this.#options,
-      outbox: this.#options.parts.outbox,
-      dueBy: () => this.#doubt.earliest(),
-      onExpired: (messages) => this.#expired(messages),
-      onSettled: ({ sequence, to, content }, verdict) => {
-        const sizeBytes = Buffer.byteLength(JSON.stringify(content))
-        const error = verdict.verdict === 'refused' ? verdict.error : undefined
-        this.#settled({ sequence, to, sizeBytes, error })
-      },
-    })
-  }
-
-  #createLink(hub: HubOptions): Outlet {
+  #createLink(hub: HubOptions, sinks: LinkSinks): Outlet {
     const { log } = this.#options
     return hub.createLink({
       ...this.#options,
+      ...sinks,
       hub,
       inboxBound: this.#inboxBound,
-      outboxBound: this.#outboxBound,
-      dueBy: () => this.#doubt.earliest(),
       onAccepted: (messages) => {
         for (const message of messages) this.#accepted(message)
       },
-      onSettled: (messages) => {
-        for (const message of messages) this.#settled(message)
-      },
-      onExpired: (messages) => this.#expired(messages),
       onChange: (change, { sessionIdentifier, generation }) => {
         log.info('session:state:changed', { ...change, session: sessionIdentifier ?? '', generation })
         this.#emitter.emit('session:state:changed', change)
@@ -342,31 +296,9 @@ export class RunningAgent implements Agent {
       effects: parts.effects,
       timers: parts.timers,
       memory: (stage) => createMemory({ reader: store.reader, search, stage, allocateNoteId, now, defer }),
-      send: (tx, message) => this.#send(tx, message),
+      send: (tx, message) => this.#outbox.send(tx, message),
       lateEffect: (turn) => void this.#unparkLater(turn),
     }
-  }
-
-  #send(tx: Tx, message: NewOutgoing): number {
-    const { clock, log, limits } = this.#options
-    const { to, content } = message
-    if (to !== terminal) this.#outboxBound.add(tx, Buffer.byteLength(JSON.stringify(content)))
-    const expiresAt = this.#doubt.latest() + Math.min(message.ttlMs ?? Infinity, limits.outboxAgeMaxMs)
-    const sequence = appendOutgoing(tx, message, clock.now(), expiresAt)
-    if (to === terminal) {
-      const count = expireTerminal(tx, limits.mailboxMax, clock.now())
-      if (count > 0) tx.onCommit(() => log.warn('outbox:message:expired', { count }))
-    }
-    tx.onCommit(() => {
-      this.#emitter.emit('outbox:message:committed', { sequence, to, text: textOf(content) })
-    })
-    if (to === terminal) return sequence
-    this.#outlet.committing(tx)
-    tx.onCommit(() => {
-      this.#outboxClock.add(expiresAt)
-      this.#outlet.look(to)
-    })
-    return sequence
   }
 
   #accepted({ position, duplicate, entry }: AcceptedMessage): void {
@@ -376,24 +308,6 @@ export class RunningAgent implements Agent {
     } else {
       this.#emitter.emit('inbox:entry:accepted', { position, from, text: textOf(entry.payload) })
       this.#loop.add(position, entry.conversation)
-    }
-  }
-
-  #expired(messages: readonly ExpiredMessage[]): void {
-    for (const { sequence, to, reason, sizeBytes } of messages) {
-      if (sizeBytes !== undefined) this.#outboxBound.remove(sizeBytes)
-      this.#options.log.warn('outbox:message:expired', { sequence, to, reason })
-      this.#emitter.emit('outbox:message:expired', { sequence, to, reason })
-    }
-  }
-
-  #settled({ sequence, to, sizeBytes, error }: SettledMessage): void {
-    this.#outboxBound.remove(sizeBytes)
-    if (error !== undefined) {
-      this.#options.log.warn('outbox:message:refused', { sequence, to, reason: error })
-      this.#emitter.emit('outbox:message:refused', { sequence, to, error })
-    } else {
-      this.#emitter.emit('outbox:message:delivered', { sequence, to })
     }
   }
 
@@ -409,11 +323,4 @@ export class RunningAgent implements Agent {
       if (this.#closing === undefined) clock.setTimer(unparkRetryMs, () => void this.#unparkLater(turn))
     }
   }
-}
-
-function held(reader: Reader, from: string): { count: number; bytes: number } {
-  const row = reader.get<{ count: number; bytes: number | null }>(
-    `SELECT count(*) AS count, sum(size_bytes) AS bytes FROM ${from}`,
-  )
-  return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 }
 }

@@ -59,11 +59,15 @@ export interface StoredSessionOptions extends InboxOptions {
   readonly outboxBound: Bound
   /** Wall-clock ms, no later than it can be: what is due by it has expired. */
   readonly dueBy: () => number
+  /** Messages that may be on their way at a time; what is urgent waits for these at most. Default 256. */
+  readonly windowMax?: number
   readonly keptOutside: () => KeptOutside
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
 }
+
+const defaultWindowMax = 256
 
 /** The session's side of the agent's store: position, inbox and outbox move in the same transactions. */
 export class StoredSession implements SessionStore {
@@ -174,8 +178,13 @@ export class StoredSession implements SessionStore {
   }
 
   protected giveNumbers(tx: Tx): void {
-    const { hub, outbox, outboxBound, dueBy, onExpired } = this.#options
-    const { again, expired } = giveNumbers(tx, { hub, now: dueBy(), next: outbox.nextWaiting })
+    const { hub, outbox, outboxBound, dueBy, onExpired, windowMax = defaultWindowMax } = this.#options
+    const { again, expired } = giveNumbers(tx, {
+      hub,
+      now: dueBy(),
+      next: outbox.nextWaiting,
+      windowMax,
+    })
     if (again.length === 0 && expired.length === 0) return
     tx.onCommit(() => {
       for (const sizeBytes of again) outboxBound.restore(sizeBytes)

@@ -153,8 +153,8 @@ test('a reply goes to the sender and its conversation, a message to whom it is a
         await until(() => delivered.length === 2)
       },
       {
-        async deliver({ id: _, sequence: __, attempts: ___, createdAt: ____, ...message }) {
-          delivered.push(message)
+        async deliver({ turn, to, conversation, content, hops, inReplyTo }) {
+          delivered.push({ turn, to, conversation, content, hops, inReplyTo })
           return { verdict: 'delivered' }
         },
       },

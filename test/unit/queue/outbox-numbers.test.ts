@@ -8,7 +8,6 @@ import {
   nextSeq,
   pendingFrom,
   settleNumber,
-  windowMax,
   type Given,
 } from '../../../src/queue/outbox-numbers.ts'
 import { appendOutgoing, type NewOutgoing } from '../../../src/queue/outbox.ts'
@@ -16,6 +15,7 @@ import type { Priority } from '../../../src/queue/priority.ts'
 import { openMemoryDb, withMemoryDb, type MemoryDb } from '../../helpers/memory-db.ts'
 
 const hub = 'http://hub'
+const windowMax = 20
 
 /** An outbox, as its session uses it. */
 class Outbox {
@@ -41,12 +41,12 @@ class Outbox {
   begin(rewound?: string): Given {
     return this.db.write((tx) => {
       beginNumbering(tx, rewound)
-      return giveNumbers(tx, { hub, now: this.now, next: nextWaiting })
+      return giveNumbers(tx, { hub, now: this.now, next: nextWaiting, windowMax })
     })
   }
 
   give(): Given {
-    return this.db.write((tx) => giveNumbers(tx, { hub, now: this.now, next: nextWaiting }))
+    return this.db.write((tx) => giveNumbers(tx, { hub, now: this.now, next: nextWaiting, windowMax }))
   }
 
   settle(...seqs: readonly number[]): void {
