@@ -15,7 +15,7 @@ export class Supervised<Message extends { readonly type: string }> {
   /** `readyType` is the type of the message by which the program says that it runs. */
   constructor(program: readonly string[], readyType: Message['type']) {
     this.#child = new SupervisedChild({
-      command: { file: process.execPath, arguments: program },
+      command: () => ({ file: process.execPath, arguments: program }),
       spawner: createNodeSpawner(),
       clock: createNodeClock(),
       random: createNodeRandom(),

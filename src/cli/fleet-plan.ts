@@ -96,10 +96,10 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
       ...(port === undefined ? [] : ['--port', port]),
       ...(hub === undefined ? [] : ['--hub', hub]),
       ...(call.flag('no-hub') ? ['--no-hub'] : []),
-      ...(takeover ? ['--takeover'] : []),
       ...(call.flag('trust-new-hub') ? ['--trust-new-hub'] : []),
       ...(greet === undefined ? [] : ['--greet', greet]),
     ],
+    ...(takeover && { untilOnline: ['--takeover'] }),
     ...(found !== undefined && { environment: { PERDURA_HUB: found } }),
   }
 }

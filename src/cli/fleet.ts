@@ -88,6 +88,7 @@ export class Fleet implements UpkeepSink {
       case 'stop':
         this.#stopOne(upkeep)
         break
+      case 'handover':
       case 'failed':
         break
     }

@@ -49,6 +49,8 @@ export type ProcessMessage =
   | { readonly type: 'hub'; readonly pid: number; readonly url: string; readonly connected: number }
   /** Somebody asked the agent itself to stop: it is not to be started again. */
   | { readonly type: 'stop' }
+  /** It hands its session over: it ends in a moment, and the next one is to be started at once. */
+  | { readonly type: 'handover' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
 export function isProcessMessage(value: unknown): value is ProcessMessage {

@@ -29,7 +29,7 @@ export function viewSession(
   const stored = running ? sessions.find(({ hub }) => hub === at) : sessions[0]
   if (stored === undefined) return undefined
   if (!running) {
-    const ended = stored.state === 'stopped' && stored.reason !== cleanStop
+    const ended = stored.state === 'stopped' && !cleanStops.has(stored.reason)
     return ended
       ? { ...stored, state: 'ended' }
       : { ...stored, state: 'offline', reason: `no process runs; the last one noted: ${noted(stored)}` }
@@ -38,8 +38,8 @@ export function viewSession(
   return { ...stored, ...live }
 }
 
-/** What a session says that was stopped with its agent; another reason is the hub's. */
-const cleanStop = 'the agent stops'
+/** What a session says that was stopped with its agent; any other reason is the hub's. */
+const cleanStops = new Set(['the agent stops', 'handed over'])
 
 function noted({ state, reason }: StoredSession): string {
   return state === 'stopped' ? reason : `${state}, ${reason}`

@@ -23,6 +23,11 @@ export interface UpkeepPlan {
   readonly title: string
   /** Of `perdura`. */
   readonly arguments: readonly string[]
+  /**
+   * Besides those, until a process of it has been online at its hub: to take over is meant for once. Two supervisors that
+   * did it at each start would take the session from each other for ever.
+   */
+  readonly untilOnline?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -45,17 +50,23 @@ export class Upkeep {
   #stopping = false
   #killAsked = false
   #wasReady = false
+  #wasOnline = false
 
   constructor(plan: UpkeepPlan, sink: UpkeepSink) {
     this.kind = plan.kind
     this.model = new LiveModel(plan.title)
     this.#sink = sink
     this.#child = new SupervisedChild({
-      command: {
+      command: () => ({
         file: process.execPath,
-        arguments: [youngSpace, program, ...plan.arguments],
+        arguments: [
+          youngSpace,
+          program,
+          ...plan.arguments,
+          ...(this.#wasOnline ? [] : (plan.untilOnline ?? [])),
+        ],
         ...(plan.environment !== undefined && { environment: plan.environment }),
-      },
+      }),
       spawner: createNodeSpawner(),
       clock: createNodeClock(),
       random: createNodeRandom(),
@@ -110,6 +121,8 @@ export class Upkeep {
 
   #received(message: unknown): void {
     if (!isProcessMessage(message)) return
+    if (message.type === 'handover') this.#child.expectEnd()
+    if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
     this.model.received(message, performance.now(), Date.now())
     this.#sink.onMessage(this, message)
     this.#sink.onChange(this)

@@ -22,6 +22,7 @@ import type { Store, Tx } from '../store/store.ts'
 import type { AgentLimits } from './agent-limits.ts'
 import type { Emitter } from './emitter.ts'
 import type { HubLinkOptions, Outlet } from './hub/hub-link.ts'
+import type { HubSessions } from './hub/hub-sessions.ts'
 import { heldIn } from './held-in.ts'
 import type { AgentParts } from './parts.ts'
 
@@ -91,9 +92,13 @@ export class AgentOutbox {
     this.#outlet.start()
   }
 
-  async close(deadlineMs: number): Promise<void> {
+  async close(deadlineMs: number, options: { readonly handover?: boolean } = {}): Promise<void> {
     this.#expiry.close()
-    await this.#outlet.close(deadlineMs)
+    await this.#outlet.close(deadlineMs, options)
+  }
+
+  get hubSessions(): HubSessions | undefined {
+    return this.#outlet.sessions
   }
 
   /** Takes a message in within a transaction, ERR_OUTBOX_FULL at the bound; returns its place. */

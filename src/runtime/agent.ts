@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
 import type { Reader } from '../store/store.ts'
+import type { HubSessions } from './hub/hub-sessions.ts'
 import type { SendInput } from './send-message.ts'
 
 /** Something for the agent to handle once. */
@@ -48,6 +49,8 @@ export interface AgentEvents {
   'session:attempts:exhausted': { readonly attempts: number; readonly reason: string }
   /** Messages of the hub's stream that will never come: it does not have them any more, or they cannot be kept here. */
   'session:gap:announced': { readonly from: number; readonly to: number; readonly reason: string }
+  /** The hub has the agent in another session than before; `reason` says why, as `ready` does. */
+  'session:identifier:changed': { readonly before: string; readonly after: string; readonly reason: string }
   /** The hub will not have this process any more: a person has to change something. The agent closes itself. */
   'session:ended': { readonly code: string; readonly error: string }
   'agent:stop:done': { readonly durationMs: number }
@@ -76,6 +79,8 @@ export interface Agent {
   readonly recovered: RecoverySummary
   /** Read-only view of the agent's database, committed content only. */
   readonly reader: Reader
+  /** Its sessions at its hub; undefined without one. */
+  readonly hubSessions: HubSessions | undefined
   /** Resolves when the entry is on disk, and only then. */
   ingest(input: IngestInput): Promise<Accepted>
   /** Commits a message to the outbox; resolves when it is on disk. What becomes of it, the events tell. */
@@ -87,6 +92,10 @@ export interface Agent {
   /** Marks messages to the person at the terminal as read: those up to and including one, or those of one turn. */
   acknowledgeTerminal(read: TerminalRead): Promise<void>
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void
-  /** Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. */
-  close(options?: { readonly deadlineMs?: number }): Promise<void>
+  /**
+   * Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. With
+   * `handover` it also sends what it has yet to send, within the same time, and lets go of its session at the hub, so that
+   * the next process of the agent has it at once.
+   */
+  close(options?: { readonly deadlineMs?: number; readonly handover?: boolean }): Promise<void>
 }

@@ -5,6 +5,7 @@ import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
 import type { Priority } from '../queue/priority.ts'
+import type { HubSessions } from './hub/hub-sessions.ts'
 import type { SendInput } from './send-message.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
 
@@ -24,6 +25,8 @@ export type RouteOptions =
       readonly describeProcess: () => JsonObject
       /** Begins to stop the process; called once the answer is on its way. */
       readonly stop: () => void
+      /** Begins to hand the session over to the next process; called once the answer is on its way. */
+      readonly handOver: (deadlineMs: number) => void
     }
 
 export type Handler = (request: HttpRequest) => Promise<HttpResponse>
@@ -156,6 +159,33 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         return json(duplicate ? 200 : 202, { accepted: true, sequence, duplicate })
       },
     },
+    {
+      method: 'GET',
+      path: /^\/v1\/sessions$/,
+      answer: async () =>
+        json(200, {
+          sessions: (await hubSessionsOf(agent).list()).map(
+            (session) => JSON.parse(JSON.stringify(session)) as Json,
+          ),
+        }),
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/session\/end$/,
+      answer: async () => {
+        const { sessionIdentifier } = await hubSessionsOf(agent).endCurrent()
+        return json(200, { session_identifier: sessionIdentifier, ended: true })
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/session\/handover$/,
+      answer: ({ request }) => {
+        const deadlineMs = new Fields(readJsonBody(request)).optionalCount('deadline_ms')
+        options.handOver(deadlineMs ?? handoverDeadlineMs)
+        return json(202, { handing_over: true })
+      },
+    },
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',
@@ -166,6 +196,17 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
       },
     },
   ]
+}
+
+/** Of turns and of what they send, where nothing else is asked for. */
+const handoverDeadlineMs = 10_000
+
+function hubSessionsOf({ name, hubSessions }: Agent): HubSessions {
+  if (hubSessions !== undefined) return hubSessions
+  throw new PerduraError(
+    'ERR_NO_SUCH_SESSION',
+    `${name} runs without a hub, and has no session: start it with --hub`,
+  )
 }
 
 function messageOf(fields: Fields): IngestInput {

@@ -22,10 +22,12 @@ import type { AgentParts } from './parts.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
 import type { HubOptions, Outlet } from './hub/hub-link.ts'
+import type { HubSessions } from './hub/hub-sessions.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
 import { heldIn } from './held-in.ts'
 import { checkInput } from './ingest-input.ts'
 import { checkSend, findSent, type SendInput } from './send-message.ts'
+import { sessionEvents } from './session-events.ts'
 import type { Started } from './start.ts'
 
 export interface RunningAgentOptions {
@@ -171,19 +173,27 @@ export class RunningAgent implements Agent {
     return this.#emitter.on(name, listener)
   }
 
-  close({ deadlineMs = closeDeadlineMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs)
+  get hubSessions(): HubSessions | undefined {
+    return this.#outbox.hubSessions
+  }
+
+  close({
+    deadlineMs = closeDeadlineMs,
+    handover = false,
+  }: { readonly deadlineMs?: number; readonly handover?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs, handover)
     return this.#closing
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #close(deadlineMs: number, handover: boolean): Promise<void> {
     const { clock, log } = this.#options
     const closingMs = clock.monotonicMs()
     this.#housekeeping.close()
     this.#timers.close()
     try {
       await this.#loop.stop(deadlineMs)
-      await this.#outbox.close(deadlineMs)
+      const restMs = Math.max(0, deadlineMs - (clock.monotonicMs() - closingMs))
+      await this.#outbox.close(handover ? restMs : deadlineMs, { handover })
     } finally {
       // Whatever went wrong: the next process can only start once this one has let go of the folder.
       await this.#release()
@@ -255,26 +265,14 @@ export class RunningAgent implements Agent {
   }
 
   #createLink(hub: HubOptions, sinks: LinkSinks): Outlet {
-    const { log } = this.#options
     return hub.createLink({
       ...this.#options,
       ...sinks,
+      ...sessionEvents(this.#options.log, this.#emitter),
       hub,
       inboxBound: this.#inboxBound,
       onAccepted: (messages) => {
         for (const message of messages) this.#accepted(message)
-      },
-      onChange: (change, { sessionIdentifier, generation }) => {
-        log.info('session:state:changed', { ...change, session: sessionIdentifier ?? '', generation })
-        this.#emitter.emit('session:state:changed', change)
-      },
-      onExhausted: (exhausted) => {
-        log.error('session:attempts:exhausted', exhausted)
-        this.#emitter.emit('session:attempts:exhausted', exhausted)
-      },
-      onGap: (gap) => {
-        log.error('session:gap:announced', gap)
-        this.#emitter.emit('session:gap:announced', gap)
       },
       onEnd: (error) => this.#sessionEnded(error),
     })

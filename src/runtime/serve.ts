@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly memory: () => JsonObject
   /** Begins to stop the process. */
   readonly stop: () => void
+  /** Begins to stop it in favour of the next one. */
+  readonly handOver: (deadlineMs: number) => void
 }
 
 /** An agent that can be reached. */
@@ -105,7 +107,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
     control = await platform.listener.listen(
       { socketPath: paths.controlSocket },
       { bodyBytesMax: payloadBytesMax + envelopeBytesMax, onError },
-      createRoutes(agent, { kind: 'control', log, describeProcess, stop: options.stop }),
+      createRoutes(agent, {
+        kind: 'control',
+        log,
+        describeProcess,
+        stop: options.stop,
+        handOver: options.handOver,
+      }),
     )
     try {
       writeProcessRecord(disk, paths.processRecord, record)

@@ -30,7 +30,8 @@ export function explainSession({ agent, now, process, session }: WhyFacts): Expl
       {
         reason: 'session-ended',
         text: `the hub ${hub} would not have the last process of ${agent}: ${reason}`,
-        command: `perdura up ${agent} --takeover`,
+        // A session that was ended has nobody to be taken from.
+        command: `perdura up ${agent}${/session was ended/.test(reason) ? '' : ' --takeover'}`,
       },
     ]
   }

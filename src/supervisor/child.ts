@@ -15,7 +15,8 @@ export type ChildState =
   | { readonly name: 'failed'; readonly exit: ChildExit }
 
 export interface SupervisedChildOptions {
-  readonly command: ChildCommand
+  /** Asked for each time that a process is started. */
+  readonly command: () => ChildCommand
   readonly spawner: Spawner
   readonly clock: Clock
   readonly random: Random
@@ -60,7 +61,8 @@ export class SupervisedChild {
   #timer: Timer | undefined
   #failures = 0
   #restarts = 0
-  #killAsked = false
+  /** Its next end was asked for, and says nothing about its health. */
+  #endExpected = false
   #stopped = Promise.withResolvers<void>()
 
   constructor(options: SupervisedChildOptions) {
@@ -109,15 +111,20 @@ export class SupervisedChild {
    * this is watching, and it says nothing about the health of the child.
    */
   kill(): boolean {
-    this.#killAsked = this.#child?.signal('SIGKILL') ?? false
-    return this.#killAsked
+    this.#endExpected = this.#child?.signal('SIGKILL') ?? false
+    return this.#endExpected
+  }
+
+  /** The process is about to end by itself in favour of the next one, which is then started without delay. */
+  expectEnd(): void {
+    if (this.#child !== undefined) this.#endExpected = true
   }
 
   #spawn(): void {
     const { spawner, command, sink } = this.#options
     // Where it cannot be started, `onExit` may be called before `spawn` returns.
     let ended = false
-    const child = spawner.spawn(command, {
+    const child = spawner.spawn(command(), {
       onMessage: (message) => {
         if (this.#state.name === 'starting' && this.#options.isReady(message)) this.#becomeReady()
         sink.onMessage(message)
@@ -147,8 +154,8 @@ export class SupervisedChild {
   }
 
   #end(exit: ChildExit): void {
-    const killAsked = this.#killAsked
-    this.#killAsked = false
+    const expected = this.#endExpected
+    this.#endExpected = false
     this.#options.sink.onExit(exit)
     if (this.#state.name === 'stopping') {
       this.#enter({ name: 'stopped' })
@@ -158,10 +165,10 @@ export class SupervisedChild {
       this.#enter({ name: 'failed', exit })
       return
     }
-    if (!killAsked) this.#failures += 1
+    if (!expected) this.#failures += 1
     const { random, backoff = defaultBackoff } = this.#options
     const delayMs = restartDelayMs(
-      killAsked ? 0 : this.#failures,
+      expected ? 0 : this.#failures,
       this.#state.name === 'running',
       random,
       backoff,

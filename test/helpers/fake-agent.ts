@@ -15,6 +15,7 @@ export class FakeAgent implements Agent {
     interruptedTurns: 0,
   } as const
   readonly reader = { get: () => undefined, all: () => [] }
+  hubSessions: Agent['hubSessions'] = undefined
   readonly ingested: IngestInput[] = []
   readonly calls: unknown[][] = []
   /** What the next `ingest` does; by default it accepts. */

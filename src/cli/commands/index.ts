@@ -204,6 +204,38 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./session-show.ts'),
   },
   {
+    name: 'session list',
+    summary: 'list the sessions of an agent at its hub, the newest first',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    load: () => import('./session-list.ts'),
+  },
+  {
+    name: 'session end',
+    summary: 'end the session of an agent at its hub, and the process that has it',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    examples: ['perdura session end Ada --yes'],
+    load: () => import('./session-end.ts'),
+  },
+  {
+    name: 'session handover',
+    summary: 'have the next process of an agent take its session over, without a gap to speak of',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {
+      deadline: {
+        type: 'text',
+        value: '<duration>',
+        help: 'time for turns to finish and for what they send (default: 10s)',
+      },
+    },
+    examples: ['perdura session handover Ada'],
+    load: () => import('./session-handover.ts'),
+  },
+  {
     name: 'turn list',
     summary: 'list turns, the newest first',
     arguments: '<agent>',

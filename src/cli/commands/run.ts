@@ -82,6 +82,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     sessionEnd = new PerduraError(errorCodes.find((known) => known === code) ?? 'ERR_FENCED', error)
     stop.ask('its session has ended')
   })
+  let handover: { readonly deadlineMs: number } | undefined
   let served: Served
   try {
     // Nothing is awaited in between: whoever counts events must be there when the first one comes.
@@ -104,6 +105,12 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         void parent.tell({ type: 'stop' })
         stop.ask('asked over the control socket')
       },
+      handOver: (deadlineMs) => {
+        // Its supervisor starts the next one as soon as this one has ended, and counts it as no failure.
+        void parent.tell({ type: 'handover' })
+        handover = { deadlineMs }
+        stop.ask('handed over')
+      },
     })
   } catch (error) {
     await agent.close({ deadlineMs: 0 })
@@ -122,8 +129,9 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
-  const deadlineMs = sessionEnd === undefined ? stopDeadlineMs : requestGraceMs
-  await shutDown(call, { agent, served, reason, log, deadlineMs })
+  const deadlineMs = sessionEnd === undefined ? (handover?.deadlineMs ?? stopDeadlineMs) : requestGraceMs
+  const isHandover = handover !== undefined && sessionEnd === undefined
+  await shutDown(call, { agent, served, reason, log, deadlineMs, handover: isHandover })
   log.close()
   if (sessionEnd === undefined) {
     parent.disconnect()
@@ -196,16 +204,18 @@ interface Stopping {
   readonly reason: string
   readonly log: Log
   readonly deadlineMs: number
+  readonly handover: boolean
 }
 
 /** In the order in which work flows: nothing new comes in, what runs ends, then nobody can look any more. */
-async function shutDown(call: Call, { agent, served, reason, log, deadlineMs }: Stopping): Promise<void> {
+async function shutDown(call: Call, stopping: Stopping): Promise<void> {
+  const { agent, served, reason, log, deadlineMs, handover } = stopping
   log.info('agent:stop:began', { reason })
   call.output.note(`${agent.name} is stopping (${reason})`)
   const startedMs = performance.now()
   const stages: [name: string, run: () => Promise<void>][] = [
     ['ingress', () => served.closeIngress(requestGraceMs)],
-    ['agent', () => agent.close({ deadlineMs })],
+    ['agent', () => agent.close({ deadlineMs, handover })],
     ['control', () => served.close(requestGraceMs)],
   ]
   const failures: Error[] = []

@@ -1,5 +1,5 @@
 import { toError, type PerduraError } from '../../errors.ts'
-import type { Clock } from '../../platform/clock.ts'
+import { sleep, type Clock } from '../../platform/clock.ts'
 import type { Http } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
@@ -18,8 +18,9 @@ import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { StateChange } from '../../session/session-states.ts'
 import type { Store, Tx } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
+import { HubSessions } from './hub-sessions.ts'
 import type { KeptOutside } from './session-row.ts'
-import type { AcceptedMessage, StoredSession } from './session-store.ts'
+import type { AcceptedMessage, OtherSession, StoredSession } from './session-store.ts'
 
 export interface HubAccess extends SessionCredentials {
   /** By which the agent's place at this hub is found again; for good once there has been an access token. */
@@ -63,6 +64,7 @@ export interface HubLinkOptions {
   readonly onChange: (change: StateChange, status: SessionStatus) => void
   readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
+  readonly onOtherSession: (other: OtherSession) => void
   readonly onEnd: (error: PerduraError) => void
 }
 
@@ -73,7 +75,13 @@ export interface Outlet {
   committing(tx: Tx): void
   /** A message has been committed to this recipient; without one, there may be something to send to anybody. */
   look(to?: string): void
-  close(deadlineMs: number): Promise<void>
+  /**
+   * With `handover`, what is pending goes out first as far as the deadline allows, and the hub is told that this process
+   * acts no more.
+   */
+  close(deadlineMs: number, options?: { readonly handover?: boolean }): Promise<void>
+  /** What the hub can be asked about the agent's sessions; undefined without a hub that could. */
+  readonly sessions?: HubSessions | undefined
 }
 
 /** The way through a hub: a session over the agent's own store. */
@@ -137,12 +145,32 @@ export class HubLink implements Outlet {
     this.#session.look()
   }
 
-  async close(): Promise<void> {
+  get sessions(): HubSessions | undefined {
+    const { http, addresses, credentials } = this.#options.hub
+    const current = (): string | undefined => this.#session.status.sessionIdentifier
+    return http === undefined ? undefined : new HubSessions({ http, addresses, credentials, current })
+  }
+
+  async close(deadlineMs: number, { handover = false }: { readonly handover?: boolean } = {}): Promise<void> {
     try {
-      await this.#session.stop()
+      if (handover) await this.#flush(deadlineMs)
+      await this.#session.stop({ release: handover })
     } finally {
       await this.#options.hub.credentials.close()
     }
+  }
+
+  /** Waits until everything pending has its verdict. What has none by then, the next process publishes again. */
+  async #flush(deadlineMs: number): Promise<void> {
+    const { clock, log } = this.#options
+    const startedMs = clock.monotonicMs()
+    const isPending = (): boolean => this.#stored.pending(1, 1).length > 0
+    while (isPending() && this.#session.status.state === 'online') {
+      if (clock.monotonicMs() - startedMs >= deadlineMs) break
+      await sleep(clock, flushLookMs)
+    }
+    const flushMs = Math.round(clock.monotonicMs() - startedMs)
+    log.info('session:handover:flushed', { flushMs, complete: !isPending() })
   }
 
   #changed(change: StateChange, status: SessionStatus): void {
@@ -158,3 +186,5 @@ export class HubLink implements Outlet {
     })
   }
 }
+
+const flushLookMs = 10

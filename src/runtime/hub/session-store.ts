@@ -65,6 +65,15 @@ export interface StoredSessionOptions extends InboxOptions {
   readonly onAccepted: (messages: readonly AcceptedMessage[]) => void
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
+  readonly onOtherSession: (other: OtherSession) => void
+}
+
+/** The hub has the agent in another session than the one that it asked for. */
+export interface OtherSession {
+  readonly before: string
+  readonly after: string
+  /** What the hub found: mostly one of `session_ended`, `session_expired` and `session_unknown`. */
+  readonly reason: string
 }
 
 const defaultWindowMax = 256
@@ -84,8 +93,8 @@ export class StoredSession implements SessionStore {
   }
 
   async begin(begun: Begun): Promise<void> {
-    const { store, hub, address, clock } = this.#options
-    await store.write((tx) => {
+    const { store, hub, address, clock, onOtherSession } = this.#options
+    const before = await store.write((tx) => {
       ensureSession(tx, hub, clock.now())
       const row = this.#row(tx)
       if (row.producer_epoch !== begun.producerEpoch) this.#beginNumbering(tx, begun)
@@ -103,7 +112,10 @@ export class StoredSession implements SessionStore {
         sameStream ? row.rx_last_id : null,
         hub,
       )
+      return row.session_identifier
     })
+    const { sessionIdentifier: after, reason } = begun
+    if (before !== null && before !== after) onOtherSession({ before, after, reason })
   }
 
   async accept(page: IncomingPage): Promise<void> {

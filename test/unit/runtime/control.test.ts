@@ -33,6 +33,7 @@ function control(agent: FakeAgent, options: Partial<RouteOptions & { kind: 'cont
       log,
       describeProcess: () => ({ pid: 7 }),
       stop: () => agent.calls.push(['stop']),
+      handOver: (deadlineMs) => agent.calls.push(['handOver', deadlineMs]),
       ...options,
     }),
   )
@@ -291,14 +292,24 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
   assert.equal((await post({ path: '/v1/turns/9/retry' })).status, 200)
   assert.equal((await post({ path: '/v1/terminal/ack', body: '{"sequence":5}' })).status, 200)
   assert.deepEqual(parse(await post({ method: 'GET', path: '/v1/process' })), { pid: 7 })
+  assert.equal((await post({ path: '/v1/session/handover', body: '{"deadline_ms":5}' })).status, 202)
+  assert.equal((await post({ path: '/v1/session/handover', body: '{}' })).status, 202)
   assert.equal((await post({ path: '/v1/stop' })).status, 202)
   assert.deepEqual(agent.calls, [
     ['resolveEffect', 12, 'charge card', { outcome: 'done', result: { amount: 10 } }],
     ['resolveEffect', 12, 'charge card', { outcome: 'not-done' }],
     ['retryTurn', 9],
     ['acknowledgeTerminal', { through: 5 }],
+    ['handOver', 5],
+    ['handOver', 10_000],
     ['stop'],
   ])
+})
+
+test('an agent without a hub has no session to list or to end', async () => {
+  const post = control(new FakeAgent())
+  assertRefused(await post({ method: 'GET', path: '/v1/sessions' }), 404, 'ERR_NO_SUCH_SESSION')
+  assertRefused(await post({ path: '/v1/session/end', body: '{}' }), 404, 'ERR_NO_SUCH_SESSION')
 })
 
 test('the control socket takes any host, and still no web page', async () => {

@@ -100,7 +100,7 @@ function arrange(
     },
   }
   const supervised = new SupervisedChild({
-    command: { file: 'node', arguments: [] },
+    command: () => ({ file: 'node', arguments: [] }),
     spawner,
     clock,
     random: { bytes: () => new Uint8Array(), uuid: () => '', fraction: () => options.fraction ?? 0.5 },
@@ -217,6 +217,18 @@ test('a kill that was asked for is answered without delay and counts as no failu
     last().exit({ signal: 'SIGKILL' })
     clock.advance(0)
     assert.equal(children.length, kill + 1)
+  }
+})
+
+test('an end that was announced is answered without delay and counts as no failure', () => {
+  const { supervised, clock, children, last } = arrange()
+  supervised.start()
+  for (let end = 1; end <= 10; end++) {
+    last().ready()
+    supervised.expectEnd()
+    last().exit({ code: 0 })
+    clock.advance(0)
+    assert.equal(children.length, end + 1)
   }
 })
 
