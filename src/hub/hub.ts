@@ -61,6 +61,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     options.auth,
   )
   const limits = { ...defaultRelayLimits, ...options.limits }
+  const doubt = new ClockDoubt(clock)
   const relay: Relay = {
     clock,
     random,
@@ -72,6 +73,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     publishRates: new TokenBuckets(clock, limits.publishRate),
     streamLimits,
     nodeId: random.uuid(),
+    dueBy: () => doubt.earliest(),
     authenticate: (token) => auth.authenticate(token),
     revalidate: (who) => auth.revalidate(who),
   }
@@ -88,14 +90,15 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     onSessionEnded: (aiId) => relay.registry.session(aiId)?.recheck(),
     ...(options.requestsPerMinute !== undefined && { requestsPerMinute: options.requestsPerMinute }),
   })
-  const sweeper = new Sweeper(options, (now) => {
+  const sweeper = new Sweeper(options, doubt, (now) => {
     auth.rotateKeys()
     return storage.write(async (tx) => {
       const bounds = { now, countMax: sweepRows }
       const entries = await sweepStreams(tx, streamLimits, bounds)
+      const lifetimes = await parts.expireEntries(tx, { ...bounds, now: doubt.earliest() })
       const messages = await sweepMessages(tx, streamLimits, bounds)
       const sessions = await sweepSessions(tx, bounds)
-      return entries + messages + sessions + (await auth.sweep(tx, now, sweepRows))
+      return entries + lifetimes + messages + sessions + (await auth.sweep(tx, now, sweepRows))
     })
   })
   const servers: HttpServer[] = []
@@ -161,10 +164,10 @@ class Sweeper {
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(options: HubOptions, sweep: (now: number) => Promise<number>) {
+  constructor(options: HubOptions, doubt: ClockDoubt, sweep: (now: number) => Promise<number>) {
     this.#options = options
     this.#sweep = sweep
-    this.#doubt = new ClockDoubt(options.platform.clock)
+    this.#doubt = doubt
   }
 
   start(): void {

@@ -3,6 +3,7 @@ import { acknowledge } from './cursor.ts'
 import { release } from './holder.ts'
 import { publishInOrder, publishOnce } from './publishing.ts'
 import { resume } from './resume.ts'
+import { expireEntries, fetchEntries } from './lifetimes.ts'
 import { readPage } from './streams.ts'
 
 /** The decisions that a hub is made of; a simulation can swap one for a broken one, to see that it notices. */
@@ -12,6 +13,8 @@ export interface HubParts {
   readonly publishOnce: typeof publishOnce
   readonly acknowledge: typeof acknowledge
   readonly readPage: typeof readPage
+  readonly fetchEntries: typeof fetchEntries
+  readonly expireEntries: typeof expireEntries
   readonly standing: typeof standing
   readonly release: typeof release
 }
@@ -22,6 +25,8 @@ export const hubParts: HubParts = {
   publishOnce,
   acknowledge,
   readPage,
+  fetchEntries,
+  expireEntries,
   standing,
   release,
 }

@@ -27,6 +27,8 @@ export interface Publication {
   readonly content: Json
   readonly messageType: string
   readonly metadata: JsonObject | undefined
+  /** How long it is good for, ms: then it is given up, unless its recipient has fetched it. */
+  readonly ttlMs?: number
   /** It was accepted before the hub was put back to an earlier time: there is room for it, and a recipient. */
   readonly again?: boolean
   /** Why nobody could take it: it is refused, and the verdict kept, so that it does not block what comes after it. */
@@ -292,8 +294,10 @@ async function append(
   }
   const room = publication.again === true ? roomAgain(limits) : limits
   const reached: number[] = []
+  const expiresAt = publication.ttlMs === undefined ? undefined : now + publication.ttlMs
+  const entry = { messageId: publication.id, sizeBytes, now, expiresAt }
   for (const aiId of recipients) {
-    const taken = await appendEntry(tx, room, aiId, { messageId: publication.id, sizeBytes, now }, () =>
+    const taken = await appendEntry(tx, room, aiId, entry, () =>
       insertMessage(tx, sender, aiId, publication, { content, metadata, now }),
     )
     if (taken) reached.push(aiId)

@@ -56,7 +56,13 @@ export async function appendEntry(
   tx: HubTx,
   limits: Pick<StreamLimits, 'waitingMax' | 'waitingBytesMax'>,
   aiId: number,
-  entry: { readonly messageId: string; readonly sizeBytes: number; readonly now: number },
+  entry: {
+    readonly messageId: string
+    readonly sizeBytes: number
+    readonly now: number
+    /** Wall-clock ms; without it, it is good for as long as anything waits. */
+    readonly expiresAt?: number | undefined
+  },
   insertMessage: () => Promise<number>,
 ): Promise<boolean> {
   const { messageId, sizeBytes, now } = entry
@@ -74,13 +80,15 @@ export async function appendEntry(
   )
   if (stream === undefined) return false
   await tx.run(
-    `INSERT INTO entries (ai_id, position, message_id, message, size_bytes, appended_at) VALUES (?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO entries (ai_id, position, message_id, message, size_bytes, appended_at, expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
     aiId,
     stream.top,
     messageId,
     await insertMessage(),
     sizeBytes,
     now,
+    entry.expiresAt ?? null,
   )
   return true
 }
@@ -147,6 +155,8 @@ export type StreamItem =
       readonly position: number
       readonly mark: string
       readonly sizeBytes: number
+      /** Wall-clock ms at which it is given up, unless it is fetched before; undefined where that does not matter any more. */
+      readonly expiresAt: number | undefined
       readonly messageId: string
       readonly senderId: number
       readonly senderName: string
@@ -165,11 +175,17 @@ export type StreamItem =
       readonly reason: string
     }
 
+/** Why there is a gap: its sender said for how long the message was good, and that was over. */
+export const lifetimeReason = 'ttl'
+
 interface EntryRow {
   readonly position: number
   readonly message: number
   readonly appended_at: number
   readonly size_bytes: number
+  readonly expires_at: number | null
+  readonly fetched_at: number | null
+  readonly expired_at: number | null
   readonly message_id: string
   readonly sender_id: number | null
   readonly sender_name: string | null
@@ -203,7 +219,8 @@ export async function readPage(
   }
   let bytes = 0
   for (const row of await reader.all<EntryRow>(
-    `SELECT entries.position, entries.message, appended_at, entries.size_bytes, entries.message_id, sender_id, profiles.name AS sender_name,
+    `SELECT entries.position, entries.message, appended_at, entries.size_bytes, expires_at, fetched_at, expired_at,
+       entries.message_id, sender_id, profiles.name AS sender_name,
        conversation_id, subject, content, message_type, metadata, messages.created_at, deleted_at
      FROM entries LEFT JOIN messages ON messages.id = entries.message
        LEFT JOIN profiles ON profiles.id = messages.sender_id
@@ -221,6 +238,9 @@ export async function readPage(
 
 function toItem(row: EntryRow): StreamItem {
   const { position, message_id: messageId, content, sender_id: senderId, sender_name: senderName } = row
+  if (row.expired_at !== null) {
+    return { kind: 'gap', from: position, to: position, lastId: markOf(row), reason: lifetimeReason }
+  }
   if (content === null || senderId === null || senderName === null || row.deleted_at !== null) {
     return { kind: 'gap', from: position, to: position, lastId: markOf(row), reason: 'deleted' }
   }
@@ -229,6 +249,7 @@ function toItem(row: EntryRow): StreamItem {
     position,
     mark: markOf(row),
     sizeBytes: row.size_bytes,
+    expiresAt: row.fetched_at === null ? (row.expires_at ?? undefined) : undefined,
     messageId,
     senderId,
     senderName,

@@ -178,6 +178,8 @@ const publishFrame = v.object({
   subject: v.optional(v.nullable(text)),
   message_type: v.optional(v.pipe(v.string(), v.maxLength(50)), 'text'),
   metadata: v.optional(v.nullable(metadata)),
+  /** How long it is good for from now on: after that, it is given up unless its recipient has fetched it. */
+  ttl_ms: v.optional(v.nullable(positive)),
 })
 
 const refreshFrame = v.object({ type: v.literal('refresh'), token: v.string() })

@@ -17,7 +17,8 @@ export function sessionEvents(
       emitter.emit('session:attempts:exhausted', exhausted)
     },
     onGap: (gap) => {
-      log.error('session:gap:announced', gap)
+      // That a message is good for a while only, its sender has said.
+      log[gap.reason === 'ttl' ? 'info' : 'error']('session:gap:announced', gap)
       emitter.emit('session:gap:announced', gap)
     },
     onOtherSession: (other) => {

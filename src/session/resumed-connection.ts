@@ -264,7 +264,7 @@ export class ResumedConnection implements ConnectionSink {
   }
 
   #publish(message: Outbound, producerEpoch: string): number {
-    const { seq, id, recipient, conversation, content, hops, inReplyTo, again } = message
+    const { seq, id, recipient, conversation, content, hops, inReplyTo, again, ttlMs } = message
     const frame: PublishFrame = {
       type: 'publish',
       producer_epoch: producerEpoch,
@@ -275,6 +275,7 @@ export class ResumedConnection implements ConnectionSink {
       conversation_id: conversation,
       content,
       message_type: 'text',
+      ...(ttlMs !== undefined && { ttl_ms: ttlMs }),
       metadata: { auto_reply: true, hops, ...(inReplyTo !== undefined && { in_reply_to: inReplyTo }) },
     }
     const text = JSON.stringify(frame)

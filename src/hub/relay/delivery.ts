@@ -3,6 +3,7 @@ import { SenderCredit } from '../../protocol/credit.ts'
 import type { Credit, HubFrame } from '../../protocol/frames.ts'
 import { toError } from '../../errors.ts'
 import type { StreamItem } from '../streams.ts'
+import { fetched } from './fetched.ts'
 import type { Relay } from './relay.ts'
 
 export interface DeliveryOptions {
@@ -70,9 +71,10 @@ export class Delivery {
     const { relay, aiId, epoch, failed } = this.#options
     const { storage, parts } = relay
     const countMax = Math.min(pageCountMax, this.#credit.messagesLeft)
-    const page = await storage.read((reader) =>
+    const read = await storage.read((reader) =>
       parts.readPage(reader, aiId, this.#position, { countMax, bytesMax: pageBytesMax }),
     )
+    const page = await fetched(relay, aiId, read)
     if (this.#stopped) return false
     if (page.epoch !== epoch) {
       failed('resume_again', 'the stream has a new epoch')

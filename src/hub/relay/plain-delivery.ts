@@ -2,6 +2,7 @@ import { toError } from '../../errors.ts'
 import { sleep } from '../../platform/clock.ts'
 import type { Connection } from '../../platform/transport.ts'
 import { noDetails, pushesOf, type PushForm, readDetails, type StreamMessage } from './plain-pushes.ts'
+import { fetched } from './fetched.ts'
 import type { Relay } from './relay.ts'
 
 export interface PlainDeliveryOptions {
@@ -82,9 +83,10 @@ export class PlainDelivery {
         details: wanted.includes('new_message') ? await readDetails(reader, messages) : noDetails,
       }
     })
+    const { items } = await fetched(relay, aiId, page)
     // The hub's database was put back to an earlier time while this socket was open.
     this.#position = Math.min(this.#position, page.top)
-    for (const item of page.items) {
+    for (const item of items) {
       if (!(await this.#wayIsClear())) return false
       if (item.kind === 'message') {
         for (const form of wanted) for (const push of pushesOf(item, form, details)) send(push)

@@ -13,6 +13,7 @@ export function toPublication(frame: PublishFrame): Publication {
     content: frame.content,
     messageType: frame.message_type,
     metadata: frame.metadata ?? undefined,
+    ...(typeof frame.ttl_ms === 'number' && { ttlMs: frame.ttl_ms }),
     ...(frame.again === true && { again: true }),
   }
 }

@@ -60,6 +60,8 @@ export interface Relay {
   readonly publishRates: TokenBuckets<number>
   readonly streamLimits: StreamLimits
   readonly nodeId: string
+  /** Wall-clock ms, no later than it can be: what is due by it is over. */
+  dueBy(): number
   /** Rejects with ERR_TOKEN and its kin, or with ERR_HUB_STORAGE where nobody can tell. */
   authenticate(token: string): Promise<Authenticated>
   /** Rejects likewise where the login that a connection came with is one no more. */

@@ -181,4 +181,12 @@ export const migrations: readonly string[] = [
   ) STRICT;
   INSERT INTO login_changes (revision, ai_id) VALUES (0, 0);
   `,
+  `
+  -- What its sender says is good for a while only: given up then, unless it was fetched before. Whichever it was is decided once.
+  ALTER TABLE entries ADD COLUMN expires_at INTEGER;
+  ALTER TABLE entries ADD COLUMN fetched_at INTEGER;
+  ALTER TABLE entries ADD COLUMN expired_at INTEGER;
+  CREATE INDEX entries_expiry ON entries (expires_at)
+    WHERE expires_at IS NOT NULL AND fetched_at IS NULL AND expired_at IS NULL;
+  `,
 ]

@@ -111,6 +111,7 @@ export class PlainWorld extends HubWorld {
       publishRates: new TokenBuckets(ports.clock, defaultRelayLimits.publishRate),
       streamLimits: defaultStreamLimits,
       nodeId: 'node',
+      dueBy: () => ports.clock.now(),
       authenticate: (token) => reach(() => auth.authenticate(token)),
       revalidate: (who) => reach(() => auth.revalidate(who)),
     }

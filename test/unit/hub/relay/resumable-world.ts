@@ -113,6 +113,7 @@ export class ResumableWorld extends HubWorld {
       publishRates: new TokenBuckets(ports.clock, (overrides.limits ?? defaultRelayLimits).publishRate),
       streamLimits: defaultStreamLimits,
       nodeId: 'node',
+      dueBy: () => ports.clock.now(),
       authenticate: (token) => reach(() => auth.authenticate(token)),
       revalidate: (who) => reach(() => auth.revalidate(who)),
       ...overrides,

@@ -165,3 +165,30 @@ test('an agent hears of a message that nobody fetched in time, and no mind gets 
   assert.deepEqual(inboxOf(ada.agent), [])
   await world.close(ada)
 })
+
+test('what is good for a while only and is not fetched is reported, whoever had it then', async () => {
+  const world = new HubWorld()
+  const hub = await world.hub(world.place(), 9001)
+  const boPlace = world.place()
+  await world.close(await world.online('Bo', boPlace, { hub: first }))
+  const adaPlace = world.place()
+  const ada = await world.online('Ada', adaPlace, { hub: first })
+  const expired: unknown[] = []
+  ada.agent.on('outbox:message:expired', ({ sequence, reason }) => expired.push([sequence, reason]))
+  // One that the hub gives up, and one that never gets there.
+  await world.clock.settle(ada.agent.send({ id: 'm1', to: 'Bo', content: 'm1', ttl: '20s' }))
+  await world.run(() => pendingOf(ada.agent) === 0)
+  await world.run(() => expired.length === 1)
+  hub.process.kill('is away')
+  await world.run(() => ada.session !== 'online')
+  await world.clock.settle(ada.agent.send({ id: 'm2', to: 'Bo', content: 'm2', ttl: 2_000 }))
+  await world.clock.settle(ada.agent.send({ id: 'm3', to: 'Bo', content: 'm3' }))
+  await world.clock.runFor(1_999)
+  assert.equal(expired.length, 1)
+  await world.run(() => expired.length === 2)
+  assert.deepEqual(expired, [
+    [1, 'nobody fetched it in time'],
+    [2, 'it was not sent in time'],
+  ])
+  await world.close(ada)
+})
