@@ -4,6 +4,7 @@ import type { AgentPaths } from '../runtime/home.ts'
 import { HubSessions } from '../runtime/hub/hub-sessions.ts'
 import { openHub } from '../runtime/hub/open-hub.ts'
 import type { StoredSession } from '../runtime/session-queries.ts'
+import { hubAddress } from '../session/hub-address.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 
 /**
@@ -22,7 +23,7 @@ export async function askHubOf<T>(
   try {
     const platform = createNodePlatform()
     const hub = openHub({
-      url: session.hub,
+      addresses: [hubAddress(session.hub)],
       name: agent,
       credentialsPath: paths.credentials,
       platform,

@@ -6,7 +6,8 @@ import { isAlive } from '../runtime/process-record.ts'
 import type { Call } from './call.ts'
 import { resolveTarget, type Target } from './definition.ts'
 import type { FleetPlan } from './fleet.ts'
-import { chooseHub } from './hub-choice.ts'
+import { reconnectArguments, reconnectSettings } from './cloudbrain.ts'
+import { askedHub, chooseHub, hubOfEnvironment } from './hub-choice.ts'
 import { hubPaths, lastPlace, readHubRecord, runningHub, urlOf } from './hub-record.ts'
 import { SupervisorRecord } from './supervisor-record.ts'
 import type { UpkeepPlan } from './upkeep.ts'
@@ -22,6 +23,8 @@ const orphanGraceMs = 12_000
 
 /** What `up` is to keep running: one agent, or a hub and two of them. */
 export async function planFleet(call: Call): Promise<FleetPlan> {
+  // What is wrong with them is said here, and not by each process.
+  reconnectSettings(call)
   if (call.arguments.length === 0 && call.text('name') === undefined) return await planThree(call)
   const target = resolveTarget(call)
   const hub = chooseHub(call, target.hub)
@@ -47,8 +50,7 @@ async function planThree(call: Call): Promise<FleetPlan> {
       await record.claim(name ?? '')
       records.push(record)
     }
-    const asked =
-      call.flag('no-hub') || call.text('hub') !== undefined || (call.environment['PERDURA_HUB'] ?? '') !== ''
+    const asked = call.flag('no-hub') || askedHub(call) !== undefined || hubOfEnvironment(call) !== undefined
     const hub = asked ? { url: chooseHub(call, undefined).url } : await embeddedHub(call)
     const found = asked ? undefined : hub.url
     const takeover = call.flag('takeover') || ('moved' in hub && hub.moved)
@@ -83,7 +85,7 @@ interface AgentPlanOptions {
 
 function agentPlan(call: Call, target: Target, options: AgentPlanOptions): UpkeepPlan {
   const { found, port, takeover, greet } = options
-  const hub = call.text('hub')
+  const hub = askedHub(call)
   return {
     kind: 'agent',
     title: target.name ?? titleOf(target),
@@ -97,6 +99,7 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
       ...(hub === undefined ? [] : ['--hub', hub]),
       ...(call.flag('no-hub') ? ['--no-hub'] : []),
       ...(call.flag('trust-new-hub') ? ['--trust-new-hub'] : []),
+      ...reconnectArguments(call),
       ...(greet === undefined ? [] : ['--greet', greet]),
     ],
     ...(takeover && { untilOnline: ['--takeover'] }),

@@ -3,14 +3,17 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { openCredentialFile } from '../credentials/credential-file.ts'
 import { HubCredentials } from '../credentials/hub-credentials.ts'
-import { errorCodes, PerduraError } from '../errors.ts'
+import { errorCodes, PerduraError, toError } from '../errors.ts'
 import { isJsonObject, textOf, type Json, type JsonObject } from '../json.ts'
-import { requestJson, type JsonAnswer } from '../platform/http-json.ts'
+import { requestJson, type JsonAnswer, type JsonRequest } from '../platform/http-json.ts'
+import type { Http } from '../platform/http.ts'
 import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
-import type { Platform } from '../platform/platform.ts'
+import { RetryBudget } from '../platform/retry-budget.ts'
+import { RetryingHttp } from '../platform/retrying-http.ts'
 import { checkAgentName } from '../runtime/home.ts'
-import { hubAddress, type HubAddress } from '../session/hub-address.ts'
+import { hubAddressList } from '../session/hub-address.ts'
+import { HubAddresses, type NextAttempt } from '../session/hub-addresses.ts'
 import type { Call } from './call.ts'
 
 const requestTimeoutMs = 10_000
@@ -32,24 +35,28 @@ export interface HubMessage {
  */
 export class HubClient {
   readonly name: string
-  readonly #address: HubAddress
-  readonly #platform: Platform
+  readonly #addresses: HubAddresses
+  readonly #http: Http
+  readonly #retries = new RetryBudget()
   readonly #credentials: HubCredentials
 
   constructor(call: Call, url: string) {
     this.name = call.text('as') ?? defaultName()
     checkAgentName(this.name)
-    this.#address = hubAddress(url)
-    this.#platform = createNodePlatform()
-    const { disk, random, http, clock } = this.#platform
+    const log = createNodeLog({ level: 'error' })
+    const { disk, random, http, clock } = createNodePlatform()
+    const addresses = new HubAddresses({ list: hubAddressList(url), clock, log })
+    this.#addresses = addresses
+    // Whatever is asked here may be asked again: what writes has an id, or is the same the second time.
+    this.#http = new RetryingHttp({ http, clock, random, budget: this.#retries })
     const path = join(call.home, 'people', this.name, 'credentials')
     this.#credentials = new HubCredentials({
       file: openCredentialFile({ disk, random, path }),
       http,
       clock,
       random,
-      log: createNodeLog({ level: 'error' }),
-      hub: { addresses: { list: [this.#address], current: this.#address }, pathPrefix: '' },
+      log,
+      hub: { addresses, pathPrefix: '' },
       name: this.name,
       trustNewHub: call.flag('trust-new-hub'),
     })
@@ -86,39 +93,47 @@ export class HubClient {
     path: string,
     { headers, body }: { readonly headers?: Record<string, string>; readonly body?: JsonObject } = {},
   ): Promise<JsonObject> {
-    const first = await this.#request(method, path, headers, body)
+    const call = { method, path: `/api/v1${path}`, ...(body !== undefined && { body }) }
+    const first = await this.#request(call, headers)
     // A token can be taken back before its time; with another one the question is a new one.
-    const answer = first.status === 401 ? await this.#request(method, path, headers, body) : first
+    const answer = first.status === 401 ? await this.#request(call, headers) : first
     const fields = isJsonObject(answer.body) ? answer.body : {}
     if (answer.status >= 200 && answer.status < 300) return fields
     const code = errorCodes.find((known) => known === fields['code']) ?? 'ERR_HUB_PROTOCOL'
     const error = fields['error']
     throw new PerduraError(
       code,
-      typeof error === 'string' ? error : `the hub answered with status ${answer.status}`,
+      `${typeof error === 'string' ? error : `the hub answered with status ${answer.status}`}${this.#retries.note}`,
     )
   }
 
-  async #request(
-    method: string,
-    path: string,
-    headers: Record<string, string> | undefined,
-    body: JsonObject | undefined,
-  ): Promise<JsonAnswer> {
+  /** At the address that works: the others are tried at once where one gives no answer, or is another hub's. */
+  async #request(call: JsonRequest, headers: Record<string, string> = {}): Promise<JsonAnswer> {
+    for (;;) {
+      try {
+        return await this.#requestHere(call, headers)
+      } catch (thrown) {
+        const error = toError(thrown)
+        const next = this.#afterFailure(error)
+        if (next === undefined || next.isNewRound) throw error
+      }
+    }
+  }
+
+  #afterFailure(error: Error): NextAttempt | undefined {
+    const { code } = error as { readonly code?: unknown }
+    if (code === 'ERR_HUB_IDENTITY') return this.#addresses.refused(error.message)
+    const isSilent = code === 'ERR_HTTP_UNREACHABLE' || code === 'ERR_HUB_UNREACHABLE'
+    return isSilent ? this.#addresses.failed({ why: error.message }) : undefined
+  }
+
+  async #requestHere(call: JsonRequest, headers: Record<string, string>): Promise<JsonAnswer> {
     const { token } = await this.#credentials.access()
-    const authorization = `Bearer ${token}`
-    const answer = await requestJson(
-      this.#platform.http,
-      this.#address.rest,
-      {
-        method,
-        path: `/api/v1${path}`,
-        headers: { ...headers, authorization },
-        ...(body !== undefined && { body }),
-      },
-      { timeoutMs: requestTimeoutMs },
-    )
+    const request = { ...call, headers: { ...headers, authorization: `Bearer ${token}` } }
+    const { rest } = this.#addresses.current
+    const answer = await requestJson(this.#http, rest, request, { timeoutMs: requestTimeoutMs })
     if (answer.status === 401) this.#credentials.invalidate(token)
+    this.#addresses.succeeded()
     return answer
   }
 }

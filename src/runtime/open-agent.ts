@@ -8,6 +8,7 @@ import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
+import { hubAddressList } from '../session/hub-address.ts'
 import type { SessionLimits } from '../session/session.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
@@ -16,6 +17,7 @@ import type { AgentLimits } from './agent-limits.ts'
 import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
 import { LocalDelivery } from './local-delivery.ts'
+import { checkReconnect, type ReconnectOptions } from './reconnect-options.ts'
 
 export interface OpenAgentOptions {
   /** Where Perdura keeps everything. Default: `$PERDURA_HOME`, `$XDG_STATE_HOME/perdura`, `~/.local/state/perdura`. */
@@ -24,8 +26,15 @@ export interface OpenAgentOptions {
   readonly log?: Log
   readonly platform?: Platform
   readonly limits?: Partial<AgentLimits>
-  /** Address of the hub to be at, such as `http://127.0.0.1:8767`. Default: none, and messages go to `deliver`. */
-  readonly hub?: string | undefined
+  /**
+   * Address of the hub to be at, such as `http://127.0.0.1:8767`, or several of the same hub, the preferred one first. Default:
+   * none, and messages go to `deliver`.
+   */
+  readonly hub?: string | readonly string[] | undefined
+  /** How it comes back when the connection to the hub is lost. */
+  readonly reconnect?: ReconnectOptions
+  /** How long the connection to the hub may be quiet until it is tried, ms; 1,000 to 300,000. Default 10,000. */
+  readonly heartbeatMs?: number | undefined
   /** Take the session at the hub from whichever process has it: for who knows that the other one is to end. */
   readonly takeover?: boolean
   /** Accept that another hub than before is at its address: where the old one has lost its database for good. */
@@ -50,13 +59,15 @@ export async function openAgent<State extends object>(
   }
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
-  const { hub, takeover, trustNewHub, sessionLimits } = options
+  const { hub, takeover, trustNewHub, sessionLimits, reconnect = {}, heartbeatMs } = options
+  const addresses = hub === undefined ? undefined : hubAddressList(hub)
+  const { retry, limits } = checkReconnect(reconnect, heartbeatMs)
   const paths = prepareAgentFolder(platform.disk, home, definition.name)
   const { folder } = paths
   const { log, closeLog } =
     options.log === undefined ? openOwnLog(paths.log) : { log: options.log, closeLog: () => undefined }
   // What a session is made of costs an agent without a hub nothing.
-  const hubCode = hub === undefined ? undefined : await import('./hub/open-hub.ts')
+  const hubCode = addresses === undefined ? undefined : await import('./hub/open-hub.ts')
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({
@@ -66,19 +77,21 @@ export async function openAgent<State extends object>(
       platform,
       log,
       openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
-      ...(hubCode !== undefined && {
-        openHub: () =>
-          hubCode.openHub({
-            url: hub ?? '',
-            name: definition.name,
-            credentialsPath: paths.credentials,
-            platform,
-            log,
-            ...(takeover !== undefined && { takeover }),
-            ...(trustNewHub !== undefined && { trustNewHub }),
-            ...(sessionLimits !== undefined && { limits: sessionLimits }),
-          }),
-      }),
+      ...(hubCode !== undefined &&
+        addresses !== undefined && {
+          openHub: () =>
+            hubCode.openHub({
+              addresses,
+              name: definition.name,
+              credentialsPath: paths.credentials,
+              platform,
+              log,
+              ...(takeover !== undefined && { takeover }),
+              ...(trustNewHub !== undefined && { trustNewHub }),
+              limits: { ...sessionLimits, ...limits },
+              retry,
+            }),
+        }),
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     })

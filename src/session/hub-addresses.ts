@@ -67,6 +67,21 @@ export class HubAddresses {
     return this.#current
   }
 
+  /** What the session would rather be at: addresses before the current one that are not to be left alone for now. */
+  get preferred(): readonly HubAddress[] {
+    const { list } = this.#options
+    const at = list.findIndex(({ key }) => key === this.#current.key)
+    return list
+      .slice(0, Math.max(0, at))
+      .filter((address) => !this.#isRefused(address) && this.#waitMs(address) === 0)
+  }
+
+  /** The next attempt is made there, in a new round. */
+  returnTo(address: HubAddress): void {
+    this.#tried.clear()
+    this.#moveTo(address, 'it is preferred, and works again')
+  }
+
   /** The session is online at the current address. */
   succeeded(): void {
     if (this.#current.key === this.#hint?.key) this.#hintFailures = 0

@@ -126,7 +126,7 @@ export class Running {
   ) {
     this.#args = args
     const inherited = Object.entries(process.env).filter(
-      ([name]) => !/^(npm_|PERDURA_|NO_COLOR|NODE_TEST)/.test(name),
+      ([name]) => !/^(npm_|PERDURA_|CLOUDBRAIN_|NO_COLOR|NODE_TEST)/.test(name),
     )
     this.child = spawn(process.execPath, [program, ...args], {
       cwd: folder,

@@ -21,8 +21,32 @@ const name = {
 const hub = {
   type: 'text',
   value: '<URL>',
-  help: 'the hub to be at, such as http://127.0.0.1:8767 (also: PERDURA_HUB; default: that of the last time, or of this home if it runs)',
+  help: 'the hub to be at, such as http://127.0.0.1:8767, or several addresses of it, with commas (also: PERDURA_HUB; default: that of the last time, or of this home if it runs)',
 } as const satisfies OptionSpec
+
+/** What CloudBrain's agents take. */
+const cloudbrain = {
+  server: {
+    type: 'text',
+    value: '<URL>',
+    help: 'the same as --hub, as CloudBrain has it: ws://127.0.0.1:8768 (also: CLOUDBRAIN_SERVER, CLOUDBRAIN_REST_API)',
+  },
+  'max-reconnect': {
+    type: 'text',
+    value: '<n>',
+    help: 'attempts in a row to reach the hub, after which it waits to be asked (also: MAX_RECONNECT_ATTEMPTS; default: no end)',
+  },
+  'reconnect-delay': {
+    type: 'text',
+    value: '<duration>',
+    help: 'unit of the growing delays between them, also in seconds (also: BASE_RECONNECT_DELAY; default: 1s)',
+  },
+  'heartbeat-interval': {
+    type: 'text',
+    value: '<duration>',
+    help: 'how long the connection may be quiet until it is tried, also in seconds (also: HEARTBEAT_INTERVAL; default: 10s)',
+  },
+} as const satisfies Record<string, OptionSpec>
 
 const as = {
   type: 'text',
@@ -60,7 +84,15 @@ export const commands: readonly CommandSpec[] = [
     summary: 'keep an agent running in the foreground, or a hub and two agents, with a live view',
     arguments: '[agent|file]',
     takes: [0, 1],
-    options: { port, name, hub, 'no-hub': noHub, takeover, 'trust-new-hub': trustNewHub },
+    options: {
+      port,
+      name,
+      hub,
+      'no-hub': noHub,
+      takeover,
+      'trust-new-hub': trustNewHub,
+      ...cloudbrain,
+    },
     examples: ['perdura up', 'perdura up ./ada.ts'],
     load: () => import('./up.ts'),
   },
@@ -76,6 +108,7 @@ export const commands: readonly CommandSpec[] = [
       'no-hub': noHub,
       takeover,
       'trust-new-hub': trustNewHub,
+      ...cloudbrain,
       greet: {
         type: 'text',
         value: '<Name>',

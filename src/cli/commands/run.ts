@@ -11,11 +11,12 @@ import { openAgent } from '../../runtime/open-agent.ts'
 import { terminalMessages, totals } from '../../runtime/queries.ts'
 import { storedSessions } from '../../runtime/session-queries.ts'
 import { serve, type Served } from '../../runtime/serve.ts'
-import { hubAddress } from '../../session/hub-address.ts'
+import { hubAddressList } from '../../session/hub-address.ts'
 import { terminal } from '../../queue/outbox.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 import type { Call } from '../call.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
+import { reconnectSettings } from '../cloudbrain.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
@@ -50,7 +51,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const target = resolveTarget(call)
   const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
   const hub = chooseHub(call, target.hub)
-  const hubKey = hub.url === undefined ? null : hubAddress(hub.url).key
+  const hubKey = hub.url === undefined ? null : (hubAddressList(hub.url)[0]?.key ?? null)
+  const reconnect = reconnectSettings(call)
   const definition = await loadDefinition(target, call.text('greet'))
 
   const platform = createNodePlatform()
@@ -72,6 +74,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       hub: hub.url,
       takeover: call.flag('takeover'),
       trustNewHub: call.flag('trust-new-hub'),
+      ...reconnect,
     })
   } catch (error) {
     log.error('agent:start:failed', { error: toError(error) })

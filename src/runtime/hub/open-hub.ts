@@ -2,14 +2,15 @@ import { openCredentialFile } from '../../credentials/credential-file.ts'
 import { HubCredentials } from '../../credentials/hub-credentials.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
-import { hubAddress } from '../../session/hub-address.ts'
+import type { HubAddress } from '../../session/hub-address.ts'
 import { HubAddresses } from '../../session/hub-addresses.ts'
+import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { SessionLimits } from '../../session/session.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
 
 export interface OpenHubOptions {
-  /** Such as `http://127.0.0.1:8767`. */
-  readonly url: string
+  /** Of one hub, the preferred one first. */
+  readonly addresses: readonly HubAddress[]
   /** The agent's name, which is its name at the hub too. */
   readonly name: string
   /** Where the agent's key and tokens are. */
@@ -21,14 +22,14 @@ export interface OpenHubOptions {
   /** Accept that another hub than before is at this address; see ERR_HUB_IDENTITY. */
   readonly trustNewHub?: boolean
   readonly limits?: Partial<SessionLimits>
+  readonly retry?: Partial<RetryLimits>
 }
 
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub(options: OpenHubOptions): HubOptions {
-  const { url, name, credentialsPath, platform, log, takeover, trustNewHub, limits } = options
+  const { name, credentialsPath, platform, log, takeover, trustNewHub, limits, retry } = options
   const { disk, http, clock, random, transport } = platform
-  const address = hubAddress(url)
-  const addresses = new HubAddresses({ list: [address], clock, log })
+  const addresses = new HubAddresses({ list: options.addresses, clock, log })
   const file = openCredentialFile({ disk, random, path: credentialsPath })
   const credentials = new HubCredentials({
     file,
@@ -41,7 +42,7 @@ export function openHub(options: OpenHubOptions): HubOptions {
     ...(trustNewHub !== undefined && { trustNewHub }),
   })
   return {
-    key: address.key,
+    key: addresses.current.key,
     addresses,
     transport,
     http,
@@ -49,5 +50,6 @@ export function openHub(options: OpenHubOptions): HubOptions {
     credentials,
     ...(takeover !== undefined && { takeover }),
     ...(limits !== undefined && { limits }),
+    ...(retry !== undefined && { retry }),
   }
 }

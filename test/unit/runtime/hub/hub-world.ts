@@ -7,6 +7,7 @@ import type { Verdict } from '../../../../src/queue/outbox.ts'
 import type { Agent } from '../../../../src/runtime/agent.ts'
 import { assembleAgent } from '../../../../src/runtime/assemble.ts'
 import { openHub } from '../../../../src/runtime/hub/open-hub.ts'
+import { hubAddressList } from '../../../../src/session/hub-address.ts'
 import { openNoteIndex } from '../../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../../src/testing/database.ts'
 import { SimulatedDisk } from '../../../../src/testing/disk.ts'
@@ -128,7 +129,7 @@ export class HubWorld {
         ...(hub !== undefined && {
           openHub: () =>
             openHub({
-              url: hub,
+              addresses: hubAddressList(hub),
               name,
               credentialsPath: '/agent/credentials',
               platform,
