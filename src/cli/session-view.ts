@@ -62,7 +62,19 @@ export async function askSession(
 
 function liveSession(value: unknown): LiveSession | undefined {
   if (!isJsonObject(value)) return undefined
-  const { state, reason, since } = value
+  const { state, reason, since, attempts } = value
   if (typeof state !== 'string' || typeof reason !== 'string' || typeof since !== 'number') return undefined
-  return { state, reason, since }
+  return {
+    state,
+    reason,
+    since,
+    attempts: typeof attempts === 'number' ? attempts : 0,
+    nextTryMs: numberOrNull(value['nextTryMs']),
+    roundTripMs: numberOrNull(value['roundTripMs']),
+    clockSkewMs: numberOrNull(value['clockSkewMs']),
+  }
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === 'number' ? value : null
 }

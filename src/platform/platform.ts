@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
 import type { Http, HttpListener } from './http.ts'
+import type { NetworkWatch } from './network-watch.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 import type { Transport } from './transport.ts'
@@ -14,4 +15,5 @@ export interface Platform {
   readonly http: Http
   readonly listener: HttpListener
   readonly transport: Transport
+  readonly network: NetworkWatch
 }

@@ -235,6 +235,7 @@ export type ReadyFrame = v.InferOutput<typeof readyFrame>
 export type ReadyReason = (typeof readyReasons)[number]
 export type MessageFrame = v.InferOutput<typeof messageFrame>
 export type PublishAckFrame = v.InferOutput<typeof publishAckFrame>
+export type DrainFrame = v.InferOutput<typeof drainFrame>
 export type GapFrame = v.InferOutput<typeof gapFrame>
 export type ResumeFrame = v.InferOutput<typeof resumeFrame>
 export type PublishEnvelope = v.InferOutput<typeof publishEnvelopeFrame>

@@ -97,6 +97,10 @@ export class AgentOutbox {
     await this.#outlet.close(deadlineMs, options)
   }
 
+  get session(): Outlet['session'] {
+    return this.#outlet.session
+  }
+
   get hubSessions(): HubSessions | undefined {
     return this.#outlet.sessions
   }

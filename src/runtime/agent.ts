@@ -2,6 +2,7 @@ import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
 import type { Reader } from '../store/store.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
+import type { LiveSession } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
 
 /** Something for the agent to handle once. */
@@ -92,6 +93,10 @@ export interface Agent {
   /** Marks messages to the person at the terminal as read: those up to and including one, or those of one turn. */
   acknowledgeTerminal(read: TerminalRead): Promise<void>
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void
+  /** How the session at the hub stands; undefined without a hub. */
+  readonly session: LiveSession | undefined
+  /** Connects to the hub anew, at once. Throws ERR_NO_SUCH_SESSION without a hub. */
+  reconnect(reason: string): void
   /**
    * Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. With
    * `handover` it also sends what it has yet to send, within the same time, and lets go of its session at the hub, so that

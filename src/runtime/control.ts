@@ -186,6 +186,14 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         return json(202, { handing_over: true })
       },
     },
+    {
+      method: 'POST',
+      path: /^\/v1\/session\/reconnect$/,
+      answer: ({ request }) => {
+        agent.reconnect(new Fields(readJsonBody(request)).optionalText('reason') ?? 'somebody asked for it')
+        return json(202, { session: agent.session === undefined ? null : { ...agent.session } })
+      },
+    },
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',

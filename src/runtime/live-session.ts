@@ -1,20 +1,34 @@
-import type { Agent } from './agent.ts'
+import type { SessionView } from '../session/session.ts'
 
 /** How the session of a running agent stands now; its database has only what lasts. */
 export interface LiveSession {
   readonly state: string
   readonly reason: string
-  /** Wall-clock ms. */
+  /** Wall-clock ms: since when it is online, or is not. */
   readonly since: number
+  /** In a row, since a connection lasted or somebody asked. */
+  readonly attempts: number
+  /** Until the next attempt, ms; null where none is planned. */
+  readonly nextTryMs: number | null
+  /** From here to the hub and back, ms, as the last ping has measured it; null before. */
+  readonly roundTripMs: number | null
+  /** By how much the hub's clock is ahead of this one, ms; to look at. */
+  readonly clockSkewMs: number | null
 }
 
-/** Watches from now on; undefined before the first change, and for ever without a hub. */
-export function watchSession(agent: Pick<Agent, 'on'>, now: () => number): () => LiveSession | undefined {
-  let live: LiveSession | undefined
-  agent.on('session:state:changed', ({ from, to, reason }) => {
-    // Between two attempts it is connecting for a moment, and has not been online for all the while.
-    const isSame = live !== undefined && from !== 'online' && to !== 'online' && to !== 'stopped'
-    live = { state: to, reason, since: isSame ? (live?.since ?? now()) : now() }
-  })
-  return () => live
+export function liveSessionOf(view: SessionView): LiveSession {
+  const { state, reason, sinceMs: since, attempts, nextTryMs, measured } = view
+  return {
+    state,
+    reason,
+    since,
+    attempts,
+    nextTryMs: rounded(nextTryMs),
+    roundTripMs: measured?.roundTripMs === undefined ? null : Math.round(measured.roundTripMs * 100) / 100,
+    clockSkewMs: rounded(measured?.clockSkewMs),
+  }
+}
+
+function rounded(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms)
 }

@@ -26,6 +26,7 @@ import type { HubSessions } from './hub/hub-sessions.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
 import { heldIn } from './held-in.ts'
 import { checkInput } from './ingest-input.ts'
+import { liveSessionOf, type LiveSession } from './live-session.ts'
 import { checkSend, findSent, type SendInput } from './send-message.ts'
 import { sessionEvents } from './session-events.ts'
 import type { Started } from './start.ts'
@@ -167,6 +168,22 @@ export class RunningAgent implements Agent {
 
   acknowledgeTerminal(read: TerminalRead): Promise<void> {
     return this.#outbox.acknowledgeTerminal(read)
+  }
+
+  get session(): LiveSession | undefined {
+    const { session } = this.#outbox
+    return session === undefined ? undefined : liveSessionOf(session.view)
+  }
+
+  reconnect(reason: string): void {
+    const { session } = this.#outbox
+    if (session === undefined) {
+      throw new PerduraError(
+        'ERR_NO_SUCH_SESSION',
+        `${this.name} runs without a hub: there is nothing to connect to`,
+      )
+    }
+    session.reconnect(reason)
   }
 
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void {

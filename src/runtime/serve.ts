@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
 import { agentPaths, unwritable } from './home.ts'
-import { watchSession, type LiveSession } from './live-session.ts'
+import type { LiveSession } from './live-session.ts'
 import { defaultIngressPort, payloadBytesMax } from './limits.ts'
 import {
   readProcessRecord,
@@ -66,7 +66,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const startedMs = clock.monotonicMs()
   const startedAt = clock.now()
   const counters = countEvents(agent)
-  const session = watchSession(agent, () => clock.now())
 
   if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
   const before = readProcessRecord(disk, paths.processRecord)
@@ -90,7 +89,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ingress_port: port,
     supervisor_pid: options.supervisorPid,
     hub: options.hub,
-    session: session() === undefined ? null : { ...session() },
+    session: agent.session === undefined ? null : { ...agent.session },
     memory: options.memory(),
     counters: { ...counters },
     recovered: {
@@ -132,7 +131,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     record,
     ingressUrl: `http://127.0.0.1:${port}/agents/${agent.name}/inbox`,
     counters,
-    session,
+    session: () => agent.session,
     closeIngress,
     async close(graceMs) {
       await closeIngress(graceMs)

@@ -1,3 +1,4 @@
+import { PerduraError } from '../errors.ts'
 import type { Random } from '../platform/random.ts'
 
 const firstMs = 1_000
@@ -31,4 +32,10 @@ const hintMaxMs = 3_600_000
 export function hintMs(retryAfterMs: number, random: Pick<Random, 'fraction'>): number {
   const askedMs = Math.min(hintMaxMs, Math.max(0, retryAfterMs))
   return askedMs + random.fraction() * Math.min(10_000, Math.max(1_000, askedMs / 10))
+}
+
+/** What a hub that could not do what it was asked by REST wants to be waited for, ms. */
+export function retryAfterMsOf(error: Error): number | undefined {
+  const seconds = error instanceof PerduraError ? error.details['retry_after'] : undefined
+  return typeof seconds === 'number' && seconds >= 0 ? Math.min(hintMaxMs, seconds * 1_000) : undefined
 }

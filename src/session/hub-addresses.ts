@@ -157,6 +157,11 @@ export class HubAddresses {
     this.#hintFailures = 0
   }
 
+  /** So much time has passed without the monotonic clock, or counts as passed: whoever asked to be left alone has been. */
+  passed(ms: number): void {
+    for (const [key, untilMs] of this.#notBefore) this.#notBefore.set(key, untilMs - ms)
+  }
+
   #countHint({ key }: HubAddress): void {
     if (key !== this.#hint?.key) return
     this.#hintFailures += 1

@@ -4,13 +4,15 @@ import type { Connection, ConnectionClose, ConnectionSink } from '../platform/tr
 import { connectedFrame, resumeCapability } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
 import { plainServerFrame } from '../protocol/plain-server.ts'
+import { Heartbeat, type Measured } from './heartbeat.ts'
 import { PlainInbox } from './plain-inbox.ts'
 import type { PlainNames } from './plain-names.ts'
 import { PlainOutbox } from './plain-outbox.ts'
 import type { PlainRest } from './plain-rest.ts'
 import type { PlainStore } from './plain-store.ts'
 import type { ConnectionEnd } from './resumed-connection.ts'
-import type { Access, SessionLimits, SessionOptions } from './session.ts'
+import type { SessionLimits } from './session-limits.ts'
+import type { Access, SessionOptions } from './session.ts'
 
 /** What stays the same over the connections to a plain v1 server. */
 export interface PlainParts {
@@ -47,7 +49,8 @@ export class PlainConnection implements ConnectionSink {
   #inbox: PlainInbox | undefined
   #outbox: PlainOutbox | undefined
   #phase: 'opening' | 'online' | 'closed' = 'opening'
-  #heardMs: number
+  #heartbeat: Heartbeat | undefined
+  #pingedMs = NaN
   #subscribedMs: number
   #timers: Timer[] = []
   #resolveEnd: (end: ConnectionEnd) => void = () => undefined
@@ -56,10 +59,13 @@ export class PlainConnection implements ConnectionSink {
   constructor(options: PlainConnectionOptions) {
     this.#options = options
     const { clock, transport, url, limits, access } = options
-    this.#heardMs = clock.monotonicMs()
-    this.#subscribedMs = this.#heardMs
+    this.#subscribedMs = clock.monotonicMs()
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(clock.setTimer(limits.connectMs, () => this.#late('open', limits.connectMs)))
+    this.#timers.push(
+      clock.setTimer(limits.connectMs, () =>
+        this.#late(`no connection within ${formatDuration(limits.connectMs)}`),
+      ),
+    )
     // It looks for the token in the query only. A server that has learnt to resume meanwhile says so in `connected`.
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1&token=${encodeURIComponent(access.token)}`,
@@ -72,6 +78,23 @@ export class PlainConnection implements ConnectionSink {
     this.#outbox?.look()
   }
 
+  get measured(): Measured | undefined {
+    return this.#heartbeat?.measured
+  }
+
+  /** It may have died without a word: it has to show within 5 s that it has not. */
+  probe(reason: string): void {
+    if (this.#phase === 'online') return this.#heartbeat?.probe(reason)
+    if (this.#phase === 'closed' || this.#ownEnd !== undefined) return
+    const late = (): void => this.#late(`it was not online within ${formatDuration(probeMs)} after ${reason}`)
+    this.#timers.push(this.#options.clock.setTimer(probeMs, late))
+  }
+
+  /** Ends it, to be followed by another one at once: what is under way by REST is called off, and known by its marker. */
+  leave(reason: string): void {
+    this.#end({ code: 1000, reason, isAsked: true })
+  }
+
   /** Closes it in good order; see `ended`. */
   async close(): Promise<void> {
     if (this.#phase !== 'closed') this.#end({ code: 1000, reason: 'the agent stops' })
@@ -80,18 +103,19 @@ export class PlainConnection implements ConnectionSink {
 
   onOpen(): void {
     const { clock, limits } = this.#options
-    this.#heard()
     if (this.#ownEnd !== undefined) return
     for (const timer of this.#timers) timer.cancel()
-    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late('ready', limits.handshakeMs))]
+    const late = `the handshake was not over within ${formatDuration(limits.handshakeMs)}`
+    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late(late))]
   }
 
   onPong(): void {
-    this.#heard()
+    this.#heartbeat?.heard()
+    this.#heartbeat?.pong(this.#pingedMs)
   }
 
   onFrame(text: string): void {
-    this.#heard()
+    this.#heartbeat?.heard()
     if (this.#ownEnd !== undefined || this.#phase === 'closed') return
     const frame = parseJson(plainServerFrame, text)
     if (!frame.ok) return
@@ -119,6 +143,7 @@ export class PlainConnection implements ConnectionSink {
   onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
+    this.#heartbeat?.stop()
     this.#work.abort()
     const end = {
       ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
@@ -150,40 +175,40 @@ export class PlainConnection implements ConnectionSink {
     this.#outbox = outbox
     onReady('plain v1 server')
     this.#subscribe()
-    this.#timers = [clock.setTimer(pingMs, () => this.#watch())]
+    this.#timers = [clock.setTimer(subscribeMs, () => this.#remind())]
+    this.#heartbeat = this.#createHeartbeat()
     this.#working = Promise.all([inbox.run(), outbox.run()])
   }
 
-  /** Shows that the agent is there, and finds out whether the server is. */
-  #watch(): void {
-    const { clock, limits } = this.#options
-    const nowMs = clock.monotonicMs()
-    if (nowMs - this.#heardMs > limits.silenceMs) {
-      this.#end({
-        code: 1000,
-        reason: `nothing was heard of the server for ${formatDuration(limits.silenceMs)}`,
-      })
-      this.#connection.terminate()
-      return
-    }
-    this.#connection.ping()
-    if (nowMs - this.#subscribedMs >= subscribeMs) this.#subscribe()
-    this.#timers = [clock.setTimer(pingMs, () => this.#watch())]
+  #createHeartbeat(): Heartbeat {
+    return new Heartbeat({
+      ...this.#options,
+      ...this.#options.limits,
+      ping: (sentMs) => {
+        this.#pingedMs = sentMs
+        this.#connection.ping()
+      },
+      onSilence: (reason) => this.#late(reason),
+    })
+  }
+
+  /** Shows that the agent is there. */
+  #remind(): void {
+    const { clock } = this.#options
+    const dueMs = this.#subscribedMs + subscribeMs
+    if (clock.monotonicMs() >= dueMs) this.#subscribe()
+    const waitMs = this.#subscribedMs + subscribeMs - clock.monotonicMs()
+    this.#timers = [clock.setTimer(waitMs, () => this.#remind())]
   }
 
   #subscribe(): void {
     if (this.#phase !== 'online' || this.#ownEnd !== undefined) return
     this.#subscribedMs = this.#options.clock.monotonicMs()
     this.#connection.send('{"type":"subscribe","subscription":"messages"}')
+    this.#heartbeat?.sent()
   }
 
-  #heard(): void {
-    this.#heardMs = this.#options.clock.monotonicMs()
-  }
-
-  #late(what: 'open' | 'ready', limitMs: number): void {
-    const within = `within ${formatDuration(limitMs)}`
-    const reason = what === 'open' ? `no connection ${within}` : `the handshake was not over ${within}`
+  #late(reason: string): void {
     this.#end({ code: 1000, reason })
     this.#connection.terminate()
   }
@@ -195,13 +220,15 @@ export class PlainConnection implements ConnectionSink {
     this.#ownEnd = end
     this.#work.abort()
     for (const timer of this.#timers) timer.cancel()
+    this.#heartbeat?.stop()
     this.#connection.close(end.code, end.reason)
     // A peer that is gone answers no handshake.
     this.#timers = [clock.setTimer(closeHandshakeMs, () => this.#connection.terminate())]
   }
 }
 
-const pingMs = 10_000
 /** By default a server asks after 15 minutes without one. */
 const subscribeMs = 4 * 60_000
 const closeHandshakeMs = 2_000
+/** What a connection that is not online yet is given to become so, once there is a reason to doubt it. */
+const probeMs = 5_000

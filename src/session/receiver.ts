@@ -55,6 +55,7 @@ export class Receiver {
   /** Times that the message which comes next has failed alone. */
   #tries = 0
   #stopped = false
+  #finished: (() => void) | undefined
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -70,6 +71,14 @@ export class Receiver {
     this.#stopped = true
     this.#retry?.cancel()
     return this.#committing
+  }
+
+  /** Resolves when what has come is on the disk, and acknowledged. */
+  finish(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#finished = resolve
+      this.#checkFinished()
+    })
   }
 
   message(frame: MessageFrame, bytes: number): void {
@@ -120,6 +129,11 @@ export class Receiver {
       if (!(await this.#commitPage(page))) break
     }
     this.#busy = false
+    this.#checkFinished()
+  }
+
+  #checkFinished(): void {
+    if (this.#waiting.length === 0 && !this.#busy) this.#finished?.()
   }
 
   /** Whether it went onto the disk. */

@@ -9,16 +9,20 @@ import {
   resumeCapability,
   type AgentFrame,
   type ConnectedFrame,
+  type DrainFrame,
   type HubFrame,
-  type PublishFrame,
   type ReadyFrame,
 } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
 import { begunOf, problemOf, resumeFrameOf } from './handshake.ts'
+import { Heartbeat, type Measured } from './heartbeat.ts'
 import type { Outbound, SessionPosition } from './position.ts'
+import { emptyPublishText, publishText } from './publish-text.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
-import type { Access, SessionLimits, SessionOptions } from './session.ts'
+import type { SessionLimits } from './session-limits.ts'
+import type { Access, SessionOptions } from './session.ts'
+import { TokenRenewal } from './token-renewal.ts'
 
 export interface ConnectionEnd {
   readonly code: number
@@ -31,6 +35,8 @@ export interface ConnectionEnd {
   readonly token?: string
   /** When the server wants to see the agent again, where it said so. */
   readonly retryAfterMs?: number
+  /** Somebody here wanted another connection, and it is no fault of this one. */
+  readonly isAsked?: boolean
 }
 
 export interface ResumedConnectionOptions extends Pick<
@@ -60,28 +66,33 @@ export class ResumedConnection implements ConnectionSink {
   #position: SessionPosition | undefined
   #receiver: Receiver | undefined
   #sender: Sender | undefined
-  #access: Access
+  readonly #token: TokenRenewal
+  #heartbeat: Heartbeat | undefined
   /** The hub is held to it: without that, whoever plays a hub could fill the agent's memory. */
   readonly #credit: ReceiverCredit
   /** What the hub takes; a frame that is larger would end every connection at the same place. */
   #frameBytesMax = Infinity
   /** Frames besides messages that came between `ready` and the note of it. */
   #early = 0
-  #heardMs: number
   #timers: Timer[] = []
   #beginning: Promise<void> = Promise.resolve()
   #resolveEnd: (end: ConnectionEnd) => void = () => undefined
+  /** It is being brought to an end in good order, for this. */
+  #leaving: ConnectionEnd | undefined
   /** What this side ended it for, which says more than what the other answers. */
   #ownEnd: ConnectionEnd | undefined
 
   constructor(options: ResumedConnectionOptions) {
     this.#options = options
-    this.#access = options.access
     const { clock, transport, url, limits, access } = options
     this.#credit = new ReceiverCredit(limits.window)
-    this.#heardMs = clock.monotonicMs()
+    this.#token = new TokenRenewal({ ...options, send: (token) => this.#send({ type: 'refresh', token }) })
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(clock.setTimer(limits.connectMs, () => this.#late('open', limits.connectMs)))
+    this.#timers.push(
+      clock.setTimer(limits.connectMs, () =>
+        this.#late(`no connection within ${formatDuration(limits.connectMs)}`),
+      ),
+    )
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1`,
       { headers: { authorization: `Bearer ${access.token}` }, frameBytesMax: limits.frameBytesMax },
@@ -91,6 +102,23 @@ export class ResumedConnection implements ConnectionSink {
 
   look(): void {
     this.#sender?.look()
+  }
+
+  get measured(): Measured | undefined {
+    return this.#heartbeat?.measured
+  }
+
+  /** It may have died without a word: it has to show within 5 s that it has not. */
+  probe(reason: string): void {
+    if (this.#phase === 'live') return this.#heartbeat?.probe(reason)
+    if (this.#phase === 'closed' || this.#ownEnd !== undefined) return
+    const late = (): void => this.#late(`it was not online within ${formatDuration(probeMs)} after ${reason}`)
+    this.#timers.push(this.#options.clock.setTimer(probeMs, late))
+  }
+
+  /** Ends it in good order, to be followed by another one at once. */
+  leave(reason: string): void {
+    this.#leave({ code: 1000, reason, isAsked: true }, leaveMs)
   }
 
   /** Closes it in good order; see `ended`. A release is answered by the hub's close, or given up after a while. */
@@ -109,14 +137,14 @@ export class ResumedConnection implements ConnectionSink {
 
   onOpen(): void {
     const { clock, limits } = this.#options
-    this.#heardMs = clock.monotonicMs()
     if (this.#ownEnd !== undefined) return
     for (const timer of this.#timers) timer.cancel()
-    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late('ready', limits.handshakeMs))]
+    const late = `the handshake was not over within ${formatDuration(limits.handshakeMs)}`
+    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late(late))]
   }
 
   onFrame(text: string): void {
-    this.#heardMs = this.#options.clock.monotonicMs()
+    this.#heartbeat?.heard()
     if (this.#ownEnd !== undefined || this.#phase === 'closed') return
     const frame = parseJson(hubFrame, text)
     // What a newer hub sends besides is none of our business; what we know must be right.
@@ -128,11 +156,14 @@ export class ResumedConnection implements ConnectionSink {
     this.#phase = 'closed'
     for (const timer of this.#timers) timer.cancel()
     this.#options.store.disconnected()
+    this.#heartbeat?.stop()
+    this.#token.stop()
+    const theirs = { ...this.#leaving, code, reason: status === undefined ? reason : `HTTP ${status}` }
     const end = {
-      ...(this.#ownEnd ?? { code, reason: status === undefined ? reason : `HTTP ${status}` }),
+      ...(this.#ownEnd ?? theirs),
       ...(status === 401 && { isUnauthorized: true }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
-      token: this.#access.token,
+      token: this.#token.token,
     }
     const atRest = Promise.all([this.#beginning, this.#receiver?.stop(), this.#sender?.stop()])
     void atRest.then(() => {
@@ -159,11 +190,12 @@ export class ResumedConnection implements ConnectionSink {
         return
       case 'ping':
         return this.#send({ type: 'pong', ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }) })
-      case 'drain':
-        return this.#comeBackTo(frame.resume_url)
       case 'pong':
+        return this.#heartbeat?.pong(frame.sent_ms ?? NaN, frame.time)
       case 'refreshed':
-        return
+        return this.#token.refreshed(frame.token_ttl_s)
+      case 'drain':
+        return this.#drained(frame)
       default:
         return this.#takeInTurn(frame, Buffer.byteLength(text))
     }
@@ -204,9 +236,7 @@ export class ResumedConnection implements ConnectionSink {
 
   /** The session goes on with a connection of another kind. */
   #isPlain(): void {
-    this.#ownEnd = { code: 1000, reason: 'a plain v1 server', next: 'plain' }
-    this.#connection.close(1000, '')
-    this.#timers.push(this.#options.clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
+    this.#close({ code: 1000, reason: 'a plain v1 server', next: 'plain' })
   }
 
   /** Notes what the hub decided, before anything is done on the strength of it. */
@@ -225,7 +255,8 @@ export class ResumedConnection implements ConnectionSink {
     this.#phase = 'live'
     for (const timer of this.#timers) timer.cancel()
     this.#createBoth(frame)
-    this.#watch()
+    this.#heartbeat = this.#createHeartbeat()
+    this.#token.start(frame.token_ttl_s)
     onReady(frame.reason)
     this.#comeBackTo(frame.resume_url)
     this.#sender?.look()
@@ -263,69 +294,60 @@ export class ResumedConnection implements ConnectionSink {
     })
   }
 
+  #createHeartbeat(): Heartbeat {
+    return new Heartbeat({
+      ...this.#options,
+      ...this.#options.limits,
+      ping: (sentMs) => this.#send({ type: 'ping', sent_ms: sentMs }),
+      onSilence: (reason) => {
+        this.#fail('timeout', reason)
+        this.#connection.terminate()
+      },
+    })
+  }
+
   #publish(message: Outbound, producerEpoch: string): number {
-    const { seq, id, recipient, conversation, content, hops, inReplyTo, again, ttlMs } = message
-    const frame: PublishFrame = {
-      type: 'publish',
-      producer_epoch: producerEpoch,
-      seq,
-      id,
-      ...(again && { again }),
-      recipient_name: recipient,
-      conversation_id: conversation,
-      content,
-      message_type: 'text',
-      ...(ttlMs !== undefined && { ttl_ms: ttlMs }),
-      metadata: { auto_reply: true, hops, ...(inReplyTo !== undefined && { in_reply_to: inReplyTo }) },
+    let text = publishText(message, producerEpoch)
+    let bytes = Buffer.byteLength(text)
+    if (bytes > this.#frameBytesMax) {
+      const { seq } = message
+      this.#options.log.warn('session:message:too-large', { seq, bytes, frameBytesMax: this.#frameBytesMax })
+      text = emptyPublishText(message, producerEpoch)
+      bytes = Buffer.byteLength(text)
     }
-    const text = JSON.stringify(frame)
-    const bytes = Buffer.byteLength(text)
-    if (bytes > this.#frameBytesMax) return this.#publishEmpty(frame, bytes)
     this.#connection.send(text)
+    this.#heartbeat?.sent()
     return bytes
   }
 
-  /** Its number must be used up, by a verdict that refuses it: without content it gets one. */
-  #publishEmpty({ producer_epoch, seq, id }: PublishFrame, bytes: number): number {
-    this.#options.log.warn('session:message:too-large', { seq, bytes, frameBytesMax: this.#frameBytesMax })
-    const text = JSON.stringify({ type: 'publish', producer_epoch, seq, id })
-    this.#connection.send(text)
-    return Buffer.byteLength(text)
+  /** The hub goes away: what is under way is finished while it is still there. */
+  #drained({
+    deadline_ms: deadlineMs,
+    reconnect_after_ms: retryAfterMs,
+    resume_url: hint,
+  }: DrainFrame): void {
+    this.#options.log.info('session:drain:received', { deadlineMs, reconnectAfterMs: retryAfterMs })
+    this.#comeBackTo(hint)
+    const end = { code: closeCodes.drain, reason: 'the hub goes away for a while', retryAfterMs }
+    // Before the deadline, so that the hub never has to end it.
+    this.#leave(end, Math.max(deadlineMs / 2, deadlineMs - 1_000))
   }
 
-  /** Looks after the connection while it is live: whether the hub is still there, and how old the token is. */
-  #watch(): void {
-    const { clock, limits } = this.#options
-    const nowMs = clock.monotonicMs()
-    if (nowMs - this.#heardMs > limits.silenceMs) {
-      this.#fail('timeout', `nothing was heard of the hub for ${formatDuration(limits.silenceMs)}`)
-      this.#connection.terminate()
-      return
-    }
-    if (nowMs >= this.#access.refreshAtMs) void this.#refresh()
-    this.#timers = [clock.setTimer(watchMs, () => this.#watch())]
-  }
-
-  async #refresh(): Promise<void> {
-    const { credentials, log } = this.#options
-    try {
-      const access = await credentials.access()
-      if (access.token === this.#access.token || this.#phase !== 'live') return
-      this.#access = access
-      this.#send({ type: 'refresh', token: access.token })
-    } catch (thrown) {
-      // The hub closes the connection when the old one has run out; what then is to be done, the next login tells.
-      log.warn('session:token:failed', { error: toError(thrown) })
-    }
+  /** Publishes nothing more, and ends it when what is under way is on the disk, or the time is over. */
+  #leave(end: ConnectionEnd, withinMs: number): void {
+    if (this.#leaving !== undefined || this.#ownEnd !== undefined || this.#phase === 'closed') return
+    this.#leaving = end
+    const leave = (): void => this.#close(end)
+    if (this.#phase !== 'live') return leave()
+    this.#timers.push(this.#options.clock.setTimer(withinMs, leave))
+    void Promise.all([this.#sender?.finish(), this.#receiver?.finish()]).then(leave)
   }
 
   #comeBackTo(hint: string | undefined): void {
     if (hint !== undefined) this.#options.onHint(hint)
   }
 
-  #late(what: 'open' | 'ready', limitMs: number): void {
-    const within = `within ${formatDuration(limitMs)}`
-    const reason = what === 'open' ? `no connection ${within}` : `the handshake was not over ${within}`
+  #late(reason: string): void {
     this.#fail('timeout', reason)
     this.#connection.terminate()
   }
@@ -333,20 +355,31 @@ export class ResumedConnection implements ConnectionSink {
   #fail(why: CloseReason, reason: string): void {
     if (this.#ownEnd !== undefined || this.#phase === 'closed') return
     this.#options.log.warn('session:connection:failed', { why, reason })
-    this.#ownEnd = { code: closeCodes[why], reason }
-    this.#connection.close(closeCodes[why], closeText(reason))
+    this.#close({ code: closeCodes[why], reason })
+  }
+
+  #close(end: ConnectionEnd): void {
+    if (this.#ownEnd !== undefined || this.#phase === 'closed') return
+    this.#ownEnd = end
+    this.#connection.close(end.code, closeText(end.reason))
+    // A peer that is gone answers no handshake.
     this.#timers.push(this.#options.clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
   }
 
   #send(frame: AgentFrame): void {
-    if (this.#phase !== 'closed' && this.#ownEnd === undefined) this.#connection.send(JSON.stringify(frame))
+    if (this.#phase === 'closed' || this.#ownEnd !== undefined) return
+    this.#connection.send(JSON.stringify(frame))
+    this.#heartbeat?.sent()
   }
 }
 
-const watchMs = 5_000
 /** Besides a gap for each message, what else a hub may have to say before the agent is live. */
 const earlyMax = 16
 const closeHandshakeMs = 2_000
+/** What a connection that is not live yet is given to become so, once there is a reason to doubt it. */
+const probeMs = 5_000
+/** How long what is under way may take where another connection is wanted. */
+const leaveMs = 2_000
 
 const knownTypes = new Set(['connected', 'ready', 'message', 'publish_ack', 'gap', 'credit'])
 

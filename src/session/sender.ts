@@ -43,6 +43,7 @@ export class Sender {
   #busy = false
   #settling = Promise.resolve()
   #stopped = false
+  #finished: (() => void) | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -59,6 +60,14 @@ export class Sender {
     return this.#settling
   }
 
+  /** Publishes nothing more. Resolves when everything under way has its verdict, and that is on the disk. */
+  finish(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#finished = resolve
+      this.#checkFinished()
+    })
+  }
+
   grant(credit: Credit): void {
     this.#credit.grant(credit)
     this.look()
@@ -66,6 +75,7 @@ export class Sender {
 
   /** There may be something to publish. */
   look(): void {
+    if (this.#finished !== undefined) return
     while (!this.#stopped && this.#backTo === undefined && this.#timer === undefined && this.#credit.isOpen) {
       const room = Math.min(pageMax, this.#credit.messagesLeft)
       const page = this.#options.pending(this.#next, room)
@@ -88,6 +98,7 @@ export class Sender {
     else if (frame.result === 'refused') this.#note({ seq, id, result: 'refused', error: errorOf(frame) })
     else this.#goBack(frame)
     this.#goOn()
+    this.#checkFinished()
   }
 
   #goBack(frame: PublishAckFrame): void {
@@ -139,6 +150,11 @@ export class Sender {
       }
     }
     this.#busy = false
+    this.#checkFinished()
+  }
+
+  #checkFinished(): void {
+    if (this.#underWay.size + this.#verdicts.length === 0 && !this.#busy) this.#finished?.()
   }
 }
 

@@ -5,8 +5,8 @@ import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import type { Transport } from '../platform/transport.ts'
 import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-codes.ts'
-import type { Credit } from '../protocol/frames.ts'
-import { hintMs } from './backoff.ts'
+import { hintMs, retryAfterMsOf } from './backoff.ts'
+import type { Measured } from './heartbeat.ts'
 import type { AddressFailure, HubAddresses, NextAttempt } from './hub-addresses.ts'
 import { endOf } from './session-end.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
@@ -16,7 +16,9 @@ import type { PlainStore } from './plain-store.ts'
 import type { SessionStore } from './position.ts'
 import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
 import { RetryPolicy, type Retry, type RetryLimits } from './retry-policy.ts'
+import { defaultSessionLimits, type SessionLimits } from './session-limits.ts'
 import { SessionStates, type SessionState, type StateChange } from './session-states.ts'
+import type { Occasion } from './wake-watch.ts'
 
 /** What an access token is good for, on the session's own clock. */
 export interface Access {
@@ -34,38 +36,24 @@ export interface SessionCredentials {
   recordGeneration(generation: number): void
 }
 
-export interface SessionLimits {
-  /** What the hub may send beyond what is on the disk. */
-  readonly window: Credit
-  readonly frameBytesMax: number
-  /** Until the upgrade is answered. */
-  readonly connectMs: number
-  /** From then until `ready` is on the disk. */
-  readonly handshakeMs: number
-  /** Silence after which the hub counts as gone. */
-  readonly silenceMs: number
-}
-
-const defaultSessionLimits: SessionLimits = {
-  window: { messages: 256, bytes: 2 * 1024 * 1024 },
-  frameBytesMax: 8 * 1024 * 1024,
-  connectMs: 10_000,
-  handshakeMs: 10_000,
-  silenceMs: 30_000,
-}
-
-export interface SessionStatus {
+/** How it stands now, by what is in memory. */
+export interface SessionView {
   readonly state: SessionState
   /** Why it is in this state. */
   readonly reason: string
   /** Wall-clock ms: since when it is online, or is not. */
   readonly sinceMs: number
-  readonly sessionIdentifier: string | undefined
-  readonly generation: number
   /** In a row, since a connection lasted or somebody asked. */
   readonly attempts: number
   /** Until the next attempt; undefined where none is planned. */
   readonly nextTryMs: number | undefined
+  /** What this connection has measured. */
+  readonly measured: Measured | undefined
+}
+
+export interface SessionStatus extends SessionView {
+  readonly sessionIdentifier: string | undefined
+  readonly generation: number
 }
 
 export interface SessionOptions {
@@ -94,7 +82,7 @@ export interface SessionOptions {
 }
 
 /** What a session needs of a connection, whichever of the two kinds it is. */
-type AnyConnection = Pick<ResumedConnection, 'look' | 'close' | 'ended'>
+type AnyConnection = Pick<ResumedConnection, 'look' | 'close' | 'ended' | 'probe' | 'leave' | 'measured'>
 
 /**
  * The agent's one conversation with its hub, over as many connections as it takes. It is always in one of these states:
@@ -152,19 +140,22 @@ export class Session {
     }
   }
 
-  get status(): SessionStatus {
-    const { clock, store } = this.#options
-    const { sessionIdentifier, generation } = store.position()
+  get view(): SessionView {
+    const nextTryMs = this.#nextTryMs
+    const nowMs = this.#options.clock.monotonicMs()
     return {
       state: this.#states.current,
       reason: this.#states.reason,
       sinceMs: this.#sinceMs,
-      sessionIdentifier,
-      generation,
       attempts: this.#retry.attempts,
-      nextTryMs:
-        this.#nextTryMs === undefined ? undefined : Math.max(0, this.#nextTryMs - clock.monotonicMs()),
+      nextTryMs: nextTryMs === undefined ? undefined : Math.max(0, nextTryMs - nowMs),
+      measured: this.#connection?.measured,
     }
+  }
+
+  get status(): SessionStatus {
+    const { sessionIdentifier, generation } = this.#options.store.position()
+    return { ...this.view, sessionIdentifier, generation }
   }
 
   start(): void {
@@ -177,14 +168,43 @@ export class Session {
   }
 
   /**
+   * Something has happened by which a connection may have died, or by which it may work now what did not: one that is online
+   * has to show that it lives, and what waits tries now.
+   */
+  occasion({ reason, passedMs }: Occasion): void {
+    const { log, addresses } = this.#options
+    const state = this.#states.current
+    if (state === 'idle' || state === 'stopped') return
+    log.info('session:occasion', { state, reason, passedMs: Math.round(passedMs) })
+    if (state === 'online') return this.#connection?.probe(reason)
+    const retry = this.#retry.occasion(passedMs)
+    if (retry === undefined) return
+    addresses.passed(passedMs)
+    if (this.#isWaiting) this.#plan(retry, reason)
+    else this.#connection?.probe(reason)
+  }
+
+  /** Somebody wants a connection now: one that is online is ended in good order, and another one follows at once. */
+  reconnect(reason: string): void {
+    const state = this.#states.current
+    if (state === 'idle' || state === 'stopped') return
+    this.#options.addresses.passed(Infinity)
+    const retry = this.#retry.asked()
+    if (this.#isWaiting) this.#plan(retry, reason)
+    else if (state === 'online') this.#connection?.leave(reason)
+    else this.#connection?.probe(reason)
+  }
+
+  /**
    * Ends the connection, not the session. With `release` the hub is told first that this process acts no more, so that the
    * next one need not wait; where there is no connection, it finds that out by itself. Resolves when nothing is being
    * written any more.
    */
   async stop({ release = false }: { readonly release?: boolean } = {}): Promise<void> {
     // Why it has ended is not to be hidden by what follows from it.
-    if (!this.#isStopped()) this.#states.enter('stopped', release ? 'handed over' : 'the agent stops')
     this.#timer?.cancel()
+    this.#nextTryMs = undefined
+    if (!this.#isStopped()) this.#states.enter('stopped', release ? 'handed over' : 'the agent stops')
     await this.#connection?.close({ release })
   }
 
@@ -248,7 +268,8 @@ export class Session {
     })
   }
 
-  #ended({ code, reason, next, isUnauthorized, token, retryAfterMs }: ConnectionEnd, access: Access): void {
+  #ended(end: ConnectionEnd, access: Access): void {
+    const { code, reason, next, isUnauthorized, token, retryAfterMs, isAsked } = end
     const { credentials, instance } = this.#options
     const lasted = this.#retry.offline()
     const why = closeReason(code)
@@ -257,6 +278,7 @@ export class Session {
     // Said of another connection of this very process, it is no reason to stop.
     if (why === 'replaced' && reason.includes(instance)) return this.#wait(reason)
     if (mayReconnect(code)) {
+      if (isAsked === true) return this.#plan(this.#retry.asked(), reason)
       const said = reason === '' ? `closed with ${code}` : reason
       if (why !== undefined && saidByLiveHub.has(why)) return this.#wait(said)
       return this.#goOn(said, { lasted, leaving: why === 'drain', retryAfterMs })
@@ -313,6 +335,11 @@ export class Session {
     this.#options.onEnd(error)
   }
 
+  get #isWaiting(): boolean {
+    const state = this.#states.current
+    return state === 'backing-off' || state === 'suspended'
+  }
+
   #isStopped(): boolean {
     return this.#states.current === 'stopped'
   }
@@ -336,9 +363,3 @@ const saidByLiveHub: ReadonlySet<CloseReason> = new Set([
   'unauthorized',
   'in_use',
 ])
-
-/** What a hub that could not say more by REST asked for. */
-function retryAfterMsOf(error: Error): number | undefined {
-  const seconds = error instanceof PerduraError ? error.details['retry_after'] : undefined
-  return typeof seconds === 'number' ? seconds * 1_000 : undefined
-}

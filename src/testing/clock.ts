@@ -35,6 +35,7 @@ export class SimulatedClock {
   #monotonicMs = 0
   #offsetMs = 0
   #running = false
+  readonly #sleeps = new WeakMap<Owner, Sleep>()
 
   now(): number {
     return startMs + Math.floor(this.#monotonicMs + this.#offsetMs)
@@ -60,16 +61,54 @@ export class SimulatedClock {
     this.#monotonicMs += ms
   }
 
-  /** Calls `run` in `delayMs`, unless its owner is dead by then. */
+  /**
+   * The machine of an owner sleeps: for so long nothing of it runs, and then what was due, and what came in, does. Its
+   * timers wait on, since its monotonic clock stands still; with `monotonicGoesOn`, as on Windows or in a process that is
+   * stopped, they are late. How its connections fare is the network's.
+   */
+  sleep(owner: Owner, ms: number, options: { readonly monotonicGoesOn?: boolean } = {}): void {
+    const { stoodMs = 0, untilMs = 0 } = this.#sleeps.get(owner) ?? {}
+    if (untilMs > this.#monotonicMs) throw new Error('it is asleep already')
+    this.#sleeps.set(owner, {
+      stoodMs: options.monotonicGoesOn === true ? stoodMs : stoodMs + ms,
+      untilMs: this.#monotonicMs + ms,
+    })
+  }
+
+  /** Calls `run` in `delayMs`, unless its owner is dead by then, or, where it is asleep, when it wakes. */
   schedule(delayMs: number, run: () => void, owner?: Owner): Timer {
+    return this.#add({ atMs: this.#monotonicMs + delayMs, run, owner, cancelled: false })
+  }
+
+  #add(event: SimulatedEvent): Timer {
+    const delayMs = event.atMs - this.#monotonicMs
     if (!(delayMs >= 0 && delayMs < Infinity)) throw new RangeError(`a timer of ${delayMs} ms`)
-    const event: SimulatedEvent = { atMs: this.#monotonicMs + delayMs, run, owner, cancelled: false }
     this.#queue.add(event)
     return {
       cancel: () => {
         event.cancelled = true
       },
     }
+  }
+
+  /** Only while it is awake. */
+  #ownMs(owner: Owner): number {
+    return this.#monotonicMs - (this.#sleeps.get(owner)?.stoodMs ?? 0)
+  }
+
+  /** Whether its owner sleeps, or has slept since the timer was set: then it happens later. */
+  #putOff(event: SimulatedEvent): boolean {
+    const { owner, ownDueMs } = event
+    const sleep = owner === undefined ? undefined : this.#sleeps.get(owner)
+    if (owner === undefined || sleep === undefined) return false
+    const wakeMs = sleep.untilMs - event.atMs
+    const restMs = ownDueMs === undefined ? 0 : ownDueMs + sleep.stoodMs - event.atMs
+    const laterMs = Math.max(wakeMs, restMs)
+    // What is smaller is an error of rounding.
+    if (laterMs < 1e-6) return false
+    event.atMs += laterMs
+    this.#queue.add(event)
+    return true
   }
 
   /** The clock as one process has it. */
@@ -81,11 +120,12 @@ export class SimulatedClock {
       },
       monotonicMs: () => {
         owner.check()
-        return this.#monotonicMs
+        return this.#ownMs(owner)
       },
       setTimer: (delayMs, fire) => {
         owner.check()
-        return this.schedule(delayMs, fire, owner)
+        const [atMs, ownDueMs] = [this.#monotonicMs + delayMs, this.#ownMs(owner) + delayMs]
+        return this.#add({ atMs, run: fire, owner, ownDueMs, cancelled: false })
       },
       defer: (run) => {
         owner.check()
@@ -145,6 +185,7 @@ export class SimulatedClock {
         if (count >= eventsMax) {
           throw new SimulationStuck(`${eventsMax} events ran without an end, at ${this.#monotonicMs} ms`)
         }
+        if (this.#putOff(event)) continue
         this.#monotonicMs = Math.max(this.#monotonicMs, event.atMs)
         try {
           event.run()
@@ -158,6 +199,13 @@ export class SimulatedClock {
       this.#running = false
     }
   }
+}
+
+interface Sleep {
+  /** For how long the monotonic clock of the owner has stood still, over all its sleeps. */
+  readonly stoodMs: number
+  /** When the last one ends. */
+  readonly untilMs: number
 }
 
 /** Lets everything go on that can go on without time passing: all promises and `process.nextTick`. */

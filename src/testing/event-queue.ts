@@ -1,9 +1,11 @@
 import type { Owner } from './owner.ts'
 
 export interface SimulatedEvent {
-  readonly atMs: number
+  atMs: number
   readonly run: () => void
   readonly owner: Owner | undefined
+  /** When it is due on a monotonic clock that stands still while its owner sleeps. */
+  readonly ownDueMs?: number | undefined
   cancelled: boolean
 }
 

@@ -1,3 +1,4 @@
+import type { NetworkWatch } from '../platform/network-watch.ts'
 import type { AcceptConnection, Connection } from '../platform/transport.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { Owner } from './owner.ts'
@@ -85,6 +86,8 @@ export class SimulatedNetwork {
   readonly #links = new Map<string, Link>()
   readonly #ties = new Set<Tie>()
   readonly #newest = new Map<string, number>()
+  /** Whoever wants to know that its host gets to another network. */
+  readonly #watchers = new Map<string, Set<(what: string) => void>>()
 
   constructor(options: { readonly clock: SimulatedClock; readonly random: SeededRandom }) {
     this.clock = options.clock
@@ -160,6 +163,30 @@ export class SimulatedNetwork {
     for (const tie of this.#tiesBetween(one, other)) {
       this.count('cut')
       tie.cut(toldMs(tie.to, tie.from), toldMs(tie.from, tie.to))
+    }
+  }
+
+  /** A host gets to another network: what runs there is told a moment later. Its connections are cut apart from that. */
+  changed(host: string, what: string): void {
+    this.count('changed')
+    for (const tell of this.#watchers.get(host) ?? []) tell(what)
+  }
+
+  watchFor(owner: Owner): NetworkWatch {
+    return {
+      watch: (changed) => {
+        owner.check()
+        const host = this.hostOf(owner)
+        const watchers = this.#watchers.get(host) ?? new Set()
+        this.#watchers.set(host, watchers)
+        const tell = (what: string): void => {
+          if (owner.alive)
+            this.clock.schedule(this.random.int(0, 1_000), () => watchers.has(tell) && changed(what), owner)
+          else watchers.delete(tell)
+        }
+        watchers.add(tell)
+        return () => void watchers.delete(tell)
+      },
     }
   }
 

@@ -41,5 +41,6 @@ export function createSimulatedPlatform(host: SimulatedHost): Platform {
     http: host.http.clientFor(process),
     listener: host.http.listenerFor(process),
     transport: host.transport.for(process),
+    network: host.transport.network.watchFor(process),
   }
 }

@@ -47,6 +47,12 @@ export class FakeAgent implements Agent {
     return Promise.resolve()
   }
 
+  readonly session = undefined
+
+  reconnect(reason: string): void {
+    this.calls.push(['reconnect', reason])
+  }
+
   on(): () => void {
     return () => undefined
   }

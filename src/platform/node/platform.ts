@@ -3,6 +3,7 @@ import { createNodeClock } from './clock.ts'
 import { createNodeDisk } from './disk.ts'
 import { createNodeHttp } from './http-client.ts'
 import { createNodeHttpListener } from './http-server.ts'
+import { createNodeNetworkWatch } from './network-watch.ts'
 import { createNodeProcess } from './process.ts'
 import { createNodeRandom } from './random.ts'
 import { createNodeTransport } from './transport.ts'
@@ -17,5 +18,6 @@ export function createNodePlatform(): Platform {
     http: createNodeHttp(),
     listener: createNodeHttpListener(),
     transport: createNodeTransport(),
+    network: createNodeNetworkWatch(),
   }
 }

@@ -3,19 +3,22 @@ import { sleep, type Clock } from '../../platform/clock.ts'
 import type { Http } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
+import type { NetworkWatch } from '../../platform/network-watch.ts'
 import type { Transport } from '../../platform/transport.ts'
 import type { Bound } from '../../queue/bound.ts'
 import type { ExpiredMessage } from '../../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
 import type { HubAddresses } from '../../session/hub-addresses.ts'
+import type { RetryLimits } from '../../session/retry-policy.ts'
+import type { SessionLimits } from '../../session/session-limits.ts'
 import {
   Session,
   type SessionCredentials,
-  type SessionLimits,
   type SessionStatus,
+  type SessionView,
 } from '../../session/session.ts'
-import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { StateChange } from '../../session/session-states.ts'
+import { WakeWatch } from '../../session/wake-watch.ts'
 import type { Store, Tx } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import { HubSessions } from './hub-sessions.ts'
@@ -37,6 +40,8 @@ export interface HubOptions {
   readonly key: string
   readonly addresses: HubAddresses
   readonly transport: Transport
+  /** Without it, a change of the network is noticed by what it does to connections. */
+  readonly network?: NetworkWatch
   /** For servers that only speak v1; without it, there can be none. */
   readonly http?: Http
   readonly credentials: HubAccess
@@ -82,13 +87,21 @@ export interface Outlet {
   close(deadlineMs: number, options?: { readonly handover?: boolean }): Promise<void>
   /** What the hub can be asked about the agent's sessions; undefined without a hub that could. */
   readonly sessions?: HubSessions | undefined
+  /** Where it goes through a hub. */
+  readonly session?: {
+    readonly view: SessionView
+    /** Somebody wants a connection now, for this reason. */
+    reconnect(reason: string): void
+  }
 }
 
 /** The way through a hub: a session over the agent's own store. */
 export class HubLink implements Outlet {
   readonly #options: HubLinkOptions
   readonly #stored: StoredSession
-  readonly #session: Session
+  readonly session: Session
+  readonly #wake: WakeWatch
+  #unwatch: (() => void) | undefined
   #noted = ''
 
   constructor(options: HubLinkOptions) {
@@ -107,7 +120,7 @@ export class HubLink implements Outlet {
       keptOutside: () => hub.credentials.kept,
     }
     this.#stored = options.parts.createSessionStore(stored)
-    this.#session = new Session({
+    this.session = new Session({
       clock,
       random,
       log,
@@ -127,14 +140,15 @@ export class HubLink implements Outlet {
       onGap: options.onGap,
       onEnd: options.onEnd,
     })
-  }
-
-  get status(): SessionStatus {
-    return this.#session.status
+    this.#wake = new WakeWatch(clock, (occasion) => this.session.occasion(occasion))
   }
 
   start(): void {
-    this.#session.start()
+    this.session.start()
+    this.#wake.start()
+    this.#unwatch = this.#options.hub.network?.watch((reason) =>
+      this.session.occasion({ reason, passedMs: 0 }),
+    )
   }
 
   committing(tx: Tx): void {
@@ -142,19 +156,21 @@ export class HubLink implements Outlet {
   }
 
   look(): void {
-    this.#session.look()
+    this.session.look()
   }
 
   get sessions(): HubSessions | undefined {
     const { http, addresses, credentials } = this.#options.hub
-    const current = (): string | undefined => this.#session.status.sessionIdentifier
+    const current = (): string | undefined => this.session.status.sessionIdentifier
     return http === undefined ? undefined : new HubSessions({ http, addresses, credentials, current })
   }
 
   async close(deadlineMs: number, { handover = false }: { readonly handover?: boolean } = {}): Promise<void> {
+    this.#wake.stop()
+    this.#unwatch?.()
     try {
       if (handover) await this.#flush(deadlineMs)
-      await this.#session.stop({ release: handover })
+      await this.session.stop({ release: handover })
     } finally {
       await this.#options.hub.credentials.close()
     }
@@ -165,7 +181,7 @@ export class HubLink implements Outlet {
     const { clock, log } = this.#options
     const startedMs = clock.monotonicMs()
     const isPending = (): boolean => this.#stored.pending(1, 1).length > 0
-    while (isPending() && this.#session.status.state === 'online') {
+    while (isPending() && this.session.status.state === 'online') {
       if (clock.monotonicMs() - startedMs >= deadlineMs) break
       await sleep(clock, flushLookMs)
     }

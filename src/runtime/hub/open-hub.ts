@@ -5,7 +5,7 @@ import type { Platform } from '../../platform/platform.ts'
 import type { HubAddress } from '../../session/hub-address.ts'
 import { HubAddresses } from '../../session/hub-addresses.ts'
 import type { RetryLimits } from '../../session/retry-policy.ts'
-import type { SessionLimits } from '../../session/session.ts'
+import type { SessionLimits } from '../../session/session-limits.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
 
 export interface OpenHubOptions {
@@ -15,7 +15,7 @@ export interface OpenHubOptions {
   readonly name: string
   /** Where the agent's key and tokens are. */
   readonly credentialsPath: string
-  readonly platform: Pick<Platform, 'disk' | 'http' | 'clock' | 'random' | 'transport'>
+  readonly platform: Pick<Platform, 'disk' | 'http' | 'clock' | 'random' | 'transport' | 'network'>
   readonly log: Log
   /** Take the session from whichever process has it. */
   readonly takeover?: boolean
@@ -28,7 +28,7 @@ export interface OpenHubOptions {
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub(options: OpenHubOptions): HubOptions {
   const { name, credentialsPath, platform, log, takeover, trustNewHub, limits, retry } = options
-  const { disk, http, clock, random, transport } = platform
+  const { disk, http, clock, random, transport, network } = platform
   const addresses = new HubAddresses({ list: options.addresses, clock, log })
   const file = openCredentialFile({ disk, random, path: credentialsPath })
   const credentials = new HubCredentials({
@@ -45,6 +45,7 @@ export function openHub(options: OpenHubOptions): HubOptions {
     key: addresses.current.key,
     addresses,
     transport,
+    network,
     http,
     createLink: (options) => new HubLink(options),
     credentials,

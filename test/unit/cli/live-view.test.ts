@@ -42,6 +42,8 @@ function render(model: LiveModel, size = { columns: 80, rows: 24 }): string[] {
   })
 }
 
+const live = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null }
+
 test('counts what came in and took effect since it began, over the deaths of processes', () => {
   const model = new LiveModel('Ada')
   model.received(ready(1, { received: 10, done: 8, open: 2 }), 0, 0)
@@ -122,7 +124,7 @@ test('shows a line for each process of several, with its session, and the keys t
   ada.received(
     {
       ...(ready(2, { received: 7, done: 6, open: 1, outgoing: 2 }) as ProcessMessage & { type: 'ready' }),
-      session: { state: 'online', reason: 'resumed', since: 8_000, generation: 3 },
+      session: { ...live, state: 'online', reason: 'resumed', since: 8_000, generation: 3 },
     },
     0,
     7_000,
@@ -131,7 +133,7 @@ test('shows a line for each process of several, with its session, and the keys t
   bo.received(
     {
       ...(ready(3) as ProcessMessage & { type: 'ready' }),
-      session: { state: 'backing-off', reason: 'closed with 1006', since: 9_000, generation: 2 },
+      session: { ...live, state: 'backing-off', reason: 'closed with 1006', since: 9_000, generation: 2 },
     },
     0,
     7_000,

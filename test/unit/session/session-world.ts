@@ -196,6 +196,13 @@ export function messageFrame(offset: number, fields: object = {}): object {
   }
 }
 
+function refusalOf(
+  status: number,
+  retryAfterMs: number | undefined,
+): { status: number; headers: Record<string, string> } {
+  return { status, headers: retryAfterMs === undefined ? {} : { 'retry-after-ms': String(retryAfterMs) } }
+}
+
 /** A session, and a hub that says only what the test has it say. */
 export class SessionWorld {
   readonly clock = new SimulatedClock()
@@ -215,10 +222,11 @@ export class SessionWorld {
   access: () => Promise<Access> = async () => ({ token: this.token, refreshAtMs: this.refreshAtMs })
   /** The status that an upgrade is refused with. */
   refusal: number | undefined
+  refusalRetryAfterMs: number | undefined
 
   constructor(options: Partial<SessionOptions> = {}) {
     this.transport.serve('ws://hub:8768', ({ path, headers }, connection) => {
-      if (this.refusal !== undefined) return { status: this.refusal }
+      if (this.refusal !== undefined) return refusalOf(this.refusal, this.refusalRetryAfterMs)
       const end = new HubEnd(connection, path, headers['authorization'] ?? '')
       this.ends.push(end)
       return { onOpen: () => {}, onFrame: (text) => end.take(text), onClose: (close) => (end.closed = close) }

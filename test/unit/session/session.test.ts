@@ -140,7 +140,6 @@ const garbage: readonly [string, string, boolean][] = [
   ['a frame of a kind that is not known', '{"type":"news","x":1}', false],
   ['a second greeting', '{"type":"connected","ai_id":1,"ai_name":"Ada"}', false],
   ['a second ready', JSON.stringify(readyFrame({ generation: 9 })), false],
-  ['a drain', '{"type":"drain","deadline_ms":1,"reconnect_after_ms":1}', false],
   ['an error', '{"type":"error","error":"x"}', false],
 ]
 

@@ -190,3 +190,34 @@ test('refuses to be run twice at once', async () => {
   await assert.rejects(simulated.runUntilQuiet(), /already/)
   await first
 })
+
+test('a process that sleeps does nothing, its timers wait on, and the wall clock does not', async () => {
+  const simulated = new SimulatedClock()
+  const process = new SimulatedProcess()
+  const clock = simulated.for(process)
+  const fired: string[] = []
+  const note = (what: string) => () =>
+    void fired.push(`${what} at ${simulated.monotonicMs()}, own ${clock.monotonicMs()}`)
+  clock.setTimer(100, note('timer'))
+  simulated.schedule(500, note('frame'), process)
+  simulated.schedule(50, () => simulated.sleep(process, 1_000))
+  simulated.schedule(2_000, () => simulated.sleep(process, 1_000))
+  clock.setTimer(1_500, note('later'))
+  const startMs = clock.now()
+  await simulated.runUntilQuiet()
+  assert.deepEqual(fired, ['frame at 1050, own 50', 'timer at 1100, own 100', 'later at 3500, own 1500'])
+  assert.equal(clock.now() - startMs, 3_500)
+})
+
+test('where the monotonic clock goes on, timers are late, and one that is cancelled never fires', async () => {
+  const simulated = new SimulatedClock()
+  const process = new SimulatedProcess()
+  const clock = simulated.for(process)
+  const fired: number[] = []
+  clock.setTimer(100, () => void fired.push(clock.monotonicMs()))
+  const cancelled = clock.setTimer(100, () => void fired.push(NaN))
+  simulated.schedule(50, () => simulated.sleep(process, 1_000, { monotonicGoesOn: true }))
+  simulated.schedule(600, () => cancelled.cancel())
+  await simulated.runUntilQuiet()
+  assert.deepEqual(fired, [1_050])
+})

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SimulatedHttp, SimulatedNetwork, SimulatedTransport } from '../../../src/testing/index.ts'
+import {
+  createSeededRandom,
+  SimulatedClock,
+  SimulatedHttp,
+  SimulatedNetwork,
+  SimulatedProcess,
+  SimulatedTransport,
+} from '../../../src/testing/index.ts'
 import { answerOf, requestOf, textOf } from '../../helpers/http-behaviour.ts'
 import { createSimulation } from '../../helpers/simulated-machine.ts'
 import { connect, createAcceptor, type Peer } from '../../helpers/transport-behaviour.ts'
@@ -322,4 +329,23 @@ test('does the same again for the same seed, and something else for another', as
   assert.deepEqual(one.trace, again.trace)
   assert.deepEqual([...one.reached], [...again.reached])
   assert.notDeepEqual(one.trace, other.trace)
+})
+
+test('tells whoever runs on a host that it got to another network, and nobody else', async () => {
+  const clock = new SimulatedClock()
+  const network = new SimulatedNetwork({ clock, random: createSeededRandom('watch') })
+  const told: string[] = []
+  const watch = (host: string): (() => void) =>
+    network
+      .watchFor(network.place(new SimulatedProcess(), host))
+      .watch((what) => void told.push(`${host}: ${what}`))
+  const unwatch = watch('laptop')
+  watch('server')
+  network.changed('laptop', 'wifi')
+  await clock.runUntilQuiet()
+  assert.deepEqual(told, ['laptop: wifi'])
+  unwatch()
+  network.changed('laptop', 'cable')
+  await clock.runUntilQuiet()
+  assert.equal(told.length, 1)
 })
