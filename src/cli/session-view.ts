@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration.ts'
 import { PerduraError } from '../errors.ts'
 import { isJsonObject } from '../json.ts'
 import type { AgentPaths } from '../runtime/home.ts'
@@ -9,7 +10,7 @@ import { askAgent } from './control-client.ts'
 import type { ProcessView } from './look.ts'
 
 /** How an agent stands at its hub, from its database and, where it runs and answers, from its process. */
-export interface SessionView extends StoredSession {
+export interface SessionView extends StoredSession, Omit<LiveSession, 'state' | 'reason' | 'since'> {
   /**
    * As its process says. Without a process `offline`, whatever the last one noted, and `ended` where the hub would not
    * have that one any more.
@@ -31,12 +32,20 @@ export function viewSession(
   if (!running) {
     const ended = stored.state === 'stopped' && !cleanStops.has(stored.reason)
     return ended
-      ? { ...stored, state: 'ended' }
-      : { ...stored, state: 'offline', reason: `no process runs; the last one noted: ${noted(stored)}` }
+      ? { ...stored, ...unknown, state: 'ended' }
+      : {
+          ...stored,
+          ...unknown,
+          state: 'offline',
+          reason: `no process runs; the last one noted: ${noted(stored)}`,
+        }
   }
   // What was noted last may be of the process before: a new one that has not got through yet has noted nothing.
-  return { ...stored, ...live }
+  return { ...stored, ...unknown, ...live }
 }
+
+/** What only a process knows that answers. */
+const unknown = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null }
 
 /** What a session says that was stopped with its agent; any other reason is the hub's. */
 const cleanStops = new Set(['the agent stops', 'handed over'])
@@ -60,7 +69,8 @@ export async function askSession(
   }
 }
 
-function liveSession(value: unknown): LiveSession | undefined {
+/** The `session` of `GET /v1/process`; undefined where there is none. */
+export function liveSession(value: unknown): LiveSession | undefined {
   if (!isJsonObject(value)) return undefined
   const { state, reason, since, attempts } = value
   if (typeof state !== 'string' || typeof reason !== 'string' || typeof since !== 'number') return undefined
@@ -69,12 +79,32 @@ function liveSession(value: unknown): LiveSession | undefined {
     reason,
     since,
     attempts: typeof attempts === 'number' ? attempts : 0,
-    nextTryMs: numberOrNull(value['nextTryMs']),
-    roundTripMs: numberOrNull(value['roundTripMs']),
-    clockSkewMs: numberOrNull(value['clockSkewMs']),
+    nextTryMs: numberOrNull(value['next_try_ms']),
+    roundTripMs: numberOrNull(value['round_trip_ms']),
+    clockSkewMs: numberOrNull(value['clock_skew_ms']),
   }
 }
 
 function numberOrNull(value: unknown): number | null {
   return typeof value === 'number' ? value : null
+}
+
+/** What the pings have measured, for a person; undefined where nothing has been. */
+export function describeMeasured({
+  roundTripMs,
+  clockSkewMs,
+}: Pick<LiveSession, 'roundTripMs' | 'clockSkewMs'>): string | undefined {
+  if (roundTripMs === null) return undefined
+  const trip = `${roundTripMs < 10 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)}ms there and back`
+  if (clockSkewMs === null) return trip
+  const off = formatDuration(Math.abs(clockSkewMs))
+  // Half a round trip is as well as it can be known.
+  const isExact = Math.abs(clockSkewMs) <= Math.max(roundTripMs, 5)
+  return `${trip}, the hub's clock ${isExact ? 'agrees' : `is ${off} ${clockSkewMs > 0 ? 'ahead' : 'behind'}`}`
+}
+
+/** When the next attempt is made; undefined where that is no question. */
+export function describeNextTry({ state, nextTryMs, attempts }: SessionView): string | undefined {
+  if (nextTryMs !== null) return `in ${formatDuration(nextTryMs)}, after ${attempts} in a row`
+  return state === 'suspended' ? 'none, until somebody asks' : undefined
 }

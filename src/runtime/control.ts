@@ -6,6 +6,7 @@ import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
 import type { Priority } from '../queue/priority.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
+import { liveSessionJson } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
 
@@ -191,7 +192,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
       path: /^\/v1\/session\/reconnect$/,
       answer: ({ request }) => {
         agent.reconnect(new Fields(readJsonBody(request)).optionalText('reason') ?? 'somebody asked for it')
-        return json(202, { session: agent.session === undefined ? null : { ...agent.session } })
+        return json(202, { session: liveSessionJson(agent.session) })
       },
     },
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../json.ts'
 import type { SessionView } from '../session/session.ts'
 
 /** How the session of a running agent stands now; its database has only what lasts. */
@@ -31,4 +32,19 @@ export function liveSessionOf(view: SessionView): LiveSession {
 
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.round(ms)
+}
+
+/** As the control socket has it. */
+export function liveSessionJson(live: LiveSession | undefined): JsonObject | null {
+  if (live === undefined) return null
+  const { state, reason, since, attempts, nextTryMs, roundTripMs, clockSkewMs } = live
+  return {
+    state,
+    reason,
+    since,
+    attempts,
+    next_try_ms: nextTryMs,
+    round_trip_ms: roundTripMs,
+    clock_skew_ms: clockSkewMs,
+  }
 }

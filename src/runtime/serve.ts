@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
 import { agentPaths, unwritable } from './home.ts'
-import type { LiveSession } from './live-session.ts'
+import { liveSessionJson, type LiveSession } from './live-session.ts'
 import { defaultIngressPort, payloadBytesMax } from './limits.ts'
 import {
   readProcessRecord,
@@ -89,7 +89,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ingress_port: port,
     supervisor_pid: options.supervisorPid,
     hub: options.hub,
-    session: agent.session === undefined ? null : { ...agent.session },
+    session: liveSessionJson(agent.session),
     memory: options.memory(),
     counters: { ...counters },
     recovered: {

@@ -1,4 +1,5 @@
 import { formatDuration } from '../duration.ts'
+import { gaveUp } from '../session/session-states.ts'
 import { terminal } from '../queue/outbox.ts'
 import type { OutgoingView, TurnView } from './turn-queries.ts'
 import type { Explanation, SessionFacts, WhyFacts } from './why-facts.ts'
@@ -46,13 +47,29 @@ export function explainSession({ agent, now, process, session }: WhyFacts): Expl
       },
     ]
   }
+  const text = `${agent} has not been connected to the hub ${hub} for ${lasted}: ${reason}`
+  // It says itself what brings it back.
+  if (reason.includes(gaveUp)) {
+    return [
+      { reason: 'gave-up', text: `${text}. Nothing is lost`, command: `perdura session reconnect ${agent}` },
+    ]
+  }
   return [
     {
       reason: 'not-connected',
-      text: `${agent} has not been connected to the hub ${hub} for ${lasted}: ${reason}. It goes on trying, and nothing is lost`,
+      text: `${text}. ${nextTryOf(session)}, and nothing is lost`,
       command: 'perdura hub status',
     },
   ]
+}
+
+function nextTryOf({ state, nextTryMs, attempts = 0 }: SessionFacts): string {
+  if (state === 'connecting' || state === 'resuming') return 'It is trying now'
+  if (typeof nextTryMs !== 'number') return 'It goes on trying'
+  const next = `in ${formatDuration(nextTryMs)}`
+  return state === 'suspended'
+    ? `That is more than a short outage, so it tries about every 30 s; next ${next}`
+    : `It tries again ${next}, after ${plural(attempts, 'attempt')} in a row`
 }
 
 export function explainOutgoing(facts: WhyFacts): Explanation[] {

@@ -53,6 +53,9 @@ export interface SessionFacts {
   readonly reason: string
   /** Wall-clock ms. */
   readonly since: number
+  readonly attempts?: number
+  /** Until the next attempt, ms; null where none is planned, or the process does not say. */
+  readonly nextTryMs?: number | null
 }
 
 export interface Explanation {
@@ -71,6 +74,7 @@ export interface Explanation {
     | 'not-shown'
     | 'recipient'
     | 'not-connected'
+    | 'gave-up'
     | 'in-use'
     | 'session-ended'
     | 'at-the-hub'

@@ -21,6 +21,9 @@ const leadsTo: Readonly<Record<SessionState, readonly SessionState[]>> = {
   stopped: [],
 }
 
+/** What the reason of a session says that makes no more attempts by itself. */
+export const gaveUp = 'It has given up'
+
 /** One step of the session, and why it was taken. */
 export interface StateChange {
   readonly from: SessionState

@@ -17,7 +17,7 @@ import type { SessionStore } from './position.ts'
 import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
 import { RetryPolicy, type Retry, type RetryLimits } from './retry-policy.ts'
 import { defaultSessionLimits, type SessionLimits } from './session-limits.ts'
-import { SessionStates, type SessionState, type StateChange } from './session-states.ts'
+import { gaveUp, SessionStates, type SessionState, type StateChange } from './session-states.ts'
 import type { Occasion } from './wake-watch.ts'
 
 /** What an access token is good for, on the session's own clock. */
@@ -311,7 +311,7 @@ export class Session {
     if (retry.delayMs !== undefined) return this.#plan(retry, reason)
     const { attempts } = this.#retry
     const text =
-      `${reason}. It has given up after ${attempts} attempts, and tries again when the network changes, when the ` +
+      `${reason}. ${gaveUp} after ${attempts} attempts, and tries again when the network changes, when the ` +
       'machine wakes, or with `perdura session reconnect <agent>`'
     this.#states.enter('suspended', text)
     this.#options.onExhausted({ attempts, reason })

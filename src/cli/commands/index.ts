@@ -254,6 +254,15 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./session-end.ts'),
   },
   {
+    name: 'session reconnect',
+    summary: 'have an agent connect to its hub anew, now',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {},
+    examples: ['perdura session reconnect Ada'],
+    load: () => import('./session-reconnect.ts'),
+  },
+  {
     name: 'session handover',
     summary: 'have the next process of an agent take its session over, without a gap to speak of',
     arguments: '<agent>',

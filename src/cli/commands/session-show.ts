@@ -3,7 +3,13 @@ import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent, viewProcess } from '../look.ts'
 import { formatTime, oneLine } from '../output.ts'
-import { askSession, viewSession, type SessionView } from '../session-view.ts'
+import {
+  askSession,
+  describeMeasured,
+  describeNextTry,
+  viewSession,
+  type SessionView,
+} from '../session-view.ts'
 
 /** Long enough for a busy agent, short enough for a person. */
 const answerTimeoutMs = 2_000
@@ -44,6 +50,10 @@ function show(call: Call, agent: string, session: SessionView): void {
   line('generation', String(session.generation))
   line('reason', oneLine(session.reason))
   line('since', `${formatTime(since, now)}, for ${formatDuration(Math.max(0, now - since))}`)
+  const nextTry = describeNextTry(session)
+  if (nextTry !== undefined) line('next try', nextTry)
+  const measured = describeMeasured(session)
+  if (measured !== undefined) line('way', measured)
   line('received', `up to offset ${received.offset}${received.epoch === null ? '' : ` of ${received.epoch}`}`)
   const acked = sent.ackedSeq === null ? 'none' : `number ${sent.ackedSeq} (${sent.ackedId ?? '?'})`
   line('sent', `${acked} has a verdict, ${sent.pending} pending, the next is number ${sent.nextSeq}`)

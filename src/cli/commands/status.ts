@@ -1,11 +1,18 @@
 import { formatDuration } from '../../duration.ts'
+import type { LiveSession } from '../../runtime/live-session.ts'
 import { listAgents, agentPaths } from '../../runtime/home.ts'
 import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
 import { oneLine } from '../output.ts'
-import { viewSession, type SessionView } from '../session-view.ts'
+import {
+  askSession,
+  describeMeasured,
+  describeNextTry,
+  viewSession,
+  type SessionView,
+} from '../session-view.ts'
 
 interface AgentStatus {
   readonly agent: string
@@ -16,17 +23,22 @@ interface AgentStatus {
   readonly session: SessionView | undefined
 }
 
-export function run(call: Call): number {
+/** Long enough for a busy agent, short enough for a person. */
+const answerTimeoutMs = 2_000
+
+export async function run(call: Call): Promise<number> {
   const [name] = call.arguments
   if (name === undefined) return showAll(call)
-  requireAgent(call, name)
-  const status = read(call, name)
+  const paths = requireAgent(call, name)
+  const isRunning = viewProcess(call, paths).state === 'running'
+  const asked = isRunning ? await askSession(call, paths, answerTimeoutMs) : undefined
+  const status = read(call, name, asked?.live)
   showOne(call, status)
   call.output.document(documentOf(status))
   return status.process.state === 'running' ? 0 : 3
 }
 
-function read(call: Call, name: string): AgentStatus {
+function read(call: Call, name: string, live?: LiveSession): AgentStatus {
   const paths = agentPaths(call.home, name)
   const process = viewProcess(call, paths)
   return readAgent(call, paths, (store) => ({
@@ -34,7 +46,7 @@ function read(call: Call, name: string): AgentStatus {
     process,
     lag: store.lag,
     stored: storedStatus(store.reader),
-    session: viewSession(store.reader, process),
+    session: viewSession(store.reader, process, live),
   }))
 }
 
@@ -93,6 +105,9 @@ function showOne(call: Call, { agent, process, lag, stored, session }: AgentStat
     const { state, reason, since } = session
     const lasted = formatDuration(Math.max(0, now - since))
     line('connection', `${state} for ${lasted}: ${oneLine(reason)} (${session.hub})`)
+    const more = [describeNextTry(session), describeMeasured(session)]
+    if (more[0] !== undefined) line('next try', more[0])
+    if (more[1] !== undefined) line('way', more[1])
   }
   const open = inbox.pending + inbox.running + inbox.parked
   line(
@@ -148,6 +163,19 @@ function documentOf({ agent, process, lag, stored, session }: AgentStatus): obje
   }
 }
 
-function connectionOf({ hub, state, reason, since, generation, sessionIdentifier }: SessionView): object {
-  return { hub, state, reason, since, generation, sessionIdentifier }
+function connectionOf(session: SessionView): object {
+  const { hub, state, reason, since, generation, sessionIdentifier } = session
+  const { attempts, nextTryMs, roundTripMs, clockSkewMs } = session
+  return {
+    hub,
+    state,
+    reason,
+    since,
+    generation,
+    sessionIdentifier,
+    attempts,
+    nextTryMs,
+    roundTripMs,
+    clockSkewMs,
+  }
 }

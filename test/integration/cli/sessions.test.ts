@@ -124,3 +124,49 @@ test('two that take over do not take the session from each other for ever', pati
     assert.equal(generation, 4)
   }),
 )
+
+test('an agent is asked to connect anew, and shows what the way to its hub is like', patience, () =>
+  withCommandLine(async (cli) => {
+    const { running: hub, url } = await hubOf(cli)
+    const up = cli.start(['up', '--name', 'Cy', '--port', '0', '--hub', url, '--max-reconnect', '1'])
+    await up.says(/session online/)
+    const before = await cli.json(['session', 'show', 'Cy'])
+    await until('the way is measured', async () => {
+      const { round_trip_ms: tripMs, clock_skew_ms: skewMs } = await cli.json(['session', 'show', 'Cy'])
+      // One machine has one clock.
+      return typeof tripMs === 'number' && tripMs > 0 && Math.abs(skewMs) < 1_000
+    })
+    assert.match((await cli.run(['status', 'Cy'])).stdout, /way +[\d.]+ms there and back, the hub's clock/)
+    const done = await cli.json(['session', 'reconnect', 'Cy'])
+    assert.deepEqual([done.online, done.state], [true, 'online'])
+    const after = await cli.json(['session', 'show', 'Cy'])
+    assert.deepEqual(
+      [after.session_identifier, after.generation],
+      [before.session_identifier, before.generation],
+    )
+
+    hub.kill('SIGTERM')
+    await hub.ended
+    await until('it has given up', async () => {
+      const { explanations } = await cli.json(['why', 'Cy'])
+      return explanations.some(({ reason }: { reason: string }) => reason === 'gave-up')
+    })
+    const refused = await cli.run(['session', 'reconnect', 'Cy'])
+    assert.deepEqual(
+      [refused.code, /Cy is (backing-off|suspended|connecting)/.test(refused.stdout)],
+      [1, true],
+    )
+    const again = cli.start(['hub', 'run', '--port', new URL(url).port])
+    await again.says(/the hub is ready/)
+    await until('somebody asks', async () => (await cli.run(['session', 'reconnect', 'Cy'])).code === 0)
+  }),
+)
+
+test('without a hub there is nothing to connect to', patience, () =>
+  withCommandLine(async (cli) => {
+    const up = cli.start(['up', '--name', 'Cy', '--port', '0', '--no-hub'])
+    await up.says(/ is ready /)
+    const { code, stderr } = await cli.run(['session', 'reconnect', 'Cy'])
+    assert.deepEqual([code, /ERR_NO_SUCH_SESSION/.test(stderr)], [1, true], stderr)
+  }),
+)

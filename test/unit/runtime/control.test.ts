@@ -294,6 +294,7 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
   assert.deepEqual(parse(await post({ method: 'GET', path: '/v1/process' })), { pid: 7 })
   assert.equal((await post({ path: '/v1/session/handover', body: '{"deadline_ms":5}' })).status, 202)
   assert.equal((await post({ path: '/v1/session/handover', body: '{}' })).status, 202)
+  assert.equal((await post({ path: '/v1/session/reconnect', body: '{"reason":"why not"}' })).status, 202)
   assert.equal((await post({ path: '/v1/stop' })).status, 202)
   assert.deepEqual(agent.calls, [
     ['resolveEffect', 12, 'charge card', { outcome: 'done', result: { amount: 10 } }],
@@ -302,6 +303,7 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
     ['acknowledgeTerminal', { through: 5 }],
     ['handOver', 5],
     ['handOver', 10_000],
+    ['reconnect', 'why not'],
     ['stop'],
   ])
 })

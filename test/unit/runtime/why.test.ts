@@ -263,6 +263,30 @@ test('says for how long and why there is no connection to the hub, and what wait
   assert.match(outgoingAtHub.text, /1 message for Bo waits in the outbox until there is a connection/)
 })
 
+const textsWith = (fields: object): string =>
+  explain(facts({}, { session: { ...session, ...fields } }))
+    .map(({ text, command }) => `${text} [${command}]`)
+    .join()
+
+test('says when the next attempt is made, and that a long outage makes it rarer', () => {
+  const waiting = textsWith({ nextTryMs: 3_200, attempts: 4 })
+  assert.match(
+    waiting,
+    /closed with 1006\. It tries again in 3\.2s, after 4 attempts in a row, and nothing is lost/,
+  )
+  const suspended = textsWith({ state: 'suspended', nextTryMs: 21_000 })
+  assert.match(suspended, /more than a short outage, so it tries about every 30 s; next in 21\.0s/)
+  assert.match(textsWith({ state: 'connecting', nextTryMs: null }), /It is trying now/)
+  assert.match(textsWith({ nextTryMs: null }), /It goes on trying, and nothing is lost/)
+})
+
+test('says of a session that has given up what brings it back', () => {
+  const reason = 'HTTP 503. It has given up after 3 attempts, and tries again when the network changes'
+  const found = explain(facts({}, { session: { ...session, state: 'suspended', reason, nextTryMs: null } }))
+  assert.deepEqual([found[0]?.reason, found[0]?.command], ['gave-up', 'perdura session reconnect Ada'])
+  assert.match(found[0]?.text ?? '', /HTTP 503\. It has given up after 3 attempts.*Nothing is lost/)
+})
+
 test('tells another process of the agent at the hub from a hub that is away', () => {
   const reason = 'another process of this agent is connected'
   const [inUse] = explain(facts({}, { session: { ...session, reason } }))
