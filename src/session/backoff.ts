@@ -17,9 +17,12 @@ export function backoffMs(attempts: number, random: Pick<Random, 'fraction'>, ba
   return floorMs + random.fraction() * rangeMs
 }
 
-/** About every 30 s, and never less often: whoever gave up counting still comes back soon after the hub does. */
+/**
+ * Within 30 s, always: whoever waits for long still comes back soon after the hub does. The range is wide, since all who
+ * were dropped together begin with it together: of 20 to 30 s they would come in waves for minutes.
+ */
 export function suspendedMs(random: Pick<Random, 'fraction'>): number {
-  return 20_000 + random.fraction() * 10_000
+  return 10_000 + random.fraction() * 20_000
 }
 
 /** A server may ask for an hour, and for no more: else a wrong number would take an agent off for good. */

@@ -35,7 +35,7 @@ export interface RetryPolicyOptions {
  *
  * - the delay grows with the attempts in a row, and begins anew only after a connection that has lasted: one that fails as
  *   soon as it is open is no success;
- * - after two minutes without a connection it is about 30 s, always;
+ * - after two minutes without a connection it is 10 to 30 s, always;
  * - what a server asked for is waited for, up to an hour.
  *
  * An occasion (the machine woke, the network changed) begins anew, within a second; four a minute count, so that a network

@@ -15,7 +15,7 @@ import { PlainRest } from './plain-rest.ts'
 import type { PlainStore } from './plain-store.ts'
 import type { SessionStore } from './position.ts'
 import { ResumedConnection, type ConnectionEnd } from './resumed-connection.ts'
-import { RetryPolicy, type Retry, type RetryLimits } from './retry-policy.ts'
+import { RetryPolicy, type Retry, type RetryLimits, type RetryPolicyOptions } from './retry-policy.ts'
 import { defaultSessionLimits, type SessionLimits } from './session-limits.ts'
 import { gaveUp, SessionStates, type SessionState, type StateChange } from './session-states.ts'
 import type { Occasion } from './wake-watch.ts'
@@ -73,6 +73,8 @@ export interface SessionOptions {
   readonly takeover?: boolean
   readonly limits?: Partial<SessionLimits>
   readonly retry?: Partial<RetryLimits>
+  /** What decides when it tries again, where that is not to be the usual policy. */
+  readonly createRetry?: (options: RetryPolicyOptions) => RetryPolicy
   readonly onChange: (change: StateChange, status: SessionStatus) => void
   /** Nothing is tried any more until somebody asks; see `RetryLimits.attemptsMax`. */
   readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
@@ -128,12 +130,13 @@ export class Session {
 
   constructor(options: SessionOptions) {
     const { clock, random, limits, retry = {}, takeover = false, plain } = options
+    const { createRetry = (of) => new RetryPolicy(of) } = options
     this.#options = options
     this.#limits = { ...defaultSessionLimits, ...limits }
     this.#takeover = takeover
     this.#sinceMs = clock.now()
     this.#states = new SessionStates((change) => this.#changed(change))
-    this.#retry = new RetryPolicy({ clock, random, limits: retry })
+    this.#retry = createRetry({ clock, random, limits: retry })
     if (plain !== undefined) {
       const rest = new PlainRest({ ...options, ...plain })
       this.#plain = { store: plain.store, rest, names: new PlainNames(rest) }

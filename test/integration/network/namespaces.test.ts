@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { agentNames } from '../../chaos/hub/plan.ts'
 import { NamespacePair, whyNoNamespaces } from '../../helpers/network-namespaces.ts'
 import { shortProfile } from './cases.ts'
-import { inNetwork, type NetworkReport, type NetworkWorld } from './network-world.ts'
+import { assertKept, describeReport, inNetwork, type NetworkWorld } from './network-world.ts'
 
 const { options, silenceMs } = shortProfile
 const port = 9_000
@@ -78,7 +78,8 @@ async function between(
   const pair = new NamespacePair()
   try {
     const report = await inNetwork(placesOf(pair), options, (world) => use(world, pair))
-    t.diagnostic(describe(report))
+    assertKept(report)
+    t.diagnostic(describeReport(report))
   } finally {
     pair.remove()
   }
@@ -92,9 +93,4 @@ function placesOf(pair: NamespacePair): Parameters<typeof inNetwork>[0] {
     hubLauncher: pair.launcher('hub'),
     agentLauncher: pair.launcher('agent'),
   }
-}
-
-function describe({ messages, resumedMs }: NetworkReport): string {
-  const times = resumedMs.map((ms) => Math.round(ms)).toSorted((a, b) => a - b)
-  return `${messages} messages; time to resume, ms: ${times.join(', ')}`
 }

@@ -1,0 +1,96 @@
+/**
+ * Sessions of many agents in one process, `herd-agents.ts <folder> <hub> <prefix> <count>`: each with its own key, login and
+ * socket, and nothing to say. Tells when they ask for a connection, and when they have their sessions.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { openCredentialFile } from '../../src/credentials/credential-file.ts'
+import { HubCredentials } from '../../src/credentials/hub-credentials.ts'
+import type { Log } from '../../src/platform/log.ts'
+import { createNodePlatform } from '../../src/platform/node/platform.ts'
+import { hubAddress } from '../../src/session/hub-address.ts'
+import { HubAddresses } from '../../src/session/hub-addresses.ts'
+import { Session } from '../../src/session/session.ts'
+import { LightSessionStore } from '../../test/helpers/light-session-store.ts'
+
+export type HerdMessage =
+  /** How many of them are online now; said whenever all of them are. */
+  | { readonly type: 'herd:online'; readonly at: number }
+  /** All since the last one; ms since the epoch. */
+  | { readonly type: 'herd:attempts'; readonly at: readonly number[] }
+
+const ignore = (): void => undefined
+const silent: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, with: () => silent }
+
+const [folder = '', hub = '', prefix = '', countText = ''] = process.argv.slice(2)
+const count = Number(countText)
+const platform = createNodePlatform()
+const sessions: Session[] = []
+let attempts: number[] = []
+let online = 0
+
+// Whoever started it is gone.
+process.on('disconnect', () => process.exit(0))
+process.on('message', () => {
+  tell({ type: 'herd:attempts', at: attempts })
+  attempts = []
+})
+process.once('SIGTERM', () => {
+  void Promise.all(sessions.map((session) => session.stop())).then(() => process.exit(0))
+})
+for (let number = 0; number < count; number += 1) {
+  await open(`${prefix}${number}`)
+  // One after the other: how they come is not what is measured.
+  if (number % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+async function open(name: string): Promise<void> {
+  const { clock, random, http, disk, transport } = platform
+  const own = join(folder, name)
+  mkdirSync(own, { recursive: true })
+  const addresses = new HubAddresses({ list: [hubAddress(hub)], clock, log: silent })
+  const session = new Session({
+    clock,
+    random,
+    log: silent,
+    transport: {
+      connect: (...call) => {
+        attempts.push(now())
+        return transport.connect(...call)
+      },
+    },
+    addresses,
+    credentials: new HubCredentials({
+      file: openCredentialFile({ disk, random, path: join(own, 'credentials') }),
+      http,
+      clock,
+      random,
+      log: silent,
+      hub: { addresses, pathPrefix: '' },
+      name,
+    }),
+    store: new LightSessionStore(),
+    instance: random.uuid(),
+    onChange: ({ from, to }) => {
+      if (from === 'online') online -= 1
+      if (to !== 'online') return
+      online += 1
+      if (online === count) tell({ type: 'herd:online', at: now() })
+    },
+    onExhausted: ignore,
+    onGap: ignore,
+    onEnd: (error) => {
+      throw error
+    },
+  })
+  sessions.push(session)
+  session.start()
+}
+
+function now(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+function tell(message: HerdMessage): void {
+  process.send?.(message)
+}

@@ -1,0 +1,81 @@
+/** What a herd did after its connections had dropped together, at 0 ms. */
+export interface HerdReturn {
+  readonly agents: number
+  /** When an agent asked for a connection, ms. */
+  readonly attemptsMs: readonly number[]
+  /** When the last of them was online again, ms. */
+  readonly allBackMs: number
+}
+
+export interface HerdFigures {
+  readonly attemptsPerAgent: number
+  /** Attempts in the busiest bin after the first second, and in a bin in the mean. */
+  readonly peak: number
+  readonly mean: number
+  readonly peakToMean: number
+  /** The strongest echo of the bins in themselves, from 1 s to 31 s later: 1 where they repeat exactly. */
+  readonly echo: number
+  /** Attempts in each second. */
+  readonly perSecond: readonly number[]
+}
+
+export const binMs = 100
+
+/**
+ * Figures of the time from `fromMs` to `toMs`. The first second is not part of it by default: everybody's first attempt is
+ * to be soon, at a random moment within that second, and that is no wave of those who have been refused.
+ */
+export function herdFigures(
+  { agents, attemptsMs, allBackMs }: HerdReturn,
+  { fromMs = 1_000, toMs = allBackMs }: { readonly fromMs?: number; readonly toMs?: number } = {},
+): HerdFigures {
+  const bins = countsOf(attemptsMs, { fromMs, toMs, widthMs: binMs })
+  const mean = bins.reduce((sum, count) => sum + count, 0) / bins.length
+  const peak = Math.max(0, ...bins)
+  return {
+    attemptsPerAgent: attemptsMs.length / agents,
+    peak,
+    mean,
+    peakToMean: mean === 0 ? 0 : peak / mean,
+    echo: echoOf(bins, mean),
+    perSecond: countsOf(attemptsMs, { fromMs: 0, toMs: Math.max(toMs, 1_000), widthMs: 1_000 }),
+  }
+}
+
+/**
+ * What the busiest bin may have where everybody draws for himself: six standard deviations above the mean of a Poisson
+ * distribution are exceeded in one of some hundred million bins.
+ */
+export function peakMax(mean: number): number {
+  return mean + 6 * Math.sqrt(mean) + 6
+}
+
+function countsOf(
+  timesMs: readonly number[],
+  { fromMs, toMs, widthMs }: { readonly fromMs: number; readonly toMs: number; readonly widthMs: number },
+): number[] {
+  const counts = Array.from({ length: Math.max(1, Math.ceil((toMs - fromMs) / widthMs)) }, () => 0)
+  for (const ms of timesMs) {
+    const bin = Math.floor((ms - fromMs) / widthMs)
+    if (ms >= fromMs && bin < counts.length) counts[bin] = (counts[bin] ?? 0) + 1
+  }
+  return counts
+}
+
+const echoFromBins = 1_000 / binMs
+const echoToBins = 31_000 / binMs
+
+/** Autocorrelation, of lags for which there are at least as many pairs of bins as are skipped. */
+function echoOf(bins: readonly number[], mean: number): number {
+  const variance = bins.reduce((sum, count) => sum + (count - mean) ** 2, 0) / bins.length
+  if (variance === 0) return 0
+  let strongest = 0
+  for (let lag = echoFromBins; lag <= Math.min(echoToBins, bins.length / 2); lag += 1) {
+    let sum = 0
+    for (let at = lag; at < bins.length; at += 1) {
+      sum += ((bins[at] ?? 0) - mean) * ((bins[at - lag] ?? 0) - mean)
+    }
+    strongest = Math.max(strongest, sum / (bins.length - lag) / variance)
+  }
+  return strongest
+}

@@ -1,0 +1,112 @@
+import { herdFigures, peakMax, type HerdReturn } from '../../helpers/herd-figures.ts'
+import { HerdWorld, type HerdSwaps } from './herd-world.ts'
+
+export type HerdInvariant = 'no-synchronised-peak' | 'all-back-in-time' | 'bounded-attempts'
+
+export interface HerdViolation {
+  readonly invariant: HerdInvariant
+  readonly message: string
+}
+
+export interface HerdOptions {
+  readonly seed: number
+  readonly agents: number
+  readonly swaps?: HerdSwaps
+}
+
+export type Scenario = (options: HerdOptions) => Promise<readonly HerdViolation[]>
+
+/** Longer than a connection must last for the next delay to be short again. */
+const calmMs = 31_000
+/** An agent that nobody keeps waiting asks again within this, however long it has tried. */
+const longestDelayMs = 30_000
+
+/** How strongly a series that nobody has synchronised echoes itself at most. */
+export const echoMax = 0.3
+
+/**
+ * The hub is away for long: for a minute and a half everybody has reached the bound of his delays, then everybody is
+ * suspended. Then it is back, and so is everybody.
+ */
+export const longOutage: Scenario = async (options) => {
+  const world = await gathered(options)
+  try {
+    const droppedMs = world.clock.monotonicMs()
+    world.killHub()
+    await world.wait(300_000)
+    await world.startHub()
+    const backMs = world.clock.monotonicMs()
+    await world.allOnline()
+    const herd = returnOf(world, options, droppedMs)
+    const tookMs = world.lastOnlineMs - backMs
+    return [
+      ...peaksOf(herd, { fromMs: 40_000, toMs: 115_000 }),
+      ...peaksOf(herd, { fromMs: 160_000, toMs: 300_000 }),
+      ...(tookMs <= longestDelayMs * 1.2
+        ? []
+        : [violation('all-back-in-time', `after ${seconds(tookMs)} not all were back`)]),
+    ]
+  } finally {
+    world.end()
+  }
+}
+
+/** The hub takes everybody in, and drops everybody again at once, for two minutes. */
+export const flappingHub: Scenario = async (options) => {
+  const world = await gathered(options)
+  try {
+    const droppedMs = world.clock.monotonicMs()
+    world.mayLive = () => false
+    world.dropAll()
+    await world.wait(100_000)
+    const { attemptsPerAgent } = herdFigures(returnOf(world, options, droppedMs))
+    world.mayLive = () => true
+    await world.allOnline()
+    // 0.5, 1.25, 2.25, 4.25, 8.25 s, and then 10.25 s in the mean.
+    return attemptsPerAgent <= 16
+      ? []
+      : [violation('bounded-attempts', `${attemptsPerAgent.toFixed(1)} attempts of each agent in 100 s`)]
+  } finally {
+    world.end()
+  }
+}
+
+async function gathered(options: HerdOptions): Promise<HerdWorld> {
+  const world = new HerdWorld(options)
+  await world.startHub()
+  await world.gather()
+  await world.wait(calmMs)
+  return world
+}
+
+function returnOf(world: HerdWorld, { agents }: HerdOptions, droppedMs: number): HerdReturn {
+  return {
+    agents,
+    attemptsMs: world.attemptsMs.filter((ms) => ms >= droppedMs).map((ms) => ms - droppedMs),
+    allBackMs: world.lastOnlineMs - droppedMs,
+  }
+}
+
+function peaksOf(
+  herd: HerdReturn,
+  window: { readonly fromMs: number; readonly toMs: number },
+): HerdViolation[] {
+  const { peak, mean, echo } = herdFigures(herd, window)
+  const when = `from ${seconds(window.fromMs)} to ${seconds(window.toMs)}`
+  return [
+    ...(peak <= peakMax(mean)
+      ? []
+      : [violation('no-synchronised-peak', `${peak} attempts in a bin of ${mean.toFixed(1)} ${when}`)]),
+    ...(echo <= echoMax
+      ? []
+      : [violation('no-synchronised-peak', `the attempts ${when} echo themselves by ${echo.toFixed(2)}`)]),
+  ]
+}
+
+function violation(invariant: HerdInvariant, message: string): HerdViolation {
+  return { invariant, message }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
+}
