@@ -45,4 +45,6 @@ export class LightSessionStore implements SessionStore {
   async forgetNumbering(): Promise<void> {
     this.#position = { ...this.#position, tx: undefined }
   }
+
+  disconnected(): void {}
 }

@@ -73,6 +73,7 @@ process.on('message', (message: ToAgent) => {
     jumpedMs += message.ms
     return
   }
+  if (message.type === 'reconnect') return agent.reconnect('a person asks')
   const { id, thread, task } = message.input
   agent.ingest({ id, payload: task as never, conversation: thread }).then(
     () => tell({ type: 'answer', id, accepted: true }),

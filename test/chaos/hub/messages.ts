@@ -5,6 +5,8 @@ export type ToAgent =
   | { readonly type: 'ingest'; readonly input: Input }
   /** The wall clock of the machine is another from now on. */
   | { readonly type: 'jump'; readonly ms: number }
+  /** A person wants a connection now. */
+  | { readonly type: 'reconnect' }
 
 /** What the processes say. */
 export type FromAgent =

@@ -8,6 +8,8 @@ export interface Profile {
   readonly options: NetworkOptions
   /** Silence after which either side gives the other up, ms. */
   readonly silenceMs: number
+  /** In a row, of all agents together. */
+  readonly reconnections: number
   /** How long a throttled link is used, ms. */
   readonly slowMs: number
 }
@@ -22,10 +24,11 @@ const shortSilenceMs = 1_500
 /** The same as in earnest, with a shorter patience on both sides. */
 export const shortProfile: Profile = {
   options: {
-    session: { silenceMs: shortSilenceMs },
+    session: { silenceMs: shortSilenceMs, heartbeatMs: 500 },
     hub: { silenceMs: shortSilenceMs, heartbeatMs: 1_000 },
   },
   silenceMs: shortSilenceMs,
+  reconnections: 1_000,
   slowMs: 1_500,
 }
 
@@ -33,6 +36,7 @@ export const shortProfile: Profile = {
 export const fullProfile: Profile = {
   options: { patienceMs: 180_000 },
   silenceMs: 30_000,
+  reconnections: 10_000,
   slowMs: 30_000,
 }
 
@@ -126,6 +130,10 @@ export const networkCases: readonly NetworkCase[] = [
     },
   },
   {
+    name: 'connections that are reset as soon as they are live, a thousand times in a row',
+    run: (world, { reconnections }) => reconnect(world, reconnections),
+  },
+  {
     name: 'a wall clock that jumps by an hour, there and back',
     run: async (world) => {
       for (const ms of [3_600_000, -7_200_000, 3_600_000]) {
@@ -172,5 +180,26 @@ async function oneWay(world: NetworkWorld, { silenceMs }: Profile, blocked: 'up'
   await world.noticed(...agentNames)
   const sinceMs = performance.now()
   for (const name of agentNames) world.proxy(name).heal()
+  await world.resumed(sinceMs, ...agentNames)
+}
+
+/** Each is reset when it is live, and a person asks for the next one at once: else the growing delays would take hours. */
+async function reconnect(world: NetworkWorld, count: number): Promise<void> {
+  let left = count
+  const done = Promise.withResolvers<void>()
+  world.onSession = (name, state) => {
+    if (state === 'backing-off') world.agent(name).tell({ type: 'reconnect' })
+    if (state !== 'online' || left === 0) return
+    left -= 1
+    world.proxy(name).reset()
+    if (left === 0) done.resolve()
+  }
+  for (const name of agentNames) world.proxy(name).reset()
+  await done.promise
+  await world.allOnline()
+  // By itself once more, from the delays that it has come to.
+  world.onSession = undefined
+  const sinceMs = performance.now()
+  for (const name of agentNames) world.proxy(name).reset()
   await world.resumed(sinceMs, ...agentNames)
 }

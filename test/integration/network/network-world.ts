@@ -59,6 +59,8 @@ export class NetworkWorld {
   readonly agents: ReadonlyMap<AgentName, Member>
   readonly resumedMs: number[] = []
   onlines = 0
+  /** Told of every change of an agent's session. */
+  onSession: ((name: AgentName, state: string) => void) | undefined
   readonly #plan: Plan
   readonly #databases: Databases
   readonly #home: string
@@ -240,9 +242,12 @@ export class NetworkWorld {
   }
 
   #agentSaid(name: AgentName, message: FromAgent): void {
-    if (message.type !== 'session' || message.state !== 'online') return
-    this.onlines += 1
-    this.#onlineMs.set(name, performance.now())
+    if (message.type !== 'session') return
+    if (message.state === 'online') {
+      this.onlines += 1
+      this.#onlineMs.set(name, performance.now())
+    }
+    this.onSession?.(name, message.state)
   }
 
   async #online(names: readonly AgentName[], sinceMs: number): Promise<void> {
