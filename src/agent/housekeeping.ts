@@ -1,6 +1,7 @@
 import { toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
+import { forget } from '../queue/dead-letters.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 export interface RetentionLimits {
@@ -10,7 +11,7 @@ export interface RetentionLimits {
   /** Identifiers by which repeats are recognised. Default 1,000,000 and 30 days: a repeat that comes later is new. */
   readonly seenMax: number
   readonly seenMaxAgeMs: number
-  /** Dead letters: the oldest go first. Default 1,000. */
+  /** Dead letters of the inbox, and of the outbox: the oldest go first, whatever their age. Default 1,000 each. */
   readonly deadLettersMax: number
 }
 
@@ -85,21 +86,26 @@ function sweepTurns(tx: Tx, limits: RetentionLimits, now: number): number {
     floor('dead', limits.deadLettersMax),
     batchRows,
   )
-  for (const { position } of old) {
-    tx.run('DELETE FROM inbox WHERE position = ?', position)
-    tx.run('DELETE FROM steps WHERE turn = ?', position)
-    tx.run('DELETE FROM effects WHERE turn = ?', position)
-    tx.run('DELETE FROM dead_letters WHERE position = ?', position)
-  }
+  for (const { position } of old) forget(tx, position)
   return old.length
 }
 
 function sweepOutbox(tx: Tx, limits: RetentionLimits, now: number): number {
   const newest =
     tx.get<{ sequence: number | null }>('SELECT max(sequence) AS sequence FROM outbox')?.sequence ?? 0
+  const dead = "status IN ('refused', 'expired') AND recipient <> 'you'"
+  const oldestDead =
+    tx.get<{ sequence: number }>(
+      `SELECT sequence FROM outbox INDEXED BY outbox_dead WHERE ${dead} ORDER BY sequence DESC LIMIT 1 OFFSET ?`,
+      limits.deadLettersMax,
+    )?.sequence ?? 0
+  // What a hub that was put back is to have once more must be here until it has.
   return tx.run(
     `DELETE FROM outbox WHERE sequence IN (SELECT sequence FROM outbox
-       WHERE status <> 'pending' AND (settled_at < ? OR sequence <= ?) LIMIT ?)`,
+       WHERE status <> 'pending' AND CASE WHEN ${dead} THEN sequence <= ? ELSE settled_at < ? OR sequence <= ? END
+         AND NOT EXISTS (SELECT 1 FROM session WHERE status = 'delivered' AND hub = accepted_by
+           AND numbering < again_below AND ordinal > again_after) LIMIT ?)`,
+    oldestDead,
     now - limits.turnsMaxAgeMs,
     newest - limits.turnsMax,
     batchRows,

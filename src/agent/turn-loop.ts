@@ -13,6 +13,8 @@ export interface TurnLoopOptions {
   readonly host: TurnHost
   readonly inbox: InboxTable
   readonly random: Random
+  /** It was, when the process before ended. */
+  readonly paused: boolean
   readonly onStarted: (turn: number, attempt: number) => void
   readonly onDone: (entry: InboxEntry, durationMs: number) => void
   readonly onFailed: (turn: number, error: Error, retryInMs: number | null) => void
@@ -49,10 +51,12 @@ export class TurnLoop {
   #exclusiveRunning = false
   #wakeTimer: Timer | undefined
   #stopping = false
+  #paused: boolean
   #drained: (() => void) | undefined
 
   constructor(options: TurnLoopOptions) {
     this.#options = options
+    this.#paused = options.paused
   }
 
   /** Entries that are not finished. */
@@ -75,6 +79,16 @@ export class TurnLoop {
   /** An entry has been committed to the inbox. */
   add(position: number, conversation: string): void {
     this.#lanes.add({ position, conversation, availableAt: 0, parked: false })
+    this.#pump()
+  }
+
+  /** Begins nothing more until it is resumed; what runs goes on to its end. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
     this.#pump()
   }
 
@@ -107,6 +121,7 @@ export class TurnLoop {
       }
       return
     }
+    if (this.#paused) return
     while (this.#exclusive.length > 0) {
       if (this.#active > 0) return
       const position = this.#exclusive.shift() as number

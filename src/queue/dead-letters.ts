@@ -1,6 +1,6 @@
 import { PerduraError } from '../errors.ts'
 import type { Json } from '../json.ts'
-import type { Tx } from '../store/store.ts'
+import type { Reader, Tx } from '../store/store.ts'
 
 /** Why an entry was set aside: enough to understand it and to try again. */
 export interface DeadLetterEvidence {
@@ -37,6 +37,32 @@ export function bury(
     JSON.stringify(evidence),
     now,
   )
+}
+
+/** Dead letters after a position, in order. */
+export function deadPositions(reader: Reader, after: number, countMax: number): number[] {
+  return reader
+    .all<{ position: number }>(
+      'SELECT position FROM dead_letters WHERE position > ? ORDER BY position LIMIT ?',
+      after,
+      countMax,
+    )
+    .map(({ position }) => position)
+}
+
+/** Forgets dead letters with all that is on record about them, at most so many; returns how many. */
+export function purgeDead(tx: Tx, countMax: number): number {
+  const positions = deadPositions(tx, 0, countMax)
+  for (const position of positions) forget(tx, position)
+  return positions.length
+}
+
+/** Removes an entry that is finished, and everything that was recorded of its turn. */
+export function forget(tx: Tx, position: number): void {
+  tx.run('DELETE FROM inbox WHERE position = ?', position)
+  tx.run('DELETE FROM steps WHERE turn = ?', position)
+  tx.run('DELETE FROM effects WHERE turn = ?', position)
+  tx.run('DELETE FROM dead_letters WHERE position = ?', position)
 }
 
 /** Puts a dead letter back at its place, its counts at zero. What it had recorded stays recorded. */

@@ -12,6 +12,8 @@ export interface OutboxClockOptions {
   readonly doubt: ClockDoubt
   readonly log: Log
   readonly outbox: OutboxParts
+  /** What is being handed over now, and perhaps arrives. */
+  readonly inFlight: () => ReadonlySet<number>
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
 }
 
@@ -51,7 +53,7 @@ export class OutboxClock {
   }
 
   async #run(): Promise<void> {
-    const { store, doubt, log, outbox, onExpired } = this.#options
+    const { store, doubt, log, outbox, inFlight, onExpired } = this.#options
     this.#busy = true
     let inMs = retryMs
     try {
@@ -63,7 +65,12 @@ export class OutboxClock {
         )?.at
         inMs = Math.min(lookMsMax, (next ?? Infinity) - now)
         if (this.#closed || inMs > 0) break
-        onExpired(await store.write((tx) => outbox.expireDue(tx, { now, countMax: batchRows })))
+        const bounds = { now, countMax: batchRows, except: inFlight() }
+        const expired = await store.write((tx) => outbox.expireDue(tx, bounds))
+        onExpired(expired)
+        if (expired.length > 0) continue
+        inMs = retryMs
+        break
       }
     } catch (thrown) {
       inMs = retryMs

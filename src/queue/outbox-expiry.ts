@@ -16,10 +16,14 @@ export interface ExpiredMessage {
 
 export const expiredReason = 'it was not sent in time'
 
-/** Expires what is due, the longest due first, at most so many; returns which. */
+/** Expires what is due, the longest due first, at most so many; returns which. `except`: being handed over now. */
 export function expireDue(
   tx: Tx,
-  { now, countMax }: { readonly now: number; readonly countMax: number },
+  {
+    now,
+    countMax,
+    except,
+  }: { readonly now: number; readonly countMax: number; readonly except?: ReadonlySet<number> },
 ): ExpiredMessage[] {
   const due = tx.all<{ sequence: number }>(
     `SELECT sequence FROM outbox INDEXED BY outbox_expiry
@@ -27,7 +31,9 @@ export function expireDue(
     now,
     countMax,
   )
-  return due.map(({ sequence }) => expireWaiting(tx, sequence, expiredReason, now))
+  return due
+    .filter(({ sequence }) => except?.has(sequence) !== true)
+    .map(({ sequence }) => expireWaiting(tx, sequence, expiredReason, now))
 }
 
 export function expireWaiting(tx: Tx, sequence: number, reason: string, now: number): ExpiredMessage {

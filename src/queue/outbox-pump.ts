@@ -5,6 +5,7 @@ import type { Random } from '../platform/random.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { ExpiredMessage } from './outbox-expiry.ts'
 import type { OutboxParts } from './outbox-parts.ts'
+import type { PauseTable } from './pauses.ts'
 import { markTried, recipientsWaiting, underWayTo, unmarkTried } from './outbox-tried.ts'
 import { readOutgoing, settleOutgoing, type Outgoing, type Verdict } from './outbox.ts'
 
@@ -14,6 +15,7 @@ export interface OutboxPumpOptions {
   readonly random: Random
   readonly log: Log
   readonly outbox: OutboxParts
+  readonly pauses: PauseTable
   /** Wall-clock ms, no later than it can be: what is due by it has expired. */
   readonly dueBy: () => number
   /** Hands one message to its recipient. May be asked again for the same one: recipients know it by its id. */
@@ -46,10 +48,16 @@ export class OutboxPump {
   readonly #recipients = new Map<string, Recipient>()
   #closed = false
   #underWay = 0
+  readonly #inFlight = new Set<number>()
   #idle: (() => void) | undefined
 
   constructor(options: OutboxPumpOptions) {
     this.#options = options
+  }
+
+  /** What is being handed over now, and perhaps arrives. */
+  get inFlight(): ReadonlySet<number> {
+    return this.#inFlight
   }
 
   start(): void {
@@ -103,8 +111,9 @@ export class OutboxPump {
   }
 
   async #deliverNext(to: string, recipient: Recipient): Promise<'done' | 'retry' | 'nothing'> {
-    const { store, clock, log, outbox, deliver, onSettled } = this.#options
+    const { store, clock, log, outbox, pauses, deliver, onSettled } = this.#options
     const { reader } = store
+    if (pauses.since(reader, 'outbox') !== undefined) return 'nothing'
     let sequence: number | undefined
     try {
       sequence =
@@ -112,6 +121,7 @@ export class OutboxPump {
       if (sequence === undefined) return 'nothing'
       const message = await this.#take(sequence)
       if (message === undefined) return 'done'
+      this.#inFlight.add(sequence)
       const verdict = await deliver(message)
       if (verdict.verdict === 'retry') {
         log.debug('outbox:delivery:failed', { to, sequence, reason: verdict.error })
@@ -129,6 +139,8 @@ export class OutboxPump {
     } catch (thrown) {
       log.warn('outbox:delivery:failed', { to, sequence: sequence ?? 0, error: toError(thrown) })
       return 'retry'
+    } finally {
+      if (sequence !== undefined) this.#inFlight.delete(sequence)
     }
   }
 

@@ -7,6 +7,7 @@ import { Bound } from '../queue/bound.ts'
 import { OutboxClock } from '../queue/outbox-clock.ts'
 import type { ExpiredMessage } from '../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../queue/outbox-numbers.ts'
+import { findLetter, linkResent, purgeWaiting } from '../queue/outbox-letters.ts'
 import { OutboxPump } from '../queue/outbox-pump.ts'
 import {
   appendOutgoing,
@@ -63,8 +64,16 @@ export class AgentOutbox {
     this.#doubt = new ClockDoubt(clock)
     const onExpired = (messages: readonly ExpiredMessage[]): void => this.#expired(messages)
     const dueBy = (): number => this.#doubt.earliest()
-    const { outbox } = parts
-    this.#expiry = new OutboxClock({ store, clock, doubt: this.#doubt, log, outbox, onExpired })
+    const { outbox, pauses } = parts
+    this.#expiry = new OutboxClock({
+      store,
+      clock,
+      doubt: this.#doubt,
+      log,
+      outbox,
+      inFlight: () => this.#outlet.inFlight,
+      onExpired,
+    })
     this.#outlet =
       options.link?.({
         outboxBound: this.#bound,
@@ -77,6 +86,7 @@ export class AgentOutbox {
       new OutboxPump({
         ...options,
         outbox,
+        pauses,
         dueBy,
         onExpired,
         onSettled: ({ sequence, to, content }, verdict) => {
@@ -122,6 +132,35 @@ export class AgentOutbox {
       this.#outlet.look(to)
     })
     return sequence
+  }
+
+  /** It goes on, from this transaction on: what waits may go. */
+  resume(tx: Tx): void {
+    this.#outlet.committing(tx)
+    tx.onCommit(() => this.#outlet.look())
+  }
+
+  /** Sends a dead letter again; returns the place of what it is sent as, be it from before. ERR_NO_SUCH_MESSAGE where it is none. */
+  retry(tx: Tx, sequence: number): { readonly sequence: number; readonly duplicate: boolean } {
+    const { parts, log, emitter } = this.#options
+    const found = findLetter(tx, sequence)
+    if ('sentAs' in found) return { sequence: found.sentAs, duplicate: true }
+    const { letter } = found
+    const sentAs = this.send(tx, parts.outbox.resent(letter))
+    linkResent(tx, letter.sequence, sentAs)
+    tx.onCommit(() => {
+      log.info('outbox:message:retried', { sequence: letter.sequence, as: sentAs })
+      emitter.emit('outbox:message:retried', { sequence: letter.sequence, as: sentAs })
+    })
+    return { sequence: sentAs, duplicate: false }
+  }
+
+  /** Gives up what waits and has not been on its way, at most so many; returns how many. */
+  purge(tx: Tx, countMax: number): number {
+    const { inFlight: except } = this.#outlet
+    const purged = purgeWaiting(tx, { now: this.#options.clock.now(), countMax, except })
+    tx.onCommit(() => this.#expired(purged))
+    return purged.length
   }
 
   async acknowledgeTerminal(read: TerminalRead): Promise<void> {

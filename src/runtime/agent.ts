@@ -1,8 +1,10 @@
 import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
+import type { Queue } from '../queue/pauses.ts'
 import type { Reader } from '../store/store.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
 import type { LiveSession } from './live-session.ts'
+import type { QueueControl } from './queue-control.ts'
 import type { SendInput } from './send-message.ts'
 
 /** Something for the agent to handle once. */
@@ -44,6 +46,11 @@ export interface AgentEvents {
   'outbox:message:refused': { readonly sequence: number; readonly to: string; readonly error: string }
   /** It was not sent in time, or the hub had accepted it and nobody fetched it in time. */
   'outbox:message:expired': { readonly sequence: number; readonly to: string; readonly reason: string }
+  /** A dead letter was sent again, under another id. */
+  'outbox:message:retried': { readonly sequence: number; readonly as: number }
+  'queue:pause:changed': { readonly queue: Queue; readonly paused: boolean }
+  /** Dead letters that were forgotten because a person said so. */
+  'queue:dead:purged': { readonly turns: number; readonly messages: number }
   /** States are idle, connecting, resuming, online, backing-off, suspended, stopped. */
   'session:state:changed': { readonly from: string; readonly to: string; readonly reason: string }
   /** Nothing is tried any more until the network changes, the machine wakes, or somebody asks. */
@@ -90,6 +97,8 @@ export interface Agent {
   resolveEffect(turn: number, effect: string, decision: EffectDecision): Promise<void>
   /** Puts a dead letter back into the inbox, its counters at zero. */
   retryTurn(turn: number): Promise<void>
+  /** What a person does with the queues. */
+  readonly queue: QueueControl
   /** Marks messages to the person at the terminal as read: those up to and including one, or those of one turn. */
   acknowledgeTerminal(read: TerminalRead): Promise<void>
   on<Name extends keyof AgentEvents>(name: Name, listener: (event: AgentEvents[Name]) => void): () => void

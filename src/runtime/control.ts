@@ -8,6 +8,8 @@ import type { Priority } from '../queue/priority.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
 import { liveSessionJson } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
+import { queueRoutes } from './queue-routes.ts'
+import { json, type Route } from './route.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
 
 export type RouteOptions =
@@ -68,21 +70,6 @@ export function createRoutes(agent: Agent, options: RouteOptions): Handler {
       return failure(thrown)
     }
   }
-}
-
-interface Call {
-  readonly request: HttpRequest
-  /** The variable parts of the path, decoded. */
-  readonly names: readonly string[]
-  readonly query: URLSearchParams
-}
-
-interface Route {
-  readonly method: 'GET' | 'POST'
-  readonly path: RegExp
-  /** Needs no token. */
-  readonly open?: boolean
-  answer(call: Call): Promise<HttpResponse> | HttpResponse
 }
 
 function ingressRoutes(agent: Agent): Route[] {
@@ -195,6 +182,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         return json(202, { session: liveSessionJson(agent.session) })
       },
     },
+    ...queueRoutes(agent),
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',
@@ -277,14 +265,6 @@ function failure(thrown: unknown, headers: Readonly<Record<string, string>> = {}
       ...(waits && retryable ? { 'retry-after': String(retryAfterSeconds) } : {}),
       ...(response.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
-  }
-}
-
-function json(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): HttpResponse {
-  return {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
-    body: Buffer.from(JSON.stringify(body)),
   }
 }
 

@@ -5,6 +5,7 @@ import { timerTable, type TimerTable } from '../agent/timers.ts'
 import { inboxTable, type InboxTable } from '../queue/inbox.ts'
 import { outboxParts, type OutboxParts } from '../queue/outbox-parts.ts'
 import type { PlainStore } from '../session/plain-store.ts'
+import { pauseTable, type PauseTable } from '../queue/pauses.ts'
 import { openStore } from '../store/open-store.ts'
 import { StoredPlain, type StoredPlainOptions } from './hub/plain-store.ts'
 import { StoredSession, type StoredSessionOptions } from './hub/session-store.ts'
@@ -14,6 +15,7 @@ export interface AgentParts {
   readonly openStore: typeof openStore
   readonly inbox: InboxTable
   readonly outbox: OutboxParts
+  readonly pauses: PauseTable
   readonly steps: StepTable
   readonly effects: EffectTable
   readonly timers: TimerTable
@@ -26,6 +28,7 @@ export const agentParts: AgentParts = {
   openStore,
   inbox: inboxTable,
   outbox: outboxParts,
+  pauses: pauseTable,
   steps: stepTable,
   effects: effectTable,
   timers: timerTable,

@@ -2,7 +2,8 @@ import type { Json } from '../json.ts'
 import { terminal } from '../queue/outbox.ts'
 import { readCount } from '../store/counters.ts'
 import type { Reader } from '../store/store.ts'
-import { listTurns, toOutgoing, type OutboxRow, type OutgoingView, type TurnSummary } from './turn-queries.ts'
+import { pauses, type QueueView } from './queue-queries.ts'
+import { toOutgoing, type OutboxRow, type OutgoingView } from './turn-queries.ts'
 
 /** How an agent stands, from its database alone: true of a running agent and of one that was killed. */
 export interface StoredStatus {
@@ -32,6 +33,8 @@ export interface StoredStatus {
     /** Messages to the person at the terminal that nobody has been shown. */
     readonly forYou: number
   }
+  /** Since when a person has stopped a queue, wall-clock ms. */
+  readonly paused: QueueView['paused']
   readonly timers: { readonly count: number; readonly nextDueAt: number | null }
   readonly notes: number
   readonly stateKeys: number
@@ -75,6 +78,7 @@ export function storedStatus(reader: Reader): StoredStatus {
           `SELECT count(*) AS value FROM outbox WHERE status = 'pending' AND recipient = '${terminal}'`,
         ) ?? 0,
     },
+    paused: pauses(reader),
     timers: {
       count: number(reader, 'SELECT count(*) AS value FROM timers') ?? 0,
       nextDueAt: number(reader, 'SELECT min(due_at) AS value FROM timers'),
@@ -110,37 +114,6 @@ export function totals(reader: Reader): Totals {
     unread: count(`outbox WHERE status = 'pending' AND recipient = '${terminal}'`),
     outgoing: count(`outbox WHERE status = 'pending' AND recipient <> '${terminal}'`),
   }
-}
-
-export interface QueueView {
-  /** What came in and is not finished, oldest first. */
-  readonly inbox: readonly TurnSummary[]
-  /** What must go out, oldest first. */
-  readonly outbox: readonly OutgoingView[]
-  /** What was set aside, newest first. */
-  readonly deadLetters: readonly TurnSummary[]
-}
-
-/** The queues as they are, up to `limit` of each. */
-export function listQueue(reader: Reader, limit = 50): QueueView {
-  return {
-    inbox: listTurns(reader, { statuses: ['pending', 'running', 'parked'], order: 'oldest', limit }),
-    outbox: pendingMessages(reader, limit),
-    deadLetters: listTurns(reader, { statuses: ['dead'], limit }),
-  }
-}
-
-export function pendingMessages(reader: Reader, limit: number): OutgoingView[] {
-  return reader
-    .all<OutboxRow>(`SELECT * FROM outbox WHERE status = 'pending' ORDER BY sequence LIMIT ?`, limit)
-    .map(toOutgoing)
-}
-
-/** Messages that were refused, newest first. */
-export function refusedMessages(reader: Reader, limit: number): OutgoingView[] {
-  return reader
-    .all<OutboxRow>(`SELECT * FROM outbox WHERE status = 'refused' ORDER BY sequence DESC LIMIT ?`, limit)
-    .map(toOutgoing)
 }
 
 /** The agent's state as one document. */

@@ -19,6 +19,7 @@ import type { AgentLimits } from './agent-limits.ts'
 import { AgentOutbox, type LinkSinks } from './agent-outbox.ts'
 import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, RecoverySummary } from './agent.ts'
 import type { AgentParts } from './parts.ts'
+import { createQueueControl, type QueueControl } from './queue-control.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
 import type { HubOptions, Outlet } from './hub/hub-link.ts'
@@ -60,6 +61,7 @@ export class RunningAgent implements Agent {
   readonly folder: string
   readonly recovered: RecoverySummary
   readonly reader: Reader
+  readonly queue: QueueControl
   readonly #options: RunningAgentOptions
   readonly #emitter: Emitter
   readonly #inboxBound: Bound
@@ -102,6 +104,16 @@ export class RunningAgent implements Agent {
       name: this.name,
       emitter: this.#emitter,
       link: hub === undefined ? undefined : (sinks) => this.#createLink(hub, sinks),
+    })
+    this.queue = createQueueControl({
+      store,
+      clock,
+      log,
+      emitter: this.#emitter,
+      pauses: parts.pauses,
+      outbox: this.#outbox,
+      loop: this.#loop,
+      enqueue: (position) => this.#enqueueAgain(position),
     })
     this.#housekeeping = new Housekeeping({ store, clock, log, limits: defaultRetention })
   }
@@ -162,8 +174,7 @@ export class RunningAgent implements Agent {
   async retryTurn(turn: number): Promise<void> {
     const { store } = this.#options
     await store.write((tx) => exhume(tx, turn))
-    const entry = readEntry(store.reader, turn)
-    if (entry !== undefined) this.#enqueue(turn, entry.conversation)
+    this.#enqueueAgain(turn)
   }
 
   acknowledgeTerminal(read: TerminalRead): Promise<void> {
@@ -242,6 +253,11 @@ export class RunningAgent implements Agent {
     closing.catch((thrown: unknown) => log.error('agent:stop:failed', { error: toError(thrown) }))
   }
 
+  #enqueueAgain(position: number): void {
+    const entry = readEntry(this.reader, position)
+    if (entry !== undefined) this.#enqueue(position, entry.conversation)
+  }
+
   /** Hands an entry to the loop that is in the inbox already, whatever its bound says. */
   #enqueue(position: number, conversation: string): void {
     this.#inboxBound.restore(readEntry(this.reader, position)?.sizeBytes ?? 0)
@@ -255,6 +271,7 @@ export class RunningAgent implements Agent {
       host: this.#createHost(),
       inbox: parts.inbox,
       random,
+      paused: parts.pauses.since(this.reader, 'inbox') !== undefined,
       onStarted: (turn, attempt) => {
         log.debug('turn:attempt:started', { turn, attempt })
         emitter.emit('turn:attempt:started', { turn, attempt })

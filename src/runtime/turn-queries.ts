@@ -1,4 +1,5 @@
 import { isJsonObject, textOf, type Json } from '../json.ts'
+import { priorityOf, type Priority } from '../queue/priority.ts'
 import type { Reader } from '../store/store.ts'
 
 export type TurnStatus = 'pending' | 'running' | 'parked' | 'done' | 'dead'
@@ -60,8 +61,18 @@ export interface OutgoingView {
   readonly createdAt: number
   readonly settledAt: number | null
   readonly error: string | null
-  /** Its number towards the hub; null for what does not go there. */
+  /** Its number towards the hub; null for what does not go there, or has none yet. */
   readonly seq: number | null
+  readonly priority: Priority
+  /** How long it is good for as its sender said, ms. */
+  readonly ttlMs: number | null
+  /** When it expires if it has not been on its way by then. */
+  readonly expiresAt: number | null
+  /** It may be at its recipient: only a verdict settles it. */
+  readonly isUnderWay: boolean
+  /** The dead letter that it was sent for again, and what it was sent as itself. */
+  readonly retryOf: number | null
+  readonly retriedAs: number | null
 }
 
 export interface DeadLetterView {
@@ -192,6 +203,12 @@ export function toOutgoing(row: OutboxRow): OutgoingView {
     settledAt: row.settled_at,
     error: row.error,
     seq: row.seq ?? null,
+    priority: priorityOf(row.priority ?? 1),
+    ttlMs: row.ttl_ms ?? null,
+    expiresAt: row.expires_at ?? null,
+    isUnderWay: row.status === 'pending' && (row.ordinal ?? row.seq ?? null) !== null,
+    retryOf: row.retry_of ?? null,
+    retriedAs: row.retried_as ?? null,
   }
 }
 
@@ -293,4 +310,10 @@ export interface OutboxRow {
   readonly error: string | null
   /** Missing in a database that no start has brought to this schema yet. */
   readonly seq?: number | null
+  readonly priority?: number
+  readonly ttl_ms?: number | null
+  readonly expires_at?: number | null
+  readonly ordinal?: number | null
+  readonly retry_of?: number | null
+  readonly retried_as?: number | null
 }

@@ -10,16 +10,19 @@ import { excerpt, plural } from './why-text.ts'
 /** Recipients that are named one by one. */
 const shownMax = 10
 
-/** Whoever asks why wants to know of what has just been refused, not of what was refused last week. */
-const refusedWithinMs = 3_600_000
+/** Whoever asks why wants to know of what has just become of something, not of last week. */
+const recentMs = 3_600_000
 
-export function explainRefused({ agent, now, stored }: WhyFacts): Explanation[] {
-  const recent = stored.refused.filter(({ settledAt }) => now - (settledAt ?? 0) < refusedWithinMs)
-  return recent.slice(0, 3).map(({ to, turn, text, error }) => ({
-    reason: 'refused' as const,
+/** What was refused, or has expired, and was not sent again. */
+export function explainDeadMessages({ agent, now, stored }: WhyFacts): Explanation[] {
+  const recent = stored.deadMessages.filter(
+    ({ settledAt, retriedAs }) => now - (settledAt ?? 0) < recentMs && retriedAs === null,
+  )
+  return recent.slice(0, 3).map(({ sequence, status, to, turn, text, error }) => ({
+    reason: status === 'refused' ? ('refused' as const) : ('expired' as const),
     ...(turn > 0 && { turn }),
-    text: `"${excerpt(text)}" for ${to} was refused: ${error ?? 'no reason given'}`,
-    ...(turn > 0 && { command: `perdura turn show ${agent} ${turn}` }),
+    text: `"${excerpt(text)}" for ${to} ${status === 'refused' ? 'was refused' : 'has expired'}: ${error ?? 'no reason given'}`,
+    command: turn > 0 ? `perdura turn show ${agent} ${turn}` : `perdura queue show ${agent} out:${sequence}`,
   }))
 }
 
@@ -141,19 +144,19 @@ const standing = {
   pending: 'at-the-hub',
   delivered: 'idle',
   refused: 'refused',
-  expired: 'unread',
+  expired: 'expired',
 } as const satisfies Record<OutgoingView['status'], Explanation['reason']>
 
 function standingOf(message: OutgoingView, session: SessionFacts | undefined): string {
   const { to, status, error, seq } = message
   const what = `"${excerpt(message.text)}" for ${to}`
   if (status === 'refused') return `${what} was refused: ${error ?? 'no reason given'}`
-  if (status === 'expired') return `${what} was never read, and has expired`
+  if (status === 'expired') return `${what} has expired: ${error ?? 'it was never read'}`
   if (to === terminal) return status === 'delivered' ? `${what} has been read` : `${what} has not been read`
   if (status === 'delivered')
     return seq === null ? `${to} has it on disk: ${what}` : `the hub has it on disk: ${what}`
   if (session === undefined) return `${what} waits in the outbox until ${to} can take it`
   return session.state === 'online'
-    ? `${what} waits in the outbox for the hub's verdict, as number ${seq ?? '?'}`
+    ? `${what} waits in the outbox ${seq === null ? 'until it is its turn' : `for the hub's verdict, as number ${seq}`}`
     : `${what} waits in the outbox: no connection to the hub ${session.hub} (${session.reason})`
 }

@@ -1,4 +1,5 @@
 import type { TimerView } from './queries.ts'
+import type { QueueView } from './queue-queries.ts'
 import type { EffectView, OutgoingView, TurnSummary } from './turn-queries.ts'
 
 /** What the database says about work that is not done. */
@@ -12,8 +13,9 @@ export interface StoredFacts {
   readonly deadCount: number
   /** To other agents; oldest first. */
   readonly outgoing: readonly OutgoingView[]
-  /** What recipients would not have, or the hub for them; newest first. */
-  readonly refused: readonly OutgoingView[]
+  /** What recipients would not have, or the hub for them, and what has expired; newest first. */
+  readonly deadMessages: readonly OutgoingView[]
+  readonly paused: QueueView['paused']
   readonly unread: readonly OutgoingView[]
   readonly timers: readonly TimerView[]
   readonly doneCount: number
@@ -79,6 +81,8 @@ export interface Explanation {
     | 'session-ended'
     | 'at-the-hub'
     | 'refused'
+    | 'expired'
+    | 'paused'
     | 'dead-letter'
     | 'unread'
     | 'timer'

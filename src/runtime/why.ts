@@ -1,11 +1,13 @@
 import { ordinalKey } from '../agent/steps.ts'
 import { formatDuration } from '../duration.ts'
 import { terminal } from '../queue/outbox.ts'
+import { queues } from '../queue/pauses.ts'
 import { commitRoomBytes } from '../store/journal.ts'
 import type { Reader } from '../store/store.ts'
-import { nextTimers, pendingMessages, refusedMessages, storedStatus, terminalMessages } from './queries.ts'
+import { nextTimers, storedStatus, terminalMessages } from './queries.ts'
+import { deadMessages, pendingMessages } from './queue-queries.ts'
 import { effectsOf, listTurns, type EffectView, type TurnSummary } from './turn-queries.ts'
-import { explainOutgoing, explainRefused, explainSession } from './why-delivery.ts'
+import { explainOutgoing, explainDeadMessages, explainSession } from './why-delivery.ts'
 import type { Explanation, StoredFacts, WhyFacts } from './why-facts.ts'
 import { excerpt, plural } from './why-text.ts'
 
@@ -30,7 +32,8 @@ export function storedFacts(reader: Reader): StoredFacts {
     dead: listTurns(reader, { statuses: ['dead'], limit: shownMax }),
     deadCount: status.inbox.dead,
     outgoing: pendingMessages(reader, examinedMax).filter((message) => message.to !== terminal),
-    refused: refusedMessages(reader, shownMax),
+    deadMessages: deadMessages(reader, shownMax),
+    paused: status.paused,
     unread: terminalMessages(reader, 0, examinedMax),
     timers: nextTimers(reader, 1),
     doneCount: status.inbox.done,
@@ -42,10 +45,11 @@ export function explain(facts: WhyFacts): Explanation[] {
   const { agent, stored } = facts
   const found = [
     ...explainProcess(facts),
+    ...explainPauses(facts),
     ...explainSession(facts),
     ...explainTurns(facts),
     ...explainOutgoing(facts),
-    ...explainRefused(facts),
+    ...explainDeadMessages(facts),
   ]
   for (const turn of stored.dead) {
     const reason = turn.error === null ? '' : `: ${turn.error}`
@@ -87,6 +91,22 @@ export function explain(facts: WhyFacts): Explanation[] {
     })
   }
   return found
+}
+
+function explainPauses({ agent, now, stored }: WhyFacts): Explanation[] {
+  const what = {
+    inbox: 'takes in what comes, and handles nothing of it',
+    outbox: 'keeps what it has to send, and sends nothing',
+  }
+  return queues.flatMap((queue) => {
+    const since = stored.paused[queue]
+    if (since === null) return []
+    return {
+      reason: 'paused' as const,
+      text: `the ${queue} has been paused for ${formatDuration(Math.max(0, now - since))}: ${agent} ${what[queue]}`,
+      command: `perdura queue resume ${agent} --${queue}`,
+    }
+  })
 }
 
 function explainProcess(facts: WhyFacts): Explanation[] {

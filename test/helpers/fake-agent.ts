@@ -15,6 +15,26 @@ export class FakeAgent implements Agent {
     interruptedTurns: 0,
   } as const
   readonly reader = { get: () => undefined, all: () => [] }
+  readonly queue: Agent['queue'] = {
+    pause: async (queues) => void this.calls.push(['pause', queues]),
+    resume: async (queues) => void this.calls.push(['resume', queues]),
+    retryMessage: async (sequence) => {
+      this.calls.push(['retryMessage', sequence])
+      return { sequence: sequence + 1, duplicate: false }
+    },
+    retryAll: async (queues) => {
+      this.calls.push(['retryAll', queues])
+      return { turns: 1, messages: 2 }
+    },
+    purgeDead: async (queues) => {
+      this.calls.push(['purgeDead', queues])
+      return { turns: 3, messages: 4 }
+    },
+    purgePending: async () => {
+      this.calls.push(['purgePending'])
+      return { messages: 5, underWay: 6 }
+    },
+  }
   hubSessions: Agent['hubSessions'] = undefined
   readonly ingested: IngestInput[] = []
   readonly calls: unknown[][] = []

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../duration.ts'
 import type { LiveSession } from '../../runtime/live-session.ts'
+import { queues } from '../../queue/pauses.ts'
 import { listAgents, agentPaths } from '../../runtime/home.ts'
 import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
@@ -117,8 +118,14 @@ function showOne(call: Call, { agent, process, lag, stored, session }: AgentStat
   line('turns', `${inbox.done} done, ${inbox.dead} set aside`)
   line(
     'outbox',
-    `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused${age(outbox.oldestPendingAt)}`,
+    `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused, ${outbox.expired} expired${age(outbox.oldestPendingAt)}`,
   )
+  for (const queue of queues) {
+    const since = stored.paused[queue]
+    if (since !== null) {
+      line('paused', output.paint('yellow', `the ${queue}, for ${formatDuration(Math.max(0, now - since))}`))
+    }
+  }
   const next =
     timers.nextDueAt === null
       ? ''
@@ -157,6 +164,7 @@ function documentOf({ agent, process, lag, stored, session }: AgentStatus): obje
     connection: session === undefined ? null : connectionOf(session),
     inbox: stored.inbox,
     outbox: stored.outbox,
+    paused: stored.paused,
     timers: stored.timers,
     notes: stored.notes,
     stateKeys: stored.stateKeys,

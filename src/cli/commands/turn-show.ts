@@ -1,5 +1,6 @@
 import { ordinalKey } from '../../agent/steps.ts'
 import { formatDuration } from '../../duration.ts'
+import type { AgentPaths } from '../../runtime/home.ts'
 import { showTurn, type TurnView } from '../../runtime/turn-queries.ts'
 import { decideCommand } from '../../runtime/why.ts'
 import type { Call } from '../call.ts'
@@ -10,8 +11,10 @@ import { noSuchTurn, paintStatus, parseTurn } from '../turn-table.ts'
 
 export function run(call: Call): undefined {
   const agent = call.argument(0)
-  const number = parseTurn(call.argument(1))
-  const paths = requireAgent(call, agent)
+  showOne(call, agent, requireAgent(call, agent), parseTurn(call.argument(1)))
+}
+
+export function showOne(call: Call, agent: string, paths: AgentPaths, number: number): undefined {
   const turn = readAgent(call, paths, (store) => showTurn(store.reader, number))
   if (turn === undefined) throw noSuchTurn(agent, number)
   show(call, agent, turn)

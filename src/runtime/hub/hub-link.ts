@@ -58,7 +58,7 @@ export interface HubLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly parts: Pick<AgentParts, 'inbox' | 'outbox' | 'createSessionStore' | 'createPlainStore'>
+  readonly parts: Pick<AgentParts, 'inbox' | 'outbox' | 'pauses' | 'createSessionStore' | 'createPlainStore'>
   readonly inboxBound: Bound
   readonly outboxBound: Bound
   /** Wall-clock ms, no later than it can be. */
@@ -80,6 +80,8 @@ export interface Outlet {
   committing(tx: Tx): void
   /** A message has been committed to this recipient; without one, there may be something to send to anybody. */
   look(to?: string): void
+  /** What is being handed over now, and perhaps arrives, without its being on disk that it is. */
+  readonly inFlight: ReadonlySet<number>
   /**
    * With `handover`, what is pending goes out first as far as the deadline allows, and the hub is told that this process
    * acts no more.
@@ -102,6 +104,8 @@ export class HubLink implements Outlet {
   readonly session: Session
   readonly #wake: WakeWatch
   #unwatch: (() => void) | undefined
+  /** What has a number is known to be under way. */
+  readonly inFlight: ReadonlySet<number> = new Set()
   #noted = ''
 
   constructor(options: HubLinkOptions) {
@@ -112,6 +116,7 @@ export class HubLink implements Outlet {
       ...options,
       inbox: options.parts.inbox,
       outbox: options.parts.outbox,
+      pauses: options.parts.pauses,
       log,
       address: hub.key,
       get hub() {

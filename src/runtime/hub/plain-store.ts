@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { ExpiredMessage } from '../../queue/outbox-expiry.ts'
 import type { SettledMessage } from '../../queue/outbox-numbers.ts'
 import type { OutboxParts } from '../../queue/outbox-parts.ts'
+import type { PauseTable } from '../../queue/pauses.ts'
 import { firstPending, markAsked, settleAsked } from '../../queue/outbox-asked.ts'
 import type { Incoming } from '../../session/position.ts'
 import type { Mark, PlainOutbound, PlainStore, PlainVerdict } from '../../session/plain-store.ts'
@@ -14,6 +15,7 @@ export interface StoredPlainOptions extends InboxOptions {
   readonly store: Store
   readonly clock: Clock
   readonly outbox: OutboxParts
+  readonly pauses: PauseTable
   /** Wall-clock ms, no later than it can be: what is due by it has expired. */
   readonly dueBy: () => number
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
@@ -57,7 +59,8 @@ export class StoredPlain implements PlainStore {
   }
 
   next(): PlainOutbound | undefined {
-    const { store, outbox } = this.#options
+    const { store, outbox, pauses } = this.#options
+    if (pauses.since(store.reader, 'outbox') !== undefined) return undefined
     return firstPending(store.reader, outbox.nextWaiting, this.#asked + 1)
   }
 

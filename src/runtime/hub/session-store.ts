@@ -15,6 +15,7 @@ import {
   type SettledMessage,
 } from '../../queue/outbox-numbers.ts'
 import type { OutboxParts } from '../../queue/outbox-parts.ts'
+import type { PauseTable } from '../../queue/pauses.ts'
 import { expiredType } from '../../protocol/frames.ts'
 import type {
   Begun,
@@ -56,6 +57,7 @@ export interface StoredSessionOptions extends InboxOptions {
   readonly store: Store
   readonly clock: Clock
   readonly outbox: OutboxParts
+  readonly pauses: PauseTable
   readonly outboxBound: Bound
   /** Wall-clock ms, no later than it can be: what is due by it has expired. */
   readonly dueBy: () => number
@@ -145,7 +147,8 @@ export class StoredSession implements SessionStore {
   }
 
   pending(seq: number, countMax: number): readonly Outbound[] {
-    const { store, dueBy } = this.#options
+    const { store, dueBy, pauses } = this.#options
+    if (pauses.since(store.reader, 'outbox') !== undefined) return []
     const rows = pendingFrom(store.reader, seq, { countMax, bytesMax: pageBytesMax })
     return rows.map((row) => toOutbound(row, dueBy()))
   }
@@ -190,7 +193,8 @@ export class StoredSession implements SessionStore {
   }
 
   protected giveNumbers(tx: Tx): void {
-    const { hub, outbox, outboxBound, dueBy, onExpired, windowMax = defaultWindowMax } = this.#options
+    const { hub, outbox, pauses, outboxBound, dueBy, onExpired, windowMax = defaultWindowMax } = this.#options
+    if (pauses.since(tx, 'outbox') !== undefined) return
     const { again, expired } = giveNumbers(tx, {
       hub,
       now: dueBy(),

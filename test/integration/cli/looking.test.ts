@@ -95,6 +95,8 @@ test('every verb that prints documents prints exactly one with --json', patience
     const { position } = await cli.json(['send', 'Ada', 'hello', '--wait'])
     const run: Record<string, readonly string[]> = {
       'turn show': ['Ada', String(position)],
+      'queue show': ['Ada', `in:${position}`],
+      'queue retry': ['Ada', '--all'],
       new: ['Bea'],
       status: [],
       version: [],

@@ -7,13 +7,13 @@ import { bury } from '../../../src/queue/dead-letters.ts'
 import { inboxTable } from '../../../src/queue/inbox.ts'
 import { appendOutgoing, settleOutgoing } from '../../../src/queue/outbox.ts'
 import {
-  listQueue,
   nextTimers,
   stateDocument,
   storedStatus,
   terminalMessages,
   totals,
 } from '../../../src/runtime/queries.ts'
+import { listQueue } from '../../../src/runtime/queue-queries.ts'
 import { findTurn, listTurns, showTurn } from '../../../src/runtime/turn-queries.ts'
 import { withMemoryDb, type MemoryDb } from '../../helpers/memory-db.ts'
 
@@ -60,7 +60,13 @@ test('an agent that has done nothing has a status of zeros', () =>
       nextAttemptAt: null,
     })
     assert.deepEqual(status.timers, { count: 0, nextDueAt: null })
-    assert.deepEqual(listQueue(db.reader), { inbox: [], outbox: [], deadLetters: [] })
+    assert.deepEqual(listQueue(db.reader, { limit: 50 }), {
+      paused: { inbox: null, outbox: null },
+      inbox: [],
+      outbox: [],
+      deadLetters: [],
+      deadMessages: [],
+    })
     assert.deepEqual(stateDocument(db.reader), {})
   }))
 
@@ -105,7 +111,7 @@ test('the status counts each queue by what became of its entries', () =>
       unread: 1,
       outgoing: 0,
     })
-    const queue = listQueue(db.reader)
+    const queue = listQueue(db.reader, { limit: 50 })
     assert.deepEqual(
       queue.inbox.map(({ turn, status }) => [turn, status]),
       [

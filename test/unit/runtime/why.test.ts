@@ -58,6 +58,12 @@ function outgoing(to: string, error: string | null = null): OutgoingView {
     settledAt: null,
     seq: null,
     error,
+    priority: 'normal',
+    ttlMs: null,
+    expiresAt: null,
+    isUnderWay: false,
+    retryOf: null,
+    retriedAs: null,
   }
 }
 
@@ -77,7 +83,8 @@ function facts(stored: Partial<StoredFacts> = {}, rest: Partial<Omit<WhyFacts, '
       dead: [],
       deadCount: stored.dead?.length ?? 0,
       outgoing: [],
-      refused: [],
+      deadMessages: [],
+      paused: { inbox: null, outbox: null },
       unread: [],
       timers: [],
       doneCount: 3,
@@ -306,9 +313,27 @@ test('says why the hub would not have a process that has ended since', () => {
 test('an hour long it says what was refused', () => {
   const refused = { ...outgoing('Nobody', 'ERR_RECIPIENT: no such agent'), status: 'refused' as const }
   const found = (settledAt: number): string[] =>
-    explain(facts({ refused: [{ ...refused, settledAt }] }))
+    explain(facts({ deadMessages: [{ ...refused, settledAt }] }))
       .filter(({ reason }) => reason === 'refused')
       .map(({ text }) => text)
   assert.match(found(now - 1)[0] ?? '', /for Nobody was refused: ERR_RECIPIENT: no such agent/)
   assert.deepEqual(found(now - 3_600_001), [])
+})
+
+test('what has expired is said, until it is sent again', () => {
+  const expired = { ...outgoing('Bo', 'it was not sent in time'), status: 'expired' as const, settledAt: now }
+  const said = (message: OutgoingView): string[] =>
+    explain(facts({ deadMessages: [message] })).map(({ reason, text }) => `${reason}: ${text}`)
+  assert.match(
+    said({ ...expired, turn: 0 })[0] ?? '',
+    /^expired: .* for Bo has expired: it was not sent in time/,
+  )
+  assert.doesNotMatch(said({ ...expired, retriedAs: 9 }).join(), /expired/)
+})
+
+test('a queue that is paused is said first, with the way to go on', () => {
+  const found = explain(facts({ paused: { inbox: null, outbox: now - 60_000 } }))
+  assert.equal(found[0]?.reason, 'paused')
+  assert.match(found[0]?.text ?? '', /the outbox has been paused for 1m: Ada keeps what it has to send/)
+  assert.equal(found[0]?.command, 'perdura queue resume Ada --outbox')
 })
