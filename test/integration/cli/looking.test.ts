@@ -110,6 +110,9 @@ test('every verb that prints documents prints exactly one with --json', patience
       'stop',
       'turn resolve',
       'turn retry',
+      'session end',
+      'session reconnect',
+      'session handover',
       'hub run',
       'hub status',
     ]
