@@ -29,6 +29,7 @@ const table = {
   ERR_STORE_CLOSED: { status: 503, exit: 1, retryable: true },
   ERR_STORE_BUSY: { status: 503, exit: 1, retryable: true },
   ERR_STORE_WRITE: { status: 503, exit: 1, retryable: true },
+  ERR_CREDENTIALS_KEY: { status: 500, exit: 78, retryable: false },
   ERR_CREDENTIALS_FILE: { status: 500, exit: 78, retryable: false },
   ERR_STORE_BROKEN: { status: 500, exit: 70, retryable: true },
   // State.

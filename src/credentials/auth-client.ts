@@ -34,7 +34,14 @@ const grantSchema = v.object({
   /** Seconds. */
   expires_in: v.pipe(v.number(), v.finite(), v.minValue(1)),
   ai_id: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  /** Earlier logins that the hub has ended because an old token of theirs came again. */
+  replayed: v.optional(
+    v.pipe(v.array(v.object({ login: v.pipe(v.string(), v.maxLength(64)), ago_s: v.number() })), v.maxLength(100)),
+    [],
+  ),
 })
+
+const proofSchema = v.object({ hub: signedPart, proof: v.string() })
 
 export type Challenge = v.InferOutput<typeof challengeSchema>
 export type Grant = v.InferOutput<typeof grantSchema>
@@ -47,6 +54,11 @@ export interface Refusal {
   readonly code: string | undefined
   /** Whether it has the shape of a hub's answer: what else stands in the way proves nothing about credentials. */
   readonly isOfHub: boolean
+}
+
+interface How {
+  readonly method?: string
+  readonly accessToken?: string
 }
 
 export function isRefusal(answer: object): answer is Refusal {
@@ -75,9 +87,25 @@ export class AuthClient {
     return this.#call('/auth/login', grantSchema, body, this.#options.http)
   }
 
-  /** Repeated at once it gets the same successor. */
-  refresh(refreshToken: string): Promise<Grant | Refusal> {
-    return this.#call('/auth/refresh', grantSchema, { refresh_token: refreshToken }, this.#options.retrying)
+  /** Asked once: whoever asks again must know what may have become of the first time. */
+  refresh(refreshToken: string, intent: string | undefined): Promise<Grant | Refusal> {
+    const body = { refresh_token: refreshToken, ...(intent !== undefined && { intent }) }
+    return this.#call('/auth/refresh', grantSchema, body, this.#options.http)
+  }
+
+  /** Has the hub show that it made the refresh token that begins so. */
+  prove(half: string, nonce: string): Promise<v.InferOutput<typeof proofSchema> | Refusal> {
+    return this.#call('/auth/prove', proofSchema, { token: half, nonce }, this.#options.retrying)
+  }
+
+  /** Ends the login of the access token, or all of its agent's. */
+  revoke(accessToken: string, all: boolean): Promise<{ readonly revoked: number } | Refusal> {
+    const answer = v.object({ revoked: v.number() })
+    return this.#call('/auth/revoke', answer, { all }, this.#options.retrying, { accessToken })
+  }
+
+  changeKey(accessToken: string, body: JsonObject): Promise<{ readonly changed: boolean } | Refusal> {
+    return this.#call('/ai/key', v.object({ changed: v.boolean() }), body, this.#options.http, { accessToken, method: 'PUT' })
   }
 
   /** Repeating it with the same key changes nothing. */
@@ -101,8 +129,9 @@ export class AuthClient {
     schema: Schema,
     body: JsonObject,
     http: Http,
+    how: How = {},
   ): Promise<v.InferOutput<Schema> | Refusal> {
-    const answer = await this.#request(call, body, http)
+    const answer = await this.#request(call, body, http, how)
     const { status } = answer
     if (status >= 500 || status === 408 || status === 425)
       throw this.#unreachable(`failed with status ${status}`)
@@ -115,12 +144,19 @@ export class AuthClient {
     return parsed.value
   }
 
-  async #request(call: string, body: JsonObject, http: Http): Promise<JsonAnswer> {
+  async #request(
+    call: string,
+    body: JsonObject,
+    http: Http,
+    { method = 'POST', accessToken }: How,
+  ): Promise<JsonAnswer> {
     const { pathPrefix, timeoutMs, signal } = this.#options
     const address = this.#options.address()
     try {
       const path = `${pathPrefix}/api/v1${call}`
-      return await requestJson(http, address, { method: 'POST', path, body }, { timeoutMs, signal })
+      const headers: Record<string, string> =
+        accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }
+      return await requestJson(http, address, { method, path, body, headers }, { timeoutMs, signal })
     } catch (error) {
       if (!(error instanceof PerduraError)) throw error
       if (error.code === 'ERR_HTTP_UNREACHABLE') throw this.#unreachable('gave no answer', error)

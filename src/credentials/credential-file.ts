@@ -1,15 +1,20 @@
-import { createHash } from 'node:crypto'
 import path from 'node:path'
-import * as v from 'valibot'
 import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
+import type { KeyChest, StorageKey } from '../platform/key-chest.ts'
+import type { Lock, Locks } from '../platform/locks.ts'
 import type { Random } from '../platform/random.ts'
-import { parse, parseJson } from '../protocol/parse.ts'
 import { AgentKey, seedBytes } from './agent-key.ts'
+import type { Content, HubEntry, LoginEntry } from './credential-content.ts'
+import type { Moment } from './moment.ts'
+import { seal, unseal, unusable } from './sealed-file.ts'
 
 export interface CredentialFileParts {
   readonly disk: Disk
   readonly random: Random
+  readonly locks: Locks
+  /** What it is sealed with. */
+  readonly chest: KeyChest
   /** Absolute; by convention `credentials` in the agent's folder. */
   readonly path: string
 }
@@ -22,89 +27,111 @@ export interface Login {
   readonly generation: number
   /** What the hub calls itself; original servers have no such thing. */
   readonly hubId?: string | undefined
+  readonly access: { readonly token: string; readonly lifeMs: number; readonly got: Moment }
+  /** It goes on from the one before, and is no new one. */
+  readonly isRefresh: boolean
+  /** When it was asked for first, where it had to be asked for twice. */
+  readonly unsettled?: Moment | undefined
 }
 
-const version = 1
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
-
-const hubSchema = v.object({
-  /** What the hub calls itself: no other is signed for at this place. */
-  hub_id: v.optional(v.string()),
-  /** The fencing number that this hub gave last. */
-  generation: v.optional(count, 0),
-  /** What the next generation is asked for with. */
-  claim: v.optional(v.string()),
-  /** Processes that have asked with this claim. */
-  starts: v.optional(count, 0),
-  login: v.optional(
-    v.object({
-      ai_id: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-      refresh_token: v.pipe(v.string(), v.minLength(1)),
-      generation: count,
-    }),
-  ),
-})
-
-const contentSchema = v.object({
-  /** The seed of the agent's Ed25519 key, in base64url. */
-  seed: v.string(),
-  /** The agent's places at its hubs, by the address that each hub was first met at. */
-  hubs: v.record(v.string(), hubSchema),
-  /** Other addresses of hubs that have a place, and which. */
-  aliases: v.optional(v.record(v.string(), v.string()), {}),
-})
-
-/** The checksum is over `content` as it is written: one flipped bit would make another agent, or another generation. */
-const fileSchema = v.object({ version: v.literal(version), sha256: v.string(), content: v.unknown() })
-
-type HubEntry = v.InferOutput<typeof hubSchema>
-type Content = v.InferOutput<typeof contentSchema>
+/** Of another process: it never has the lock for longer than a write of a few kilobytes takes. */
+const writeWaitMs = 5_000
+/** Keys before the present one that some hub may still know. */
+const oldSeedsMax = 8
+/** Of stolen tokens that the agent has heard of. */
+const heardMax = 20
 
 /**
  * Reads the file, or makes it with a new key where there is none. ERR_CREDENTIALS_FILE where it is there and cannot be
- * used: it is never replaced by itself, since with the key the agent would lose its name at every hub.
+ * used, ERR_CREDENTIALS_KEY where it cannot be opened.
  */
 export function openCredentialFile(parts: CredentialFileParts): CredentialFile {
-  const { disk, random } = parts
-  const bytes = readBytes(parts)
-  if (bytes !== undefined) return new CredentialFile(parts, contentOf(bytes, parts.path))
-  const content = { seed: Buffer.from(random.bytes(seedBytes)).toString('base64url'), hubs: {}, aliases: {} }
-  // On disk before any hub is told of it.
-  guardWrite(parts.path, () => {
-    disk.makeFolder(path.dirname(parts.path))
-    disk.replaceFile(parts.path, bytesOf(content))
-  })
-  return new CredentialFile(parts, content)
+  return new CredentialFile(parts)
 }
 
 /**
  * What an agent proves itself with, and the generation it has at each hub: outside its database, so that one that was
- * put back from a copy still knows which generation it had. One process writes it, the one that holds the agent's lock;
- * it keeps the content in memory and replaces the file as a whole, so that after a crash there is the old content or
- * the new. Nothing is believed in memory before it is on disk.
+ * put back from a copy still knows which generation it had.
+ *
+ * Several processes may have it open. Each change is made to what is on disk at that moment, under a lock, and the file
+ * is replaced as a whole, so that after a crash there is the old content or the new. Nothing is believed in memory before
+ * it is on disk. What others have written is seen with the next change, or with `reload`.
  */
 export class CredentialFile {
   readonly #parts: CredentialFileParts
-  readonly #key: AgentKey
   #content: Content
-  /** Hubs at which this process is counted. */
-  readonly #counted = new Set<string>()
+  #key: StorageKey | undefined
+  /** Hubs at which this process is counted, and as the how manyth. */
+  readonly #counted = new Map<string, number>()
 
   /** Use `openCredentialFile`. */
-  constructor(parts: CredentialFileParts, content: Content) {
+  constructor(parts: CredentialFileParts) {
+    const { chest, disk, path: file, random } = parts
     this.#parts = parts
-    this.#content = content
-    this.#key = new AgentKey(Buffer.from(content.seed, 'base64url'))
+    const known = this.#read()
+    if (known !== undefined) {
+      chest.protect(file)
+      this.#content = known
+      return
+    }
+    guardWrite(file, () => disk.makeFolder(path.dirname(file)))
+    this.#content = this.#locked(() => {
+      // Another process may have been faster.
+      const made = this.#read()
+      if (made !== undefined) return made
+      const content = { seed: seedOf(random), old_seeds: [], hubs: {}, aliases: {} }
+      // On disk before any hub is told of it.
+      this.#replace(content)
+      return content
+    })
   }
 
-  /** 32 bytes in base64url. */
+  /** 32 bytes in base64url: of the newest key. */
   get publicKey(): string {
-    return this.#key.publicKey
+    return keyOf(this.#content.seed).publicKey
   }
 
-  /** The agent's signature in base64url. */
-  sign(text: string): string {
-    return this.#key.sign(text)
+  /** Where the key is that the file is sealed with; undefined for one of before, which is sealed with its next change. */
+  get keeper(): StorageKey['keeper'] | undefined {
+    return this.#key?.keeper
+  }
+
+  /** Keys that the hub may know the agent by: first the one that it is known to know, then the newest. */
+  keysFor(hub: string): AgentKey[] {
+    const { seed, old_seeds: older } = this.#content
+    const keys = [seed, ...older].map(keyOf)
+    const known = this.#entry(hub)?.key ?? (this.#entry(hub)?.login === undefined ? undefined : keys.at(-1)?.publicKey)
+    return keys.toSorted((a, b) => Number(b.publicKey === known) - Number(a.publicKey === known))
+  }
+
+  /** What the hub is known to know the agent by; undefined where it was met when there was one key. */
+  hubKey(hub: string): string | undefined {
+    return this.#entry(hub)?.key
+  }
+
+  /** Puts another key before those that there are; which hub knows it, `recordKey` says. */
+  addKey(): void {
+    this.#update((content) => {
+      const { hubs, old_seeds: older, seed } = content
+      const present = keyOf(seed).publicKey
+      const entries = Object.entries(hubs).map(([hub, entry]) => [hub, { ...entry, key: entry.key ?? present }])
+      return {
+        ...content,
+        seed: seedOf(this.#parts.random),
+        old_seeds: [seed, ...older].slice(0, oldSeedsMax),
+        hubs: Object.fromEntries(entries) as Content['hubs'],
+      }
+    })
+  }
+
+  /** The hub knows the agent by this key from now on. Keys that no hub knows any more are forgotten. */
+  recordKey(hub: string, publicKey: string): void {
+    this.#update((content) => {
+      const hubs = { ...content.hubs, [hub]: { ...this.#entryOf(content, hub), key: publicKey } }
+      const known = new Set(Object.values(hubs).map(({ key }) => key))
+      const older = content.old_seeds.filter((seed) => known.has(undefined) || known.has(keyOf(seed).publicKey))
+      return { ...content, hubs, old_seeds: older }
+    })
   }
 
   /** The agent's place at the hub with this address: what all the others here ask for by `hub`. */
@@ -118,12 +145,16 @@ export class CredentialFile {
     return Object.entries(this.#content.hubs).find(([, entry]) => entry.hub_id === hubId)?.[0]
   }
 
+  /** Places at all hubs. */
+  get places(): string[] {
+    return Object.keys(this.#content.hubs)
+  }
+
   /** The hub of that place has this address now. */
   recordAddress(address: string, place: string): void {
-    const { [address]: _, ...aliases } = this.#content.aliases
-    this.#replace({
-      ...this.#content,
-      aliases: place === address ? aliases : { ...aliases, [address]: place },
+    this.#update((content) => {
+      const { [address]: _, ...aliases } = content.aliases
+      return { ...content, aliases: place === address ? aliases : { ...aliases, [address]: place } }
     })
   }
 
@@ -136,33 +167,69 @@ export class CredentialFile {
     return this.#entry(hub)?.login?.ai_id
   }
 
-  /** What gets the next tokens, and the generation of its login. */
-  refreshToken(hub: string): string | undefined {
-    return this.#entry(hub)?.login?.refresh_token
+  /** What was got last; undefined where there is none, or its agent has ended it. */
+  login(hub: string): LoginEntry | undefined {
+    const login = this.#entry(hub)?.login
+    return login?.revoked === true ? undefined : login
   }
 
-  /** The generation that the tokens of the present login carry. */
-  loginGeneration(hub: string): number | undefined {
-    return this.#entry(hub)?.login?.generation
+  /** Whether the last login was ended by its own agent. */
+  isRevoked(hub: string): boolean {
+    return this.#entry(hub)?.login?.revoked === true
   }
 
   /**
-   * Puts a login, or its next refresh token, in the place of the one before. There is a claim from then on, and this process
-   * is counted as one that asks with it.
+   * Puts a login, or its next tokens, in the place of those before, in one step: there is always one of the two on disk. There
+   * is a claim from then on, and this process is counted as one that asks with it.
    */
-  recordLogin(hub: string, { aiId, refreshToken, generation, hubId }: Login): void {
-    const login = { ai_id: aiId, refresh_token: refreshToken, generation }
-    const claim = this.claim(hub) ?? this.#parts.random.uuid()
-    const starts = this.start(hub) + (this.#counted.has(hub) ? 0 : 1)
-    this.#write(hub, {
-      ...this.#entry(hub),
-      ...(hubId !== undefined && { hub_id: hubId }),
-      generation: this.generation(hub),
-      claim,
-      starts,
-      login,
+  recordLogin(hub: string, granted: Login): void {
+    const { access, aiId, generation, hubId, isRefresh, refreshToken, unsettled } = granted
+    this.#updateCounted(hub, (entry) => {
+      const before = isRefresh ? entry.login : undefined
+      const now = access.got.wall
+      const login = {
+        ai_id: aiId,
+        refresh_token: refreshToken,
+        generation,
+        since: before?.since ?? now,
+        refreshed: now,
+        rotations: before === undefined ? 0 : before.rotations + 1,
+        access: { token: access.token, got: access.got, life_ms: access.lifeMs },
+        ...(unsettled !== undefined && { unsettled }),
+        revoked: false,
+      }
+      return { ...entry, ...(hubId !== undefined && { hub_id: hubId }), login }
     })
-    this.#counted.add(hub)
+  }
+
+  /** This process goes on with a login of another one: it is counted as one that asks with the claim. */
+  recordStart(hub: string): void {
+    if (!this.#counted.has(hub)) this.#updateCounted(hub, (entry) => entry)
+  }
+
+  /** Before the refresh token is shown to the hub: it may be used up from then on. */
+  recordAsked(hub: string, asked: NonNullable<LoginEntry['asked']>): void {
+    this.#updateLogin(hub, (login) => ({ ...login, asked }))
+  }
+
+  /** The hub has not got to see it. */
+  recordUnasked(hub: string): void {
+    this.#updateLogin(hub, ({ asked: _, ...login }) => login)
+  }
+
+  /** The agent itself has ended the login. */
+  recordRevoked(hub: string): void {
+    this.#updateLogin(hub, ({ access: _access, asked: _asked, ...login }) => ({ ...login, revoked: true }))
+  }
+
+  /** Those of these logins, ended for a stolen token, that the agent has not heard of. */
+  unheard(hub: string, logins: readonly string[]): string[] {
+    const heard = this.#entry(hub)?.heard ?? []
+    return logins.filter((login) => !heard.includes(login))
+  }
+
+  recordHeard(hub: string, logins: readonly string[]): void {
+    this.#updateEntry(hub, (entry) => ({ ...entry, heard: [...entry.heard, ...logins].slice(-heardMax) }))
   }
 
   /** 0 where the hub never gave one. */
@@ -174,7 +241,12 @@ export class CredentialFile {
   recordGeneration(hub: string, generation: number): void {
     if (!Number.isSafeInteger(generation)) throw new RangeError(`${generation} is no generation`)
     if (generation <= this.generation(hub)) return
-    this.#write(hub, { ...this.#entry(hub), generation, claim: this.#parts.random.uuid(), starts: 1 })
+    this.#updateEntry(hub, (entry) =>
+      generation <= entry.generation
+        ? entry
+        : { ...entry, generation, claim: this.#parts.random.uuid(), starts: 1 },
+    )
+    this.#counted.set(hub, this.#entry(hub)?.starts ?? 0)
   }
 
   /**
@@ -188,48 +260,99 @@ export class CredentialFile {
 
   /** The how manyth process of those that ask with the claim this one is. */
   start(hub: string): number {
-    return this.#entry(hub)?.starts ?? 0
+    return this.#counted.get(hub) ?? this.#entry(hub)?.starts ?? 0
+  }
+
+  /** Takes in what other processes have written. */
+  reload(): void {
+    this.#content = this.#read() ?? this.#content
+  }
+
+  /** For whoever is about to ask a hub for tokens: one process at a time. Undefined where another one is about to. */
+  tryLockTokens(): Lock | undefined {
+    return this.#parts.locks.tryLock(`${this.#parts.path}.tokens.lock`)
+  }
+
+  /** A change by a process that is counted among those that ask with the claim. */
+  #updateCounted(hub: string, change: (entry: HubEntry) => HubEntry): void {
+    const isNew = !this.#counted.has(hub)
+    this.#updateEntry(hub, (entry) => ({
+      ...change(entry),
+      claim: entry.claim ?? this.#parts.random.uuid(),
+      starts: entry.starts + (isNew ? 1 : 0),
+    }))
+    if (isNew) this.#counted.set(hub, this.#entry(hub)?.starts ?? 0)
   }
 
   #entry(hub: string): HubEntry | undefined {
     return Object.hasOwn(this.#content.hubs, hub) ? this.#content.hubs[hub] : undefined
   }
 
-  #write(hub: string, entry: HubEntry): void {
-    this.#replace({ ...this.#content, hubs: { ...this.#content.hubs, [hub]: entry } })
+  #entryOf({ hubs }: Content, hub: string): HubEntry {
+    const known = Object.hasOwn(hubs, hub) ? hubs[hub] : undefined
+    return known ?? { generation: 0, starts: 0, heard: [] }
   }
 
+  #updateLogin(hub: string, change: (login: LoginEntry) => LoginEntry): void {
+    this.#updateEntry(hub, (entry) =>
+      entry.login === undefined ? entry : { ...entry, login: change(entry.login) },
+    )
+  }
+
+  #updateEntry(hub: string, change: (entry: HubEntry) => HubEntry): void {
+    this.#update((content) => ({
+      ...content,
+      hubs: { ...content.hubs, [hub]: change(this.#entryOf(content, hub)) },
+    }))
+  }
+
+  #update(change: (content: Content) => Content): void {
+    this.#content = this.#locked(() => {
+      const changed = change(this.#read() ?? this.#content)
+      this.#replace(changed)
+      return changed
+    })
+  }
+
+  #locked<T>(act: () => T): T {
+    const { locks, path: file } = this.#parts
+    let lock: Lock | undefined
+    guardWrite(file, () => (lock = locks.lock(`${file}.lock`, writeWaitMs)))
+    try {
+      return act()
+    } finally {
+      lock?.release()
+    }
+  }
+
+  #read(): Content | undefined {
+    const { chest, disk, path: file } = this.#parts
+    const bytes = readBytes(disk, file)
+    if (bytes === undefined) return undefined
+    const { content, key } = unseal(bytes, file, chest)
+    this.#key = key
+    return content
+  }
+
+  /** Under the key that it had, or under that of systemd where there is one by now. */
   #replace(content: Content): void {
-    guardWrite(this.#parts.path, () => this.#parts.disk.replaceFile(this.#parts.path, bytesOf(content)))
-    this.#content = content
+    const { chest, disk, path: file, random } = this.#parts
+    const key = (this.#key?.keeper === 'systemd' ? undefined : chest.find('systemd')) ?? this.#key ?? chest.open()
+    const bytes = seal(content, key, random)
+    guardWrite(file, () => disk.replaceFile(file, bytes))
+    this.#key = key
   }
 }
 
-function bytesOf(content: Content): Buffer {
-  const text = JSON.stringify(content)
-  return Buffer.from(`{"version":${version},"sha256":"${digest(text)}","content":${text}}\n`)
+function seedOf(random: Random): string {
+  return Buffer.from(random.bytes(seedBytes)).toString('base64url')
 }
 
-function contentOf(bytes: Uint8Array, file: string): Content {
-  const text = Buffer.from(bytes).toString('utf8')
-  const written = parseJson(v.object({ version: count }), text)
-  if (written.ok && written.value.version > version) {
-    throw unusable(file, 'was written by a newer Perdura: install that version; nothing was changed')
-  }
-  const outer = parseJson(fileSchema, text)
-  // JSON.parse and JSON.stringify keep the order of members, and the hubs' names are no array indexes.
-  if (outer.ok && outer.value.sha256 === digest(JSON.stringify(outer.value.content))) {
-    const content = parse(contentSchema, outer.value.content)
-    if (content.ok && Buffer.from(content.value.seed, 'base64url').length === seedBytes) return content.value
-  }
-  throw unusable(
-    file,
-    'is damaged, and is not replaced by itself, since it holds the key by which hubs know this agent: restore it from ' +
-      'a copy, or remove it, and the agent has a new key, with which it needs another name at the hubs it was at',
-  )
+function keyOf(seed: string): AgentKey {
+  return new AgentKey(Buffer.from(seed, 'base64url'))
 }
 
-function readBytes({ disk, path: file }: CredentialFileParts): Uint8Array | undefined {
+function readBytes(disk: Disk, file: string): Uint8Array | undefined {
   try {
     return disk.readFile(file)
   } catch (error) {
@@ -244,7 +367,7 @@ function guardWrite(file: string, write: () => void): void {
     write()
   } catch (error) {
     const code = systemCode(error)
-    if (code === undefined) throw error
+    if (code === undefined || error instanceof PerduraError) throw error
     throw new PerduraError(
       'ERR_STORE_WRITE',
       `${file} cannot be written (${code}): make room, or give this user the right to; the credentials that it has are kept`,
@@ -253,15 +376,7 @@ function guardWrite(file: string, write: () => void): void {
   }
 }
 
-function unusable(file: string, what: string, cause?: unknown): PerduraError {
-  return new PerduraError('ERR_CREDENTIALS_FILE', `${file} ${what}`, { cause, details: { file } })
-}
-
 function systemCode(error: unknown): string | undefined {
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' ? code : undefined
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

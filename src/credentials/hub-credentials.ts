@@ -1,23 +1,28 @@
-import { loginText } from '../protocol/rest.ts'
 import { PerduraError, toError } from '../errors.ts'
+import type { BootClock } from '../platform/boot-clock.ts'
 import type { Clock } from '../platform/clock.ts'
-import { describeAddress } from '../platform/http-error.ts'
 import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
 import { AccessToken } from './access-token.ts'
-import { AuthClient, type Grant, isRefusal, type Refusal } from './auth-client.ts'
+import { AuthClient, isRefusal } from './auth-client.ts'
+import type { LoginEntry } from './credential-content.ts'
 import type { CredentialFile } from './credential-file.ts'
-import { finalRefusal } from './final-refusal.ts'
+import { Exchange } from './exchange.ts'
+import type { Granted } from './granted.ts'
 import { type AskedAddresses, HubPlace } from './hub-place.ts'
+import { elapsedMs, momentOf } from './moment.ts'
+import { SignIn } from './sign-in.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface HubCredentialsOptions {
   readonly file: CredentialFile
   readonly http: Http
-  readonly clock: Pick<Clock, 'monotonicMs' | 'setTimer'>
-  readonly random: Pick<Random, 'fraction'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'now' | 'setTimer'>
+  readonly boot: BootClock
+  readonly random: Random
   readonly log: Log
   readonly hub: {
     /** All lead to one hub: the agent's place there is the same at each. */
@@ -51,49 +56,70 @@ const refreshAfter = { min: 0.7, max: 0.85 }
 /** A token with less than this left is not handed out when no other can be got. */
 const usableMs = 1_000
 
+/** A stolen token of the agent was used, or somebody used an old one for whatever reason; its hub has told. */
+export interface Compromise {
+  /** Logins that the hub has ended for it. */
+  readonly logins: number
+  /** How long ago the latest was, ms. */
+  readonly agoMs: number
+}
+
 /**
  * What an agent has in order to act at one hub. `access` gives an access token that is young, by the cheapest way that
  * works:
  *
- *   the one in memory → the refresh token → login with the key → register, and login
+ *   the one in memory → the one that another process has got → the refresh token → login with the key → register, and login
  *
  * One step leads to the next only when it was refused. Time-outs, failures of a server and answers that are none throw a
- * retryable error and leave everything as it was: they never cost credentials, and what was refused stays on disk until
- * something better takes its place. Every new refresh token is on disk before its access token is handed out. A process
- * that dies between the hub's rotation and that finds the refresh token before it, which the hub takes for 30 s more;
- * after that, the key takes over.
+ * retryable error: they never cost credentials, and what was refused stays on disk until something better takes its place.
+ * Every new refresh token is on disk before its access token is handed out. Of all processes that have the file open, one
+ * at a time asks the hub; the others find what it has got.
  *
  * Tokens carry the generation of their login, so a generation that has risen since leads to a new login.
  *
- * At its first login it notes what the hub calls itself, and from then on signs for no other at that place.
+ * At its first login it notes what the hub calls itself, and from then on signs for no other at that place. At its first
+ * contact, and after each failure to reach it, the hub is to show that it knows the refresh token before it is sent any.
  */
 export class HubCredentials {
   readonly #options: HubCredentialsOptions
   readonly #client: AuthClient
+  readonly #exchange: Exchange
+  readonly #signIn: SignIn
   readonly #closing = new AbortController()
+  readonly #lockWaitMs: number
   #current: { readonly access: AccessToken; readonly generation: number } | undefined
   #flight: { readonly key: string; readonly token: Promise<AccessToken> } | undefined
-  /** A refresh token that the hub has refused. It stays on disk until another takes its place. */
-  #refused: string | undefined
-  /** An original server: it knows neither keys nor generations. Found out anew by each process. */
-  #isPlain = false
+  /** An access token that the hub has refused before its time. */
+  #spurned: string | undefined
   readonly #place: HubPlace
+  #onCompromised: ((compromise: Compromise) => void) | undefined
 
   constructor(options: HubCredentialsOptions) {
-    const { clock, random, file, http, hub, requestTimeoutMs = 10_000, trustNewHub = false } = options
-    const { addresses } = hub
+    const { boot, clock, file, http, hub, log, name, random, requestTimeoutMs = 10_000 } = options
     this.#options = options
-    this.#place = new HubPlace({ file, addresses, trustNewHub })
+    const place = new HubPlace({ file, addresses: hub.addresses, trustNewHub: options.trustNewHub ?? false })
+    this.#place = place
     const budget = new RetryBudget()
     this.#client = new AuthClient({
       http,
       retrying: new RetryingHttp({ http, clock, random, budget }),
       budget,
-      address: () => this.#place.address.rest,
+      address: () => place.address.rest,
       pathPrefix: hub.pathPrefix,
       timeoutMs: requestTimeoutMs,
       signal: this.#closing.signal,
     })
+    const desk = {
+      client: this.#client,
+      file,
+      place,
+      start: () => ({ startMs: clock.monotonicMs(), got: momentOf(clock, boot) }),
+    }
+    this.#exchange = new Exchange({ desk, log, random, requestTimeoutMs })
+    const { nickname = name, openLoginFallback = true } = options
+    this.#signIn = new SignIn({ desk, log, name, nickname, openLoginFallback })
+    // Whoever has the lock makes up to six calls.
+    this.#lockWaitMs = 6 * requestTimeoutMs
   }
 
   /**
@@ -132,7 +158,43 @@ export class HubCredentials {
 
   /** The hub does not take this token any more; one that has been replaced in the meantime is forgotten already. */
   invalidate(token: string): void {
+    this.#spurned = token
     if (this.#current?.access.token === token) this.#current = undefined
+  }
+
+  /** To be told where the hub has ended a login because an old token of it came again. One listener. */
+  onCompromised(listener: (compromise: Compromise) => void): void {
+    this.#onCompromised = listener
+  }
+
+  /**
+   * Gives the agent another key at this hub: on disk beside the old one before the hub is told. Where that is cut off, the
+   * next login finds out which of them the hub knows, and goes on from there. All other logins of the agent end.
+   */
+  async rotateKey(): Promise<void> {
+    const { file } = this.#options
+    const { token } = await this.access()
+    if (this.#place.hubId === undefined) {
+      throw new PerduraError('ERR_HUB_PROTOCOL', 'this server knows no keys: there is nothing to change there')
+    }
+    await this.#withLock(async () => {
+      file.reload()
+      if (!this.#isKeyPending()) file.addKey()
+      await this.#signIn.changeKey(token)
+    })
+  }
+
+  /** Ends the present login at the hub, or all of the agent's; returns how many. The key gets the next one. */
+  async revoke({ all }: { readonly all: boolean }): Promise<number> {
+    const { file } = this.#options
+    const { token } = await this.access()
+    return this.#withLock(async () => {
+      const answer = await this.#client.revoke(token, all)
+      if (isRefusal(answer)) throw this.#signIn.refusal('a revocation', answer)
+      file.recordRevoked(this.place)
+      this.#current = undefined
+      return answer.revoked
+    })
   }
 
   /** The fencing number that the hub gave; the tokens that follow carry it. */
@@ -170,30 +232,108 @@ export class HubCredentials {
   }
 
   #isOutdated(generation: number): boolean {
-    return !this.#isPlain && generation < this.#options.file.generation(this.place)
+    return !this.#signIn.isPlain && generation < this.#options.file.generation(this.place)
   }
 
   async #renew(fresh: boolean): Promise<AccessToken> {
     try {
-      if (!this.#place.isMetAt(this.#place.address)) {
-        await this.#meet()
-        const young = fresh ? undefined : this.#young()
-        if (young !== undefined) return young
-      }
-      return (await this.#refresh()) ?? (await this.#login())
+      // What is known now; another one that is found later was got in the meantime.
+      const known = this.#current?.access.token ?? this.#options.file.login(this.place)?.access?.token
+      const unwanted = new Set([this.#spurned, this.#current?.access.token, fresh ? known : undefined])
+      return await this.#withLock(() => this.#renewAlone(fresh, unwanted))
     } catch (error) {
       if (this.#closing.signal.aborted) throw closed()
-      if (error instanceof PerduraError && error.retryable) this.#postpone()
+      if (error instanceof PerduraError && error.retryable) {
+        // Another program may have its address by now.
+        if (error.code === 'ERR_HUB_UNREACHABLE') this.#place.forget()
+        this.#postpone()
+      }
       throw error
     }
   }
 
-  /** Who answers at this address is asked who it is, before it gets what is the hub's. */
-  async #meet(): Promise<void> {
-    if (this.#place.hubId === undefined) return this.#place.trust()
-    const challenge = await this.#client.challenge(this.#options.name)
-    if (isRefusal(challenge)) throw this.#refusal('the request for a challenge', challenge)
-    this.#place.identify(challenge.hub)
+  async #renewAlone(fresh: boolean, unwanted: ReadonlySet<string | undefined>): Promise<AccessToken> {
+    const { file } = this.#options
+    file.reload()
+    const login = file.login(this.place)
+    const isMet = this.#place.isMetAt(this.#place.address) || (await this.#meet(login))
+    const young = fresh ? undefined : this.#young()
+    if (young !== undefined) return young
+    if (isMet && login !== undefined && !this.#isOutdated(login.generation)) {
+      const shared = this.#share(login, unwanted)
+      if (shared !== undefined) return shared
+      const granted = await this.#exchange.refresh(login)
+      if (granted !== undefined) return this.#take(granted)
+    }
+    const access = this.#take(await this.#signIn.login())
+    await this.#finishKeyChange(access)
+    return access
+  }
+
+  /** Who answers at this address is to show that it is the hub, before it gets what is the hub's. */
+  async #meet(login: LoginEntry | undefined): Promise<boolean> {
+    if (this.#place.hubId !== undefined) return login !== undefined && (await this.#exchange.meet(login))
+    this.#place.trust()
+    return true
+  }
+
+  /** The access token that another process has got, or the one before; undefined where there is none that is young. */
+  #share(
+    { access, ai_id: aiId, generation }: LoginEntry,
+    unwanted: ReadonlySet<string | undefined>,
+  ): AccessToken | undefined {
+    const { boot, clock, file, name } = this.#options
+    if (access === undefined || unwanted.has(access.token)) return undefined
+    const ageMs = elapsedMs(access.got, momentOf(clock, boot))
+    if (ageMs === undefined) return undefined
+    const startMs = clock.monotonicMs() - ageMs
+    const token = this.#tokenOf({ token: access.token, aiId, name, startMs, lifeMs: access.life_ms })
+    if (clock.monotonicMs() >= token.refreshAtMs) return undefined
+    if (this.#closing.signal.aborted) throw closed()
+    file.recordStart(this.place)
+    this.#place.take(undefined)
+    this.#current = { access: token, generation }
+    return token
+  }
+
+  /** A change of the key was cut off before the hub heard of it, or this hub was not reached when another one was told. */
+  async #finishKeyChange({ token }: AccessToken): Promise<void> {
+    if (this.#signIn.isPlain || !this.#isKeyPending()) return
+    try {
+      await this.#signIn.changeKey(token)
+    } catch (error) {
+      this.#options.log.warn('credentials:key:pending', { error: toError(error) })
+    }
+  }
+
+  #isKeyPending(): boolean {
+    const { file } = this.#options
+    return file.keysFor(this.place)[0]?.publicKey !== file.publicKey
+  }
+
+  /** One process at a time asks the hub. ERR_STORE_BUSY where another one does not come to an end. */
+  async #withLock<T>(act: () => Promise<T>): Promise<T> {
+    const { clock, file, random } = this.#options
+    const { signal } = this.#closing
+    const deadlineMs = clock.monotonicMs() + this.#lockWaitMs
+    let lock = file.tryLockTokens()
+    for (let pauseMs = 5; lock === undefined; pauseMs = Math.min(200, pauseMs * 1.5)) {
+      if (signal.aborted) throw closed()
+      if (clock.monotonicMs() > deadlineMs) {
+        throw new PerduraError(
+          'ERR_STORE_BUSY',
+          'another process of this agent has been getting tokens for too long: look whether it is stopped, and end it',
+        )
+      }
+      const waitMs = pauseMs * (0.5 + random.fraction())
+      await new Promise<void>((resolve) => void clock.setTimer(waitMs, resolve))
+      lock = file.tryLockTokens()
+    }
+    try {
+      return await act()
+    } finally {
+      lock.release()
+    }
   }
 
   /** So that a hub in trouble is not asked by every caller while there is a token that it would still take. */
@@ -208,163 +348,51 @@ export class HubCredentials {
     this.#current = { ...current, access: current.access.refreshedAt(nowMs + pauseMs) }
   }
 
-  /** Undefined where there is nothing to refresh with: then a login is due. */
-  async #refresh(): Promise<AccessToken | undefined> {
-    const { clock, file, log } = this.#options
-    const token = file.refreshToken(this.place)
-    const generation = file.loginGeneration(this.place)
-    if (token === undefined || generation === undefined) return undefined
-    if (token === this.#refused || this.#isOutdated(generation)) return undefined
-    const startMs = clock.monotonicMs()
-    const answer = await this.#client.refresh(token)
-    if (!isRefusal(answer)) return this.#take(answer, { startMs, generation })
-    // What a proxy says proves nothing about the token; trying the key costs nothing either.
-    if (answer.isOfHub) this.#refused = token
-    log.warn('credentials:refresh:refused', {
-      hub: this.#place.address.key,
-      status: answer.status,
-      code: answer.code,
-    })
-    return undefined
-  }
-
-  async #login(): Promise<AccessToken> {
-    if (this.#isPlain) return this.#loginByName()
-    const first = await this.#tryKey()
-    if (!isRefusal(first)) return first
-    // Either nobody is registered under this name, or it is somebody else, or the challenge had run out. Registering
-    // tells them apart: it is answered the same for what is registered already with the same key.
-    if (first.code !== 'ERR_NO_SUCH_PROFILE' && first.code !== 'ERR_CREDENTIALS')
-      throw this.#refusal('a login', first)
-    await this.#register()
-    const second = await this.#tryKey()
-    if (isRefusal(second)) throw this.#refusal('a login', second)
-    return second
-  }
-
-  async #tryKey(): Promise<AccessToken | Refusal> {
-    const { clock, file, log, name, nickname = name } = this.#options
-    const challenge = await this.#client.challenge(name)
-    if (isRefusal(challenge)) {
-      if (challenge.status === 404 || challenge.status === 401) return this.#loginByName()
-      throw this.#refusal('the request for a challenge', challenge)
-    }
-    this.#place.identify(challenge.hub)
-    const generation = file.generation(this.place)
-    const startMs = clock.monotonicMs()
-    const answer = await this.#client.login({
-      ai_name: name,
-      ai_nickname: nickname,
-      nonce: challenge.nonce,
-      signature: file.sign(loginText(challenge.hub, name, challenge.nonce)),
-      generation,
-    })
-    if (isRefusal(answer)) return answer
-    const access = this.#take(answer, { startMs, generation, hubId: challenge.hub })
-    log.info('credentials:login:done', { hub: this.#place.address.key, aiId: access.aiId, generation })
-    return access
-  }
-
-  async #register(): Promise<void> {
-    const { file, log, name } = this.#options
-    const answer = await this.#client.register(name, file.publicKey)
-    if (isRefusal(answer)) throw this.#refusal('a registration', answer)
-    log.info('credentials:register:done', { hub: this.#place.address.key, name })
-  }
-
-  /** At an original server, which makes a profile of any name that it does not know. */
-  async #loginByName(): Promise<AccessToken> {
-    const { file, log, openLoginFallback = true } = this.#options
-    if (!openLoginFallback) {
-      const refusal = { status: 404, code: undefined }
-      throw this.#client.breach('the request for a challenge', refusal, 'that it knows none')
-    }
-    const known = file.aiId(this.place) ?? 0
-    let answer = await this.#tryName(known)
-    // Its database is another one now.
-    if (isRefusal(answer) && answer.isOfHub && answer.status === 404 && known !== 0)
-      answer = await this.#tryName(0)
-    if (isRefusal(answer)) {
-      // Perhaps it is no original server any more; the next attempt finds out.
-      this.#isPlain = false
-      if (answer.isOfHub && answer.code === undefined && answer.status === 403) {
-        throw this.#refusal('a login', { ...answer, code: 'ERR_PROFILE_INACTIVE' })
-      }
-      throw this.#client.breach('a login by name', answer, 'a refusal')
-    }
-    if (!this.#isPlain)
-      log.info('credentials:plain:found', { hub: this.#place.address.key, aiId: answer.aiId })
-    this.#isPlain = true
-    return answer
-  }
-
-  async #tryName(aiId: number): Promise<AccessToken | Refusal> {
-    const { clock, file, name, nickname = name } = this.#options
-    const startMs = clock.monotonicMs()
-    const generation = file.generation(this.place)
-    const answer = await this.#client.login({ ai_name: name, ai_nickname: nickname, ai_id: aiId, generation })
-    return isRefusal(answer) ? answer : this.#take(answer, { startMs, generation })
-  }
-
-  /** What was granted, once it is on disk. Its life counts from before the request: it is never longer than the hub's. */
-  #take(
-    grant: Grant,
-    { startMs, generation, hubId }: { startMs: number; generation: number; hubId?: string },
-  ): AccessToken {
-    const { file, name, random } = this.#options
+  /** What was granted, once it is on disk. */
+  #take(granted: Granted): AccessToken {
+    const { generation, got, grant, hubId, isRefresh, startMs, unsettled } = granted
+    const { file, name } = this.#options
     const { place } = this
     // An answer may have come just before the end; whoever has the agent next must not lose what it wrote since.
     if (this.#closing.signal.aborted) throw closed()
     const aiId = grant.ai_id ?? file.aiId(place)
     if (aiId === undefined) throw this.#client.breach('a login', { status: 200, code: undefined }, 'no ai_id')
-    file.recordLogin(place, { aiId, refreshToken: grant.refresh_token, generation, hubId })
+    const lifeMs = Math.floor(grant.expires_in * 1_000)
+    const access = { token: grant.token, lifeMs, got }
+    const refreshToken = grant.refresh_token
+    file.recordLogin(place, { aiId, refreshToken, generation, hubId, access, isRefresh, unsettled })
     this.#place.take(hubId)
-    const lifeMs = grant.expires_in * 1_000
-    const part = refreshAfter.min + (refreshAfter.max - refreshAfter.min) * random.fraction()
-    const access = new AccessToken({
-      token: grant.token,
-      aiId,
-      name,
-      refreshAtMs: startMs + lifeMs * part,
-      expiresAtMs: startMs + lifeMs,
-    })
-    this.#current = { access, generation }
-    return access
+    const token = this.#tokenOf({ token: grant.token, aiId, name, startMs, lifeMs })
+    this.#current = { access: token, generation }
+    this.#hear(grant.replayed)
+    return token
   }
 
-  #refusal(call: string, refusal: Refusal): PerduraError {
-    const final = finalRefusal(refusal, {
-      where: describeAddress(this.#place.address.rest),
-      name: this.#options.name,
-    })
-    return final ?? this.#client.breach(call, refusal, 'a refusal')
+  #tokenOf(fields: {
+    readonly token: string
+    readonly aiId: number
+    readonly name: string
+    readonly startMs: number
+    readonly lifeMs: number
+  }): AccessToken {
+    const { lifeMs, startMs, ...rest } = fields
+    const part = refreshAfter.min + (refreshAfter.max - refreshAfter.min) * this.#options.random.fraction()
+    return new AccessToken({ ...rest, refreshAtMs: startMs + lifeMs * part, expiresAtMs: startMs + lifeMs })
+  }
+
+  /** Said before it is noted as said: the owner must learn of it. */
+  #hear(replayed: Granted['grant']['replayed']): void {
+    const { file, log } = this.#options
+    const news = new Set(file.unheard(this.place, replayed.map(({ login }) => login)))
+    if (news.size === 0) return
+    const ages = replayed.filter(({ login }) => news.has(login)).map(({ ago_s: agoS }) => agoS)
+    const compromise = { logins: news.size, agoMs: Math.min(...ages) * 1_000 }
+    log.error('session:credentials:compromised', { hub: this.#place.address.key, ...compromise })
+    this.#onCompromised?.(compromise)
+    file.recordHeard(this.place, [...news])
   }
 }
 
 function closed(): PerduraError {
   return new PerduraError('ERR_STORE_CLOSED', 'the agent is stopping: no more tokens are fetched')
-}
-
-/** The promise's outcome, or a rejection as soon as the signal aborts; the promise itself goes on. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(
-        new PerduraError('ERR_HUB_UNREACHABLE', 'waiting for a token was called off', {
-          cause: signal.reason,
-        }),
-      )
-    }
-    const settle = (act: () => void): void => {
-      signal.removeEventListener('abort', abort)
-      act()
-    }
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort)
-    promise.then(
-      (value) => settle(() => resolve(value)),
-      (error: unknown) => settle(() => reject(toError(error))),
-    )
-  })
 }

@@ -25,8 +25,8 @@ export interface HubPlaceOptions {
 
 /**
  * The agent's place at a hub, by which what it has there is found again, whichever of the hub's addresses it is reached at.
- * Only the hub that the place belongs to is told anything: where there are several addresses, who answers at one is asked
- * who it is before it gets a token.
+ * Only the hub that the place belongs to is told anything: who answers at an address has to show who it is before it gets
+ * a token.
  */
 export class HubPlace {
   readonly #options: HubPlaceOptions
@@ -44,8 +44,6 @@ export class HubPlace {
     this.#trustNewHub = trustNewHub
     this.#address = addresses.current
     this.#list = addresses.list.map(({ key }) => key)
-    // Where there is only one, who answers there is found out at the next login.
-    if (this.#list.length === 1) this.#metAt = this.#list[0]
   }
 
   /** Where the present requests go. */
@@ -92,6 +90,11 @@ export class HubPlace {
       if (isMeant && file.place(known) !== place) file.recordAddress(known, place)
     }
     this.#metAt = address
+  }
+
+  /** It was not reached: who answers there the next time has to show anew who it is. */
+  forget(): void {
+    this.#metAt = undefined
   }
 
   /** Nothing is known by which it could be told from another. */

@@ -2,6 +2,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { DiskFaultPlan } from './disk-faults.ts'
 import { createDiskPort } from './disk-port.ts'
+import { SimulatedLocks } from './locks.ts'
 import { Medium, type DiskHook } from './medium.ts'
 import type { Owner } from './owner.ts'
 import type { SeededRandom } from './random.ts'
@@ -20,6 +21,8 @@ export interface SimulatedDiskOptions {
  * other methods are the host's: they need no living process, and meet no faults.
  */
 export class SimulatedDisk {
+  /** Of the files on it; a lock is gone with the process that has it. */
+  readonly locks = new SimulatedLocks()
   readonly #medium: Medium
 
   constructor(options: SimulatedDiskOptions) {

@@ -2,6 +2,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { SimulatedClock } from './clock.ts'
 import type { SimulatedDisk } from './disk.ts'
 import type { SimulatedHttp } from './http.ts'
+import { createSimulatedKeyChest } from './key-chest.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
 import type { SimulatedTransport } from './transport.ts'
@@ -42,5 +43,8 @@ export function createSimulatedPlatform(host: SimulatedHost): Platform {
     listener: host.http.listenerFor(process),
     transport: host.transport.for(process),
     network: host.transport.network.watchFor(process),
+    locks: host.disk.locks.for(process),
+    boot: { uptimeMs: () => host.clock.monotonicMs(), bootId: 'boot' },
+    openKeyChest: createSimulatedKeyChest,
   }
 }

@@ -1,9 +1,12 @@
 import type { Platform } from '../platform.ts'
+import { createNodeBootClock } from './boot-clock.ts'
 import { createNodeClock } from './clock.ts'
 import { createNodeDisk } from './disk.ts'
 import { createNodeHttp } from './http-client.ts'
 import { createNodeHttpListener } from './http-server.ts'
 import { createNodeNetworkWatch } from './network-watch.ts'
+import { createNodeKeyChest } from './key-chest.ts'
+import { createNodeLocks } from './locks.ts'
 import { createNodeProcess } from './process.ts'
 import { createNodeRandom } from './random.ts'
 import { createNodeTransport } from './transport.ts'
@@ -19,5 +22,8 @@ export function createNodePlatform(): Platform {
     listener: createNodeHttpListener(),
     transport: createNodeTransport(),
     network: createNodeNetworkWatch(),
+    locks: createNodeLocks(),
+    boot: createNodeBootClock(),
+    openKeyChest: createNodeKeyChest,
   }
 }

@@ -38,11 +38,11 @@ export function configure(connection: DatabaseSync, pragmas: string): DatabaseSy
 
 /**
  * An exclusive transaction on a database of its own, held for the life of the process: Node has no `flock`, and the
- * kernel drops this lock with the process, however it ends. ERR_HOME_IN_USE says `what` another process has open.
+ * kernel drops this lock with the process, however it ends. Undefined where another one has it for longer than `waitMs`.
  */
-export function lockFile(path: string, what: string): { release(): void } {
+export function tryLockFile(path: string, waitMs: number): { release(): void } | undefined {
   createPrivate(path)
-  const connection = new DatabaseSync(path, { timeout: 0 })
+  const connection = new DatabaseSync(path, { timeout: waitMs })
   try {
     connection.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
   } catch (error) {
@@ -55,11 +55,17 @@ export function lockFile(path: string, what: string): { release(): void } {
       )
     }
     if (!isSqliteError(error, 'busy')) throw error
-    throw new PerduraError(
-      'ERR_HOME_IN_USE',
-      `another process has ${what} in ${dirname(path)} open: stop it first, or use another --home`,
-      { cause: error },
-    )
+    return undefined
   }
   return { release: () => connection.close() }
+}
+
+/** The same at once; ERR_HOME_IN_USE says `what` another process has open. */
+export function lockFile(path: string, what: string): { release(): void } {
+  const lock = tryLockFile(path, 0)
+  if (lock !== undefined) return lock
+  throw new PerduraError(
+    'ERR_HOME_IN_USE',
+    `another process has ${what} in ${dirname(path)} open: stop it first, or use another --home`,
+  )
 }
