@@ -58,6 +58,8 @@ async function check() {
   }
   const coverage = join(scratch, 'coverage')
   Object.assign(process.env, {
+    // Tests have homes of their own: they are not to leave keys in anybody's keychain.
+    PERDURA_KEYCHAIN: 'off',
     PERDURA_HOME: join(scratch, 'home'),
     TMPDIR: scratch,
     PERDURA_TEST_RUN: scratch,

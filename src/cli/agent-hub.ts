@@ -9,7 +9,7 @@ import { createDatabaseFiles } from '../store/sqlite/files.ts'
 
 /**
  * Asks the hub in the name of an agent that does not run. Its lock is held meanwhile (ERR_HOME_IN_USE where it has been
- * started): two processes must not use its credentials at a time.
+ * started): two processes must not act for it at a time.
  */
 export async function askHubOf<T>(
   {
@@ -25,6 +25,7 @@ export async function askHubOf<T>(
     const hub = openHub({
       addresses: [hubAddress(session.hub)],
       name: agent,
+      home: paths.home,
       credentialsPath: paths.credentials,
       platform,
       log: createNodeLog({ level: 'error' }),

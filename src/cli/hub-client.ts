@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { openCredentialFile } from '../credentials/credential-file.ts'
 import { HubCredentials } from '../credentials/hub-credentials.ts'
 import { errorCodes, PerduraError, toError } from '../errors.ts'
 import { isJsonObject, textOf, type Json, type JsonObject } from '../json.ts'
@@ -12,6 +11,7 @@ import { createNodePlatform } from '../platform/node/platform.ts'
 import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
 import { checkAgentName } from '../runtime/home.ts'
+import { openCredentials } from '../runtime/hub/open-credentials.ts'
 import { hubAddressList } from '../session/hub-address.ts'
 import { HubAddresses, type NextAttempt } from '../session/hub-addresses.ts'
 import type { Call } from './call.ts'
@@ -44,17 +44,19 @@ export class HubClient {
     this.name = call.text('as') ?? defaultName()
     checkAgentName(this.name)
     const log = createNodeLog({ level: 'error' })
-    const { disk, random, http, clock } = createNodePlatform()
+    const platform = createNodePlatform()
+    const { boot, random, http, clock } = platform
     const addresses = new HubAddresses({ list: hubAddressList(url), clock, log })
     this.#addresses = addresses
     // Whatever is asked here may be asked again: what writes has an id, or is the same the second time.
     this.#http = new RetryingHttp({ http, clock, random, budget: this.#retries })
     const path = join(call.home, 'people', this.name, 'credentials')
     this.#credentials = new HubCredentials({
-      file: openCredentialFile({ disk, random, path }),
+      file: openCredentials({ platform, home: call.home, path, log }),
       http,
       clock,
       random,
+      boot,
       log,
       hub: { addresses, pathPrefix: '' },
       name: this.name,

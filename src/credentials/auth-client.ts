@@ -36,7 +36,10 @@ const grantSchema = v.object({
   ai_id: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** Earlier logins that the hub has ended because an old token of theirs came again. */
   replayed: v.optional(
-    v.pipe(v.array(v.object({ login: v.pipe(v.string(), v.maxLength(64)), ago_s: v.number() })), v.maxLength(100)),
+    v.pipe(
+      v.array(v.object({ login: v.pipe(v.string(), v.maxLength(64)), ago_s: v.number() })),
+      v.maxLength(100),
+    ),
     [],
   ),
 })
@@ -87,10 +90,10 @@ export class AuthClient {
     return this.#call('/auth/login', grantSchema, body, this.#options.http)
   }
 
-  /** Asked once: whoever asks again must know what may have become of the first time. */
+  /** Repeated at once it gets the same successor. */
   refresh(refreshToken: string, intent: string | undefined): Promise<Grant | Refusal> {
     const body = { refresh_token: refreshToken, ...(intent !== undefined && { intent }) }
-    return this.#call('/auth/refresh', grantSchema, body, this.#options.http)
+    return this.#call('/auth/refresh', grantSchema, body, this.#options.retrying)
   }
 
   /** Has the hub show that it made the refresh token that begins so. */
@@ -105,7 +108,10 @@ export class AuthClient {
   }
 
   changeKey(accessToken: string, body: JsonObject): Promise<{ readonly changed: boolean } | Refusal> {
-    return this.#call('/ai/key', v.object({ changed: v.boolean() }), body, this.#options.http, { accessToken, method: 'PUT' })
+    return this.#call('/ai/key', v.object({ changed: v.boolean() }), body, this.#options.http, {
+      accessToken,
+      method: 'PUT',
+    })
   }
 
   /** Repeating it with the same key changes nothing. */

@@ -100,7 +100,8 @@ export class CredentialFile {
   keysFor(hub: string): AgentKey[] {
     const { seed, old_seeds: older } = this.#content
     const keys = [seed, ...older].map(keyOf)
-    const known = this.#entry(hub)?.key ?? (this.#entry(hub)?.login === undefined ? undefined : keys.at(-1)?.publicKey)
+    const known =
+      this.#entry(hub)?.key ?? (this.#entry(hub)?.login === undefined ? undefined : keys.at(-1)?.publicKey)
     return keys.toSorted((a, b) => Number(b.publicKey === known) - Number(a.publicKey === known))
   }
 
@@ -114,7 +115,10 @@ export class CredentialFile {
     this.#update((content) => {
       const { hubs, old_seeds: older, seed } = content
       const present = keyOf(seed).publicKey
-      const entries = Object.entries(hubs).map(([hub, entry]) => [hub, { ...entry, key: entry.key ?? present }])
+      const entries = Object.entries(hubs).map(([hub, entry]) => [
+        hub,
+        { ...entry, key: entry.key ?? present },
+      ])
       return {
         ...content,
         seed: seedOf(this.#parts.random),
@@ -129,7 +133,9 @@ export class CredentialFile {
     this.#update((content) => {
       const hubs = { ...content.hubs, [hub]: { ...this.#entryOf(content, hub), key: publicKey } }
       const known = new Set(Object.values(hubs).map(({ key }) => key))
-      const older = content.old_seeds.filter((seed) => known.has(undefined) || known.has(keyOf(seed).publicKey))
+      const older = content.old_seeds.filter(
+        (seed) => known.has(undefined) || known.has(keyOf(seed).publicKey),
+      )
       return { ...content, hubs, old_seeds: older }
     })
   }
@@ -337,7 +343,8 @@ export class CredentialFile {
   /** Under the key that it had, or under that of systemd where there is one by now. */
   #replace(content: Content): void {
     const { chest, disk, path: file, random } = this.#parts
-    const key = (this.#key?.keeper === 'systemd' ? undefined : chest.find('systemd')) ?? this.#key ?? chest.open()
+    const key =
+      (this.#key?.keeper === 'systemd' ? undefined : chest.find('systemd')) ?? this.#key ?? chest.open()
     const bytes = seal(content, key, random)
     guardWrite(file, () => disk.replaceFile(file, bytes))
     this.#key = key

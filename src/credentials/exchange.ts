@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto'
-import { PerduraError } from '../errors.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { hubProof } from '../protocol/hub-proof.ts'
@@ -14,6 +13,8 @@ export interface ExchangeOptions {
   readonly random: Pick<Random, 'bytes' | 'uuid'>
   /** Longest time for one call, ms. */
   readonly requestTimeoutMs: number
+  /** How many requests there have been that the hub may have acted on. */
+  readonly doubts: () => number
 }
 
 /** How long a hub gives the same successor for a refresh token that it has replaced. */
@@ -42,15 +43,27 @@ export class Exchange {
     this.#options = options
   }
 
-  /** Undefined where there is nothing to refresh with, or nothing that may be used: then a login is due. */
+  /** Whether a process before has not noted what became of its exchange, and it can be found out now. */
+  isRepeatable({ asked }: LoginEntry): boolean {
+    if (asked === undefined) return false
+    const agoMs = elapsedMs(asked.at, this.#options.desk.start().got)
+    return agoMs !== undefined && agoMs + this.#options.requestTimeoutMs + marginMs <= graceMs
+  }
+
+  /** Whether the hub has refused its refresh token to this process. */
+  isRefused({ refresh_token: token }: LoginEntry): boolean {
+    return token === this.#refused
+  }
+
+  /** Undefined where the token may not be used, or is refused: then a login is due. */
   async refresh(login: LoginEntry): Promise<Granted | undefined> {
     const { desk, log } = this.#options
     const { client, file, place } = desk
     const { refresh_token: token, generation } = login
-    if (token === this.#refused) return undefined
     const asked = this.#note(login)
     if (asked === undefined) return undefined
     const { startMs, got } = desk.start()
+    const doubts = this.#options.doubts()
     try {
       // An original server knows no such thing, and takes a token as often as it comes.
       const answer = await client.refresh(token, place.hubId === undefined ? undefined : asked.intent)
@@ -64,7 +77,9 @@ export class Exchange {
       log.warn('credentials:refresh:refused', { hub: place.address.key, status, code })
       return undefined
     } catch (error) {
-      if (!asked.isRepeat && hasNotArrived(error)) file.recordUnasked(place.key)
+      // The hub has not got to see it, or says that it did nothing.
+      const isUnused = place.hubId !== undefined && !asked.isRepeat && this.#options.doubts() === doubts
+      if (isUnused) file.recordUnasked(place.key)
       throw error
     }
   }
@@ -96,19 +111,16 @@ export class Exchange {
   }
 
   /** The note that is on disk now; undefined where the token must not be used. */
-  #note({
-    asked,
-    unsettled,
-  }: LoginEntry): (NonNullable<LoginEntry['asked']> & { readonly isRepeat: boolean }) | undefined {
-    const { desk, log, random, requestTimeoutMs } = this.#options
+  #note(login: LoginEntry): (NonNullable<LoginEntry['asked']> & { readonly isRepeat: boolean }) | undefined {
+    const { asked, unsettled } = login
+    const { desk, log, random } = this.#options
     const { file, place } = desk
     const { got: now } = desk.start()
     const hub = place.address.key
     if (place.hubId === undefined) return { intent: '', at: now, isRepeat: false }
+    if (this.isRepeatable(login) && asked !== undefined) return { ...asked, isRepeat: true }
     if (asked !== undefined) {
-      const agoMs = elapsedMs(asked.at, now)
-      if (agoMs !== undefined && agoMs + requestTimeoutMs + marginMs <= graceMs) return { ...asked, isRepeat: true }
-      log.info('credentials:refresh:abandoned', { hub, askedAgoMs: agoMs ?? -1 })
+      log.info('credentials:refresh:abandoned', { hub, askedAgoMs: elapsedMs(asked.at, now) ?? -1 })
       return undefined
     }
     if (unsettled !== undefined) {
@@ -122,12 +134,6 @@ export class Exchange {
     file.recordAsked(place.key, note)
     return { ...note, isRepeat: false }
   }
-}
-
-/** Whether the hub cannot have seen the request, or says that it did nothing. */
-function hasNotArrived(error: unknown): boolean {
-  if (!(error instanceof PerduraError)) return false
-  return error.code === 'ERR_RATE_LIMIT' || error.details['reason'] === 'refused'
 }
 
 function sameText(one: string, other: string): boolean {

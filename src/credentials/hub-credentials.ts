@@ -8,6 +8,7 @@ import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
 import { AccessToken } from './access-token.ts'
 import { AuthClient, isRefusal } from './auth-client.ts'
+import { DoubtfulHttp } from './doubtful-http.ts'
 import type { LoginEntry } from './credential-content.ts'
 import type { CredentialFile } from './credential-file.ts'
 import { Exchange } from './exchange.ts'
@@ -15,6 +16,7 @@ import type { Granted } from './granted.ts'
 import { type AskedAddresses, HubPlace } from './hub-place.ts'
 import { elapsedMs, momentOf } from './moment.ts'
 import { SignIn } from './sign-in.ts'
+import { closed, withTokenLock } from './token-lock.ts'
 import { untilAborted } from './until-aborted.ts'
 
 export interface HubCredentialsOptions {
@@ -91,6 +93,8 @@ export class HubCredentials {
   #flight: { readonly key: string; readonly token: Promise<AccessToken> } | undefined
   /** An access token that the hub has refused before its time. */
   #spurned: string | undefined
+  /** Whoever answers has shown that it is the hub, and has been reached ever since. */
+  #isProven = false
   readonly #place: HubPlace
   #onCompromised: ((compromise: Compromise) => void) | undefined
 
@@ -100,9 +104,10 @@ export class HubCredentials {
     const place = new HubPlace({ file, addresses: hub.addresses, trustNewHub: options.trustNewHub ?? false })
     this.#place = place
     const budget = new RetryBudget()
+    const doubtful = new DoubtfulHttp(http)
     this.#client = new AuthClient({
-      http,
-      retrying: new RetryingHttp({ http, clock, random, budget }),
+      http: doubtful,
+      retrying: new RetryingHttp({ http: doubtful, clock, random, budget }),
       budget,
       address: () => place.address.rest,
       pathPrefix: hub.pathPrefix,
@@ -115,7 +120,7 @@ export class HubCredentials {
       place,
       start: () => ({ startMs: clock.monotonicMs(), got: momentOf(clock, boot) }),
     }
-    this.#exchange = new Exchange({ desk, log, random, requestTimeoutMs })
+    this.#exchange = new Exchange({ desk, log, random, requestTimeoutMs, doubts: () => doubtful.doubts })
     const { nickname = name, openLoginFallback = true } = options
     this.#signIn = new SignIn({ desk, log, name, nickname, openLoginFallback })
     // Whoever has the lock makes up to six calls.
@@ -175,7 +180,10 @@ export class HubCredentials {
     const { file } = this.#options
     const { token } = await this.access()
     if (this.#place.hubId === undefined) {
-      throw new PerduraError('ERR_HUB_PROTOCOL', 'this server knows no keys: there is nothing to change there')
+      throw new PerduraError(
+        'ERR_HUB_PROTOCOL',
+        'this server knows no keys: there is nothing to change there',
+      )
     }
     await this.#withLock(async () => {
       file.reload()
@@ -245,7 +253,7 @@ export class HubCredentials {
       if (this.#closing.signal.aborted) throw closed()
       if (error instanceof PerduraError && error.retryable) {
         // Another program may have its address by now.
-        if (error.code === 'ERR_HUB_UNREACHABLE') this.#place.forget()
+        if (error.code === 'ERR_HUB_UNREACHABLE') this.#isProven = false
         this.#postpone()
       }
       throw error
@@ -255,12 +263,15 @@ export class HubCredentials {
   async #renewAlone(fresh: boolean, unwanted: ReadonlySet<string | undefined>): Promise<AccessToken> {
     const { file } = this.#options
     file.reload()
-    const login = file.login(this.place)
-    const isMet = this.#place.isMetAt(this.#place.address) || (await this.#meet(login))
+    const kept = file.login(this.place)
+    const login = kept === undefined || this.#exchange.isRefused(kept) ? undefined : kept
+    const isMet = (this.#isProven && this.#place.isMetAt(this.#place.address)) || (await this.#meet(login))
+    this.#isProven = isMet
     const young = fresh ? undefined : this.#young()
     if (young !== undefined) return young
     if (isMet && login !== undefined && !this.#isOutdated(login.generation)) {
-      const shared = this.#share(login, unwanted)
+      // What was left open is settled while it can be.
+      const shared = this.#exchange.isRepeatable(login) ? undefined : this.#share(login, unwanted)
       if (shared !== undefined) return shared
       const granted = await this.#exchange.refresh(login)
       if (granted !== undefined) return this.#take(granted)
@@ -311,29 +322,9 @@ export class HubCredentials {
     return file.keysFor(this.place)[0]?.publicKey !== file.publicKey
   }
 
-  /** One process at a time asks the hub. ERR_STORE_BUSY where another one does not come to an end. */
-  async #withLock<T>(act: () => Promise<T>): Promise<T> {
+  #withLock<T>(act: () => Promise<T>): Promise<T> {
     const { clock, file, random } = this.#options
-    const { signal } = this.#closing
-    const deadlineMs = clock.monotonicMs() + this.#lockWaitMs
-    let lock = file.tryLockTokens()
-    for (let pauseMs = 5; lock === undefined; pauseMs = Math.min(200, pauseMs * 1.5)) {
-      if (signal.aborted) throw closed()
-      if (clock.monotonicMs() > deadlineMs) {
-        throw new PerduraError(
-          'ERR_STORE_BUSY',
-          'another process of this agent has been getting tokens for too long: look whether it is stopped, and end it',
-        )
-      }
-      const waitMs = pauseMs * (0.5 + random.fraction())
-      await new Promise<void>((resolve) => void clock.setTimer(waitMs, resolve))
-      lock = file.tryLockTokens()
-    }
-    try {
-      return await act()
-    } finally {
-      lock.release()
-    }
+    return withTokenLock({ clock, file, random, signal: this.#closing.signal, waitMs: this.#lockWaitMs }, act)
   }
 
   /** So that a hub in trouble is not asked by every caller while there is a token that it would still take. */
@@ -362,6 +353,8 @@ export class HubCredentials {
     const refreshToken = grant.refresh_token
     file.recordLogin(place, { aiId, refreshToken, generation, hubId, access, isRefresh, unsettled })
     this.#place.take(hubId)
+    // It knows the tokens, since it has made them.
+    this.#isProven = true
     const token = this.#tokenOf({ token: grant.token, aiId, name, startMs, lifeMs })
     this.#current = { access: token, generation }
     this.#hear(grant.replayed)
@@ -383,7 +376,12 @@ export class HubCredentials {
   /** Said before it is noted as said: the owner must learn of it. */
   #hear(replayed: Granted['grant']['replayed']): void {
     const { file, log } = this.#options
-    const news = new Set(file.unheard(this.place, replayed.map(({ login }) => login)))
+    const news = new Set(
+      file.unheard(
+        this.place,
+        replayed.map(({ login }) => login),
+      ),
+    )
     if (news.size === 0) return
     const ages = replayed.filter(({ login }) => news.has(login)).map(({ ago_s: agoS }) => agoS)
     const compromise = { logins: news.size, agoMs: Math.min(...ages) * 1_000 }
@@ -391,8 +389,4 @@ export class HubCredentials {
     this.#onCompromised?.(compromise)
     file.recordHeard(this.place, [...news])
   }
-}
-
-function closed(): PerduraError {
-  return new PerduraError('ERR_STORE_CLOSED', 'the agent is stopping: no more tokens are fetched')
 }

@@ -71,6 +71,11 @@ export class HubPlace {
     return this.#options.file.hubId(this.key)
   }
 
+  /** Whether it takes that very hub. */
+  get isPinned(): boolean {
+    return this.hubId !== undefined && !this.#trustNewHub
+  }
+
   /** Who answers at this address says that it is this hub. ERR_HUB_IDENTITY where it may not be the one. */
   identify(hubId: string): void {
     const { file } = this.#options
@@ -90,11 +95,6 @@ export class HubPlace {
       if (isMeant && file.place(known) !== place) file.recordAddress(known, place)
     }
     this.#metAt = address
-  }
-
-  /** It was not reached: who answers there the next time has to show anew who it is. */
-  forget(): void {
-    this.#metAt = undefined
   }
 
   /** Nothing is known by which it could be told from another. */

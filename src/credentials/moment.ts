@@ -17,8 +17,9 @@ export type Moment = v.InferOutput<typeof momentSchema>
 /** What the two clocks may differ by, ms: NTP slews, and a reading of both takes a moment. */
 const agreeWithinMs = 1_500
 
-export function momentOf(clock: Pick<Clock, 'now'>, { bootId, uptimeMs }: BootClock): Moment {
-  return { wall: clock.now(), up: uptimeMs(), ...(bootId !== undefined && { boot: bootId }) }
+export function momentOf(clock: Pick<Clock, 'now'>, boot: BootClock): Moment {
+  const { bootId } = boot
+  return { wall: clock.now(), up: boot.uptimeMs(), ...(bootId !== undefined && { boot: bootId }) }
 }
 
 /**

@@ -61,7 +61,11 @@ export function seal(content: Content, key: StorageKey, random: Pick<Random, 'by
   const header = headerOf({ id: keyId(key), keeper: key.keeper }, nonce)
   const cipher = createCipheriv('aes-256-gcm', key.bytes, iv, { authTagLength: tagBytes })
   cipher.setAAD(Buffer.from(header))
-  const sealed = Buffer.concat([cipher.update(JSON.stringify(content), 'utf8'), cipher.final(), cipher.getAuthTag()])
+  const sealed = Buffer.concat([
+    cipher.update(JSON.stringify(content), 'utf8'),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ])
   return Buffer.from(`${header.slice(0, -1)},"sealed":"${sealed.toString('base64url')}"}\n`)
 }
 
@@ -78,7 +82,8 @@ function open(key: StorageKey, header: string, nonce: string, sealed: string): s
   const iv = Buffer.from(nonce, 'base64url')
   const bytes = Buffer.from(sealed, 'base64url')
   // One spelling of everything: also what decodes alike was not written by us.
-  const isOurs = iv.length === nonceBytes && iv.toString('base64url') === nonce && bytes.toString('base64url') === sealed
+  const isOurs =
+    iv.length === nonceBytes && iv.toString('base64url') === nonce && bytes.toString('base64url') === sealed
   if (!isOurs || bytes.length < tagBytes) return undefined
   const decipher = createDecipheriv('aes-256-gcm', key.bytes, iv, { authTagLength: tagBytes })
   decipher.setAAD(Buffer.from(header))
@@ -118,7 +123,8 @@ function keyless(
 ): PerduraError {
   const remedy = {
     systemd: 'run this as that service, or with the same LoadCredentialEncrypted',
-    keychain: 'log in to the desktop so that it is unlocked, or restore it (and see that PERDURA_KEYCHAIN is not "off")',
+    keychain:
+      'log in to the desktop so that it is unlocked, or restore it (and see that PERDURA_KEYCHAIN is not "off")',
     file: 'put the file back from a copy of the home that the credentials come from',
   }[keeper]
   const what = found === undefined ? 'is not there' : `is another one (${keyId(found)})`

@@ -96,7 +96,9 @@ export class SignIn {
     const { client, file, place } = desk
     const challenge = await client.challenge(name)
     if (isRefusal(challenge)) {
-      if (challenge.status === 404 || challenge.status === 401) return this.#loginByName()
+      // A hub that has said who it is does not become an original server; somebody else who answers there may.
+      const isUnknown = challenge.status === 404 || challenge.status === 401
+      if (isUnknown && !place.isPinned) return this.#loginByName()
       throw this.refusal('the request for a challenge', challenge)
     }
     place.identify(challenge.hub)

@@ -27,6 +27,8 @@ export function resolveHome(sources: HomeSources): string {
 
 /** Where the parts of one agent are. */
 export interface AgentPaths {
+  /** The home that it is an agent of. */
+  readonly home: string
   readonly folder: string
   readonly database: string
   readonly journal: string
@@ -56,6 +58,7 @@ export function agentPaths(home: string, name: string): AgentPaths {
     ? `/tmp/perdura-${createHash('sha256').update(folder).digest('hex').slice(0, 24)}`
     : undefined
   return {
+    home,
     folder,
     database: join(folder, 'state.db'),
     journal: join(folder, 'journal'),

@@ -83,6 +83,7 @@ export async function openAgent<State extends object>(
             hubCode.openHub({
               addresses,
               name: definition.name,
+              home,
               credentialsPath: paths.credentials,
               platform,
               log,

@@ -182,7 +182,11 @@ export class V1AgentMachine {
       openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
       deliver: () => Promise.reject(new Error('there is a server')),
       openHub: () => {
-        const file = openCredentialFile({ ...platform, path: '/agent/credentials' })
+        const file = openCredentialFile({
+          ...platform,
+          chest: platform.openKeyChest('/', log),
+          path: '/agent/credentials',
+        })
         const addresses = new HubAddresses({ list: [address], clock: platform.clock, log })
         const hub = { addresses, pathPrefix: '' }
         const credentials = new HubCredentials({ ...platform, file, log, hub, name: this.name })

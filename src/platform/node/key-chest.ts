@@ -65,7 +65,10 @@ function readSystemdKey(environment: NodeJS.ProcessEnv): Uint8Array | undefined 
   if (content.length === keyBytes) return content
   const bytes = keyOf(content)
   if (bytes !== undefined) return bytes
-  throw unusable(file, 'must hold 32 random bytes, or 64 hexadecimal digits: make it anew, if nothing is sealed with it')
+  throw unusable(
+    file,
+    'must hold 32 random bytes, or 64 hexadecimal digits: make it anew, if nothing is sealed with it',
+  )
 }
 
 function readKeyFile(file: string, log: Log): Uint8Array | undefined {
@@ -124,7 +127,11 @@ function protect(file: string, log: Log): void {
   try {
     fs.chmodSync(file, 0o600)
   } catch (cause) {
-    throw unusable(file, `is open to others (mode ${mode}), and is not this user's to close: give it to this user`, cause)
+    throw unusable(
+      file,
+      `is open to others (mode ${mode}), and is not this user's to close: give it to this user`,
+      cause,
+    )
   }
   log.warn('credentials:mode:repaired', { file, mode })
 }
@@ -135,7 +142,11 @@ function read(file: string): Buffer | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return undefined
-    throw unusable(file, `cannot be read (${code ?? 'for no stated reason'}): give this user the right to`, error)
+    throw unusable(
+      file,
+      `cannot be read (${code ?? 'for no stated reason'}): give this user the right to`,
+      error,
+    )
   }
 }
 

@@ -19,7 +19,8 @@ const service = 'perdura'
  */
 export function findKeychain(environment: NodeJS.ProcessEnv, platform: string): Keychain | undefined {
   if (environment['PERDURA_KEYCHAIN'] === 'off') return undefined
-  if (platform === 'darwin') return existsSync('/usr/bin/security') ? macKeychain('/usr/bin/security') : undefined
+  if (platform === 'darwin')
+    return existsSync('/usr/bin/security') ? macKeychain('/usr/bin/security') : undefined
   if (platform === 'linux' && isSecretServiceOpen(environment)) return secretService()
   return undefined
 }

@@ -1,4 +1,3 @@
-import { openCredentialFile } from '../../credentials/credential-file.ts'
 import { HubCredentials } from '../../credentials/hub-credentials.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
@@ -7,15 +6,17 @@ import { HubAddresses } from '../../session/hub-addresses.ts'
 import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { SessionLimits } from '../../session/session-limits.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
+import { openCredentials } from './open-credentials.ts'
 
 export interface OpenHubOptions {
   /** Of one hub, the preferred one first. */
   readonly addresses: readonly HubAddress[]
   /** The agent's name, which is its name at the hub too. */
   readonly name: string
+  readonly home: string
   /** Where the agent's key and tokens are. */
   readonly credentialsPath: string
-  readonly platform: Pick<Platform, 'disk' | 'http' | 'clock' | 'random' | 'transport' | 'network'>
+  readonly platform: Platform
   readonly log: Log
   /** Take the session from whichever process has it. */
   readonly takeover?: boolean
@@ -27,14 +28,15 @@ export interface OpenHubOptions {
 
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub(options: OpenHubOptions): HubOptions {
-  const { name, credentialsPath, platform, log, takeover, trustNewHub, limits, retry } = options
-  const { disk, http, clock, random, transport, network } = platform
+  const { name, home, credentialsPath, platform, log, takeover, trustNewHub, limits, retry } = options
+  const { boot, http, clock, random, transport, network } = platform
   const addresses = new HubAddresses({ list: options.addresses, clock, log })
-  const file = openCredentialFile({ disk, random, path: credentialsPath })
+  const file = openCredentials({ platform, home, path: credentialsPath, log })
   const credentials = new HubCredentials({
     file,
     http,
     clock,
+    boot,
     random,
     log,
     hub: { addresses, pathPrefix: '' },

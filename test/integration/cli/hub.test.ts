@@ -332,6 +332,8 @@ test('of a copied home, the second process waits, and one that takes over ends t
     await stop(seed)
     const copy = join(cli.folder, 'copy')
     cpSync(join(cli.home, 'agents'), join(copy, 'agents'), { recursive: true })
+    // Without it the credentials of the copy cannot be opened.
+    cpSync(join(cli.home, 'credentials.key'), join(copy, 'credentials.key'))
     const first = await runAgent(cli, 'Ada', '--hub', url)
     await online(cli, 'Ada')
 

@@ -286,8 +286,14 @@ export class AgentMachine extends Machine {
   }
 
   #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
-    const { clock, random, disk, http } = platform
-    const file = openCredentialFile({ disk, random, path: credentialsPath })
+    const { boot, clock, random, disk, http, locks } = platform
+    const file = openCredentialFile({
+      disk,
+      random,
+      locks,
+      chest: platform.openKeyChest('/', log),
+      path: credentialsPath,
+    })
     const key = `http://${hubHosts[0]}:${hubPort}`
     const rest = { host: hubHosts[0], port: hubPort, tls: false }
     const address = { key, rest, webSocketUrl: `ws://${hubHosts[0]}:${hubPort}` }
@@ -296,6 +302,7 @@ export class AgentMachine extends Machine {
       file,
       http,
       clock,
+      boot,
       random,
       log,
       hub: { addresses, pathPrefix: '' },

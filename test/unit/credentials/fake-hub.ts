@@ -7,6 +7,9 @@ import { PerduraError } from '../../../src/errors.ts'
 import { type JsonObject, textOf } from '../../../src/json.ts'
 import { parseHttpUrl, type HttpUrl } from '../../../src/platform/http-json.ts'
 import type { HttpRequest, HttpResponse } from '../../../src/platform/http.ts'
+import { isSignedBy } from '../../../src/hub/auth/credentials.ts'
+import { hubProof } from '../../../src/protocol/hub-proof.ts'
+import { keyChangeText } from '../../../src/protocol/rest.ts'
 import type { LogFields } from '../../../src/platform/log.ts'
 import {
   createSeededRandom,
@@ -16,7 +19,12 @@ import {
 } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { Trace } from '../../../src/testing/trace.ts'
-import { createSimulation, type SimulatedMachine } from '../../helpers/simulated-machine.ts'
+import {
+  bootClockOf,
+  createSimulation,
+  credentialParts,
+  type SimulatedMachine,
+} from '../../helpers/simulated-machine.ts'
 
 export const hubUrl = parseHttpUrl('http://hub.test:8767')
 /** A hub that is reached at one address. */
@@ -55,6 +63,8 @@ export class FakeHub {
   readonly bodies: JsonObject[] = []
   /** Every token that it gave. */
   readonly secrets: string[] = []
+  /** Times that it took a token for a stolen one. */
+  alarms = 0
   readonly profiles = new Map<string, { readonly aiId: number; readonly publicKey: string }>()
   script: Script = () => undefined
   /** As an original server: no challenges, login by name. */
@@ -63,6 +73,8 @@ export class FakeHub {
   readonly #clock: Pick<SimulatedClock, 'monotonicMs'>
   readonly #nonces = new Set<string>()
   readonly #families: Family[] = []
+  /** Of all refresh tokens, by what stands before it. */
+  readonly #signatures = new Map<string, string>()
   #drawn = 0
 
   constructor(clock: Pick<SimulatedClock, 'monotonicMs'>) {
@@ -70,7 +82,7 @@ export class FakeHub {
   }
 
   async handle(request: HttpRequest): Promise<HttpResponse> {
-    assert.equal(request.method, 'POST')
+    assert.equal(request.method, request.path.endsWith('/ai/key') ? 'PUT' : 'POST')
     const path = request.path.replace('/api/v1', '')
     const body = JSON.parse(Buffer.from(request.body).toString()) as JsonObject
     this.calls.push(path)
@@ -82,6 +94,8 @@ export class FakeHub {
     const name = textOf(body['ai_name'] ?? body['name'] ?? '')
     if (path === '/auth/refresh') return this.#refresh(textOf(body['refresh_token'] ?? ''))
     if (this.plain) return path === '/auth/login' ? this.#plainLogin(body) : answer(404, '404: Not Found')
+    if (path === '/ai/key') return this.#changeKey(body)
+    if (path === '/auth/prove') return this.#prove(textOf(body['token'] ?? ''), textOf(body['nonce'] ?? ''))
     if (path === '/auth/challenge') {
       const nonce = this.#draw('nonce')
       this.#nonces.add(nonce)
@@ -100,6 +114,26 @@ export class FakeHub {
   /** Every token that it gave is refused from now on. */
   revokeAll(): void {
     for (const family of this.#families) family.revoked = true
+  }
+
+  #changeKey(body: JsonObject): HttpResponse {
+    const { nonce, proof, public_key: publicKey, signature } = body as Record<string, string>
+    const [name, profile] = [...this.profiles][0] ?? ['', undefined]
+    const hubId = 'hub-1'
+    const text = keyChangeText({ hubId, name, nonce: nonce ?? '', publicKey: publicKey ?? '' })
+    const isProven =
+      isSignedBy(publicKey ?? '', text, proof ?? '') &&
+      isSignedBy(profile?.publicKey ?? '', text, signature ?? '')
+    if (profile === undefined || !isProven || !this.#nonces.delete(nonce ?? ''))
+      return refusal(401, 'ERR_CREDENTIALS')
+    this.profiles.set(name, { ...profile, publicKey: publicKey ?? '' })
+    return answer(200, { success: true, changed: true, ended: 0 })
+  }
+
+  #prove(half: string, nonce: string): HttpResponse {
+    const signature = this.#signatures.get(half)
+    if (signature === undefined) return refusal(401, 'ERR_TOKEN')
+    return answer(200, { success: true, hub: 'hub-1', proof: hubProof(signature, 'hub-1', nonce) })
   }
 
   #login(name: string, body: JsonObject): HttpResponse {
@@ -126,7 +160,7 @@ export class FakeHub {
   }
 
   #open(aiId: number): HttpResponse {
-    const leaf = this.#draw('refresh')
+    const leaf = this.#drawRefresh()
     const family = { aiId, leaf, previous: undefined, rotatedMs: this.#clock.monotonicMs(), revoked: false }
     this.#families.push(family)
     return this.#grant(family, { ai_id: aiId, ai_name: 'Ada', surprise: true })
@@ -134,15 +168,18 @@ export class FakeHub {
 
   #refresh(token: string): HttpResponse {
     const family = this.#families.find(({ leaf, previous }) => leaf === token || previous === token)
+    // One of a family that is older than the one before is a replay at once.
+    if (family === undefined && this.secrets.includes(token)) this.alarms += 1
     if (family === undefined || family.revoked)
       return refusal(401, this.plain ? undefined : 'ERR_TOKEN_REVOKED')
     const nowMs = this.#clock.monotonicMs()
     if (family.leaf === token) {
       family.previous = token
-      family.leaf = this.#draw('refresh')
+      family.leaf = this.#drawRefresh()
       family.rotatedMs = nowMs
     } else if (nowMs - family.rotatedMs > graceMs) {
       family.revoked = true
+      this.alarms += 1
       return refusal(401, 'ERR_TOKEN_REVOKED')
     }
     return this.#grant(family, {})
@@ -152,6 +189,13 @@ export class FakeHub {
     const token = this.#draw('access')
     this.secrets.push(token, leaf)
     return answer(200, { success: true, token, refresh_token: leaf, expires_in: this.expiresInS, ...more })
+  }
+
+  #drawRefresh(): string {
+    const signature = this.#draw('refresh')
+    const half = `header.payload-${this.#drawn}`
+    this.#signatures.set(half, signature)
+    return `${half}.${signature}`
   }
 
   #draw(what: string): string {
@@ -165,7 +209,7 @@ export interface Scene extends SimulatedMachine {
   /** Everything that was logged. */
   readonly logged: LogFields[]
   /** Opens the file and what uses it, in a new process. */
-  start(options?: Partial<HubCredentialsOptions>): Agent
+  start(options?: Partial<HubCredentialsOptions> & { readonly bootId?: string }): Agent
 }
 
 export interface Agent {
@@ -188,13 +232,14 @@ export function createScene(seed: number | string = 1): Scene {
     http,
     hub,
     logged,
-    start(options = {}) {
+    start({ bootId, ...options } = {}) {
       const process = boot()
-      const file = openCredentialFile({ disk: disk.for(process), random: drawing, path: credentialPath })
+      const file = openCredentialFile({ ...credentialParts(disk, drawing, process), path: credentialPath })
       const credentials = new HubCredentials({
         file,
         http: http.clientFor(process),
         clock: clock.for(process),
+        boot: bootClockOf(clock, bootId),
         random: drawing,
         log: createSimulatedLog(new Trace(), (event, fields) => logged.push({ event, ...fields })),
         hub: { addresses: addressesOf(hubUrl), pathPrefix: hubUrl.pathPrefix },

@@ -3,10 +3,12 @@ import { test } from 'node:test'
 import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
 import { placeAt } from '../../../src/credentials/hub-identity.ts'
 import { createSeededRandom, outside } from '../../../src/testing/index.ts'
-import { createSimulation } from '../../helpers/simulated-machine.ts'
+import { createSimulation, credentialParts } from '../../helpers/simulated-machine.ts'
 import { answer, createScene, credentialPath, hasCode, hubUrl } from './fake-hub.ts'
 
 const { key } = hubUrl
+const access = { token: 'a', lifeMs: 600_000, got: { wall: 0, up: 0 } }
+const login = { aiId: 1, refreshToken: 'r', generation: 0, access, isRefresh: false }
 
 test('at its first login it notes what the hub calls itself, and signs for no other after that', async () => {
   const { clock, hub, start } = createScene()
@@ -26,19 +28,19 @@ test('at its first login it notes what the hub calls itself, and signs for no ot
 test('a server that passes on the challenge of another hub gets no signature', async () => {
   const { clock, hub, start } = createScene()
   const known = start()
-  const other = { aiId: 1, refreshToken: 'r', generation: 0, hubId: 'hub-1' }
+  const other = { ...login, hubId: 'hub-1' }
   known.file.recordLogin('https://hub.example:443', other)
   await clock.settle(assert.rejects(known.credentials.access(), hasCode('ERR_HUB_IDENTITY', false)))
   assert.deepEqual(hub.calls, ['/auth/challenge'])
 })
 
 test('a hub is known again by what it calls itself where only its address on this machine is another', () => {
-  const parts = { disk: createSimulation(1).disk.for(outside), random: createSeededRandom(1) }
+  const parts = credentialParts(createSimulation(1).disk, createSeededRandom(1), outside)
   const file = openCredentialFile({ ...parts, path: credentialPath })
   const at = (address: string, hubId: string, trustNewHub = false): string => {
     const place = placeAt(file, { address, list: [address], hubId, trustNewHub })
     file.recordAddress(address, place)
-    file.recordLogin(place, { aiId: 1, refreshToken: 'r', generation: 0, hubId })
+    file.recordLogin(place, { ...login, hubId })
     return place
   }
   const local = 'http://127.0.0.1:8767'
@@ -65,11 +67,11 @@ test('a hub is known again by what it calls itself where only its address on thi
 })
 
 test('a hub that is trusted where another one was reached gets a place of its own', () => {
-  const parts = { disk: createSimulation(1).disk.for(outside), random: createSeededRandom(1) }
+  const parts = credentialParts(createSimulation(1).disk, createSeededRandom(1), outside)
   const file = openCredentialFile({ ...parts, path: credentialPath })
   const [first, second] = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
   file.recordAddress(second, second)
-  file.recordLogin(second, { aiId: 1, refreshToken: 'r', generation: 0, hubId: 'one' })
+  file.recordLogin(second, { ...login, hubId: 'one' })
   assert.equal(placeAt(file, { address: first, list: [first], hubId: 'one', trustNewHub: false }), second)
   file.recordAddress(first, second)
   assert.equal(placeAt(file, { address: first, list: [first], hubId: 'other', trustNewHub: true }), first)

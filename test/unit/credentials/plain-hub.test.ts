@@ -24,7 +24,10 @@ test('logs in by name at an original server, and remembers that it is one', asyn
   assert.deepEqual(hub.calls.slice(2), ['/auth/refresh', '/auth/login'])
   assert.equal(hub.bodies.at(-1)?.['ai_id'], 7)
   await clock.settle(start().credentials.access())
+  assert.deepEqual(hub.calls.slice(4), [])
+  await clock.settle(start().credentials.access({ fresh: true }))
   assert.deepEqual(hub.calls.slice(4), ['/auth/refresh'])
+  assert.deepEqual(Object.keys(hub.bodies.at(-1) ?? {}), ['refresh_token'])
   assert.equal(file.generation(key), 0)
 })
 
@@ -53,12 +56,12 @@ test('an outage of its database costs nothing', async () => {
   const { clock, hub, start } = createPlainScene()
   const { credentials, file } = start()
   const first = await clock.settle(credentials.access())
-  const refreshToken = file.refreshToken(key)
+  const refreshToken = file.login(key)?.refresh_token
   hub.script = (path) =>
     path === '/auth/login' ? answer(500, { success: false, error: 'Login failed' }) : refusal(401)
   credentials.invalidate(first.token)
   await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_HUB_UNREACHABLE', true)))
-  assert.equal(file.refreshToken(key), refreshToken)
+  assert.equal(file.login(key)?.refresh_token, refreshToken)
   assert.equal(file.aiId(key), 7)
   hub.script = () => undefined
   assert.equal((await clock.settle(credentials.access())).aiId, 7)

@@ -6,7 +6,7 @@ import type { Http } from '../../../src/platform/http.ts'
 import { createSeededRandom, outside } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { Trace } from '../../../src/testing/trace.ts'
-import { createSimulation } from '../../helpers/simulated-machine.ts'
+import { bootClockOf, createSimulation, credentialParts } from '../../helpers/simulated-machine.ts'
 import { RestWorld } from '../hub/rest/rest-world.ts'
 import { addressesOf, credentialPath, hasCode, hubUrl } from './fake-hub.ts'
 
@@ -23,10 +23,11 @@ test('gets its tokens of our own hub', async () => {
   const start = (seed: string) => {
     const { clock, disk } = createSimulation(seed)
     const random = createSeededRandom(seed)
-    const file = openCredentialFile({ disk: disk.for(outside), random, path: credentialPath })
+    const file = openCredentialFile({ ...credentialParts(disk, random, outside), path: credentialPath })
     const hub = { addresses: addressesOf(hubUrl), pathPrefix: '' }
     const log = createSimulatedLog(new Trace())
-    return new HubCredentials({ file, http, clock: clock.for(outside), random, log, hub, name: 'Ada' })
+    const boot = bootClockOf(clock)
+    return new HubCredentials({ file, http, clock: clock.for(outside), boot, random, log, hub, name: 'Ada' })
   }
   const verify = async (token: string) => (await world.call('POST', '/auth/verify', { token })).body.ai_name
 

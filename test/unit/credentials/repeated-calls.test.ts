@@ -29,12 +29,12 @@ test('a refresh whose answer was lost is repeated with the same token, a login i
   const { token } = await clock.settle(credentials.access({ fresh: true }))
   assert.deepEqual(hub.calls, ['/auth/refresh', '/auth/refresh'])
   assert.equal(hub.bodies.at(-1)?.['refresh_token'], hub.bodies.at(-2)?.['refresh_token'])
-  assert.ok(hub.secrets.includes(token) && hub.secrets.includes(file.refreshToken(key) ?? ''))
+  assert.ok(hub.secrets.includes(token) && hub.secrets.includes(file.login(key)?.refresh_token ?? ''))
 
   hub.revokeAll()
   hub.calls.length = 0
   const next = start(lossy('/auth/login')).credentials
-  await clock.settle(assert.rejects(next.access(), hasCode('ERR_HUB_UNREACHABLE', true)))
+  await clock.settle(assert.rejects(next.access({ fresh: true }), hasCode('ERR_HUB_UNREACHABLE', true)))
   assert.equal(hub.calls.filter((call) => call === '/auth/login').length, 1)
 })
 

@@ -50,7 +50,7 @@ test('has one place at all addresses of a hub, and takes its token along', async
   addresses.current = second
   hub.calls.length = 0
   assert.equal(await clock.settle(credentials.access()), risen)
-  assert.deepEqual(asked, ['second.test/auth/challenge'], 'who answers there is asked who it is, and no more')
+  assert.deepEqual(asked, ['second.test/auth/prove'], 'who answers there is asked who it is, and no more')
   assert.equal(credentials.place, first.key)
   assert.equal(credentials.kept.generation, 3)
   assert.equal(file.place(second.key), first.key)
@@ -70,11 +70,11 @@ test('another hub at a further address gets neither signature nor token, and cos
     const refused = assert.rejects(credentials.access({ fresh }), hasCode('ERR_HUB_IDENTITY', false))
     await clock.settle(refused)
   }
-  assert.deepEqual(asked, ['second.test/auth/challenge', 'second.test/auth/challenge'])
-  assert.deepEqual(
-    other.bodies.map((body) => Object.keys(body)),
-    [['ai_name'], ['ai_name']],
-  )
+  const met = ['second.test/auth/prove', 'second.test/auth/challenge']
+  assert.deepEqual(asked, [...met, ...met])
+  const sent = other.bodies.map((body) => Object.keys(body))
+  assert.deepEqual(sent, [['token', 'nonce'], ['ai_name'], ['token', 'nonce'], ['ai_name']])
+  assert.doesNotMatch(JSON.stringify(other.bodies), /secret/)
   addresses.current = first
   hub.calls.length = 0
   assert.equal(await clock.settle(credentials.access()), token)
@@ -106,7 +106,7 @@ test('what is no hub at a further address is asked again later, and is not taken
   await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_HUB_PROTOCOL', true)))
   page.script = () => refusal(503)
   await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_HUB_UNREACHABLE', true)))
-  assert.deepEqual(new Set(page.calls), new Set(['/auth/challenge']))
+  assert.deepEqual(new Set(page.calls), new Set(['/auth/prove', '/auth/challenge']))
 })
 
 test('goes on with the place that any of the addresses has', async () => {
@@ -127,7 +127,7 @@ test('what the hub names for a while is the same hub or nothing, and is not kept
   const token = await clock.settle(credentials.access())
   addresses.current = elsewhere
   assert.equal(await clock.settle(credentials.access()), token)
-  assert.deepEqual(asked, ['third.test/auth/challenge'])
+  assert.deepEqual(asked, ['third.test/auth/prove'])
   assert.equal(file.place(elsewhere.key), elsewhere.key)
   addresses.current = first
   await clock.settle(credentials.access())
@@ -170,5 +170,5 @@ test('a request that is under way at one address goes nowhere else', async () =>
   addresses.current = second
   const atSecond = credentials.access()
   await clock.settle(Promise.all([atFirst, atSecond]))
-  assert.deepEqual(asked, ['second.test/auth/challenge'])
+  assert.equal(asked[0], 'second.test/auth/prove')
 })

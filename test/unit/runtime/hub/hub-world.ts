@@ -131,6 +131,7 @@ export class HubWorld {
             openHub({
               addresses: hubAddressList(hub),
               name,
+              home: '/',
               credentialsPath: '/agent/credentials',
               platform,
               log,
