@@ -4,10 +4,10 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { openCredentialFile } from '../../src/credentials/credential-file.ts'
 import { HubCredentials } from '../../src/credentials/hub-credentials.ts'
 import type { Log } from '../../src/platform/log.ts'
 import { createNodePlatform } from '../../src/platform/node/platform.ts'
+import { openCredentials } from '../../src/runtime/hub/open-credentials.ts'
 import { hubAddress } from '../../src/session/hub-address.ts'
 import { HubAddresses } from '../../src/session/hub-addresses.ts'
 import { Session } from '../../src/session/session.ts'
@@ -45,7 +45,7 @@ for (let number = 0; number < count; number += 1) {
 }
 
 async function open(name: string): Promise<void> {
-  const { clock, random, http, disk, transport } = platform
+  const { boot, clock, random, http, transport } = platform
   const own = join(folder, name)
   mkdirSync(own, { recursive: true })
   const addresses = new HubAddresses({ list: [hubAddress(hub)], clock, log: silent })
@@ -61,9 +61,10 @@ async function open(name: string): Promise<void> {
     },
     addresses,
     credentials: new HubCredentials({
-      file: openCredentialFile({ disk, random, path: join(own, 'credentials') }),
+      file: openCredentials({ platform, home: folder, path: join(own, 'credentials'), log: silent }),
       http,
       clock,
+      boot,
       random,
       log: silent,
       hub: { addresses, pathPrefix: '' },
