@@ -70,7 +70,7 @@ export function seal(content: Content, key: StorageKey, random: Pick<Random, 'by
 }
 
 /** A name of the key that does not tell it. */
-export function keyId({ bytes }: StorageKey): string {
+function keyId({ bytes }: StorageKey): string {
   return createHash('sha256').update('perdura-storage-key:').update(bytes).digest('hex').slice(0, 16)
 }
 

@@ -17,16 +17,18 @@ const service = 'perdura'
  * The keychain of this platform, if it has one that is open; found out without a prompt. Secrets go to its program over
  * standard input, never as arguments, which everybody on the machine can read.
  */
-export function findKeychain(environment: NodeJS.ProcessEnv, platform: string): Keychain | undefined {
+export function findKeychain(
+  environment: NodeJS.ProcessEnv,
+  platform: string,
+  security = '/usr/bin/security',
+): Keychain | undefined {
   if (environment['PERDURA_KEYCHAIN'] === 'off') return undefined
-  if (platform === 'darwin')
-    return existsSync('/usr/bin/security') ? macKeychain('/usr/bin/security') : undefined
+  if (platform === 'darwin') return existsSync(security) ? macKeychain(security) : undefined
   if (platform === 'linux' && isSecretServiceOpen(environment)) return secretService()
   return undefined
 }
 
-/** Exported for a test, which puts another program in its place. */
-export function macKeychain(program: string): Keychain {
+function macKeychain(program: string): Keychain {
   return {
     find: (home) => secretOf(run(program, ['find-generic-password', '-s', service, '-a', home, '-w'])),
     keep(home, secret) {

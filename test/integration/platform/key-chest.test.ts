@@ -17,7 +17,7 @@ import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
 import type { LogFields } from '../../../src/platform/log.ts'
 import { createNodeDisk } from '../../../src/platform/node/disk.ts'
 import { createNodeKeyChest } from '../../../src/platform/node/key-chest.ts'
-import { findKeychain, macKeychain } from '../../../src/platform/node/keychain.ts'
+import { findKeychain } from '../../../src/platform/node/keychain.ts'
 import { createNodeLocks } from '../../../src/platform/node/locks.ts'
 import { createSeededRandom } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
@@ -125,7 +125,9 @@ esac
 test('the keychain of macOS keeps a key, which is in no argument', (t) => {
   const folder = temporaryFolder(t)
   const { program, calls } = fakeKeychain(folder, 'security')
-  const keychain = macKeychain(program)
+  assert.equal(findKeychain({}, 'darwin', join(folder, 'none')), undefined)
+  const keychain = findKeychain({}, 'darwin', program)
+  assert.ok(keychain)
   const secret = Buffer.alloc(32, 0xab)
   assert.equal(keychain.find('/home'), undefined)
   assert.equal(keychain.keep('/home', secret), true)
