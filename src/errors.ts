@@ -30,6 +30,11 @@ const table = {
   ERR_STORE_BUSY: { status: 503, exit: 1, retryable: true },
   ERR_STORE_WRITE: { status: 503, exit: 1, retryable: true },
   ERR_CREDENTIALS_KEY: { status: 500, exit: 78, retryable: false },
+  ERR_AGENT_MOVED: { status: 409, exit: 78, retryable: false },
+  ERR_AGENT_EXISTS: { status: 409, exit: 1, retryable: false },
+  ERR_EXPORT_INVALID: { status: 400, exit: 1, retryable: false },
+  ERR_EXPORT_NEWER: { status: 400, exit: 1, retryable: false },
+  ERR_EXPORT_PASSPHRASE: { status: 400, exit: 1, retryable: false },
   ERR_CREDENTIALS_FILE: { status: 500, exit: 78, retryable: false },
   ERR_STORE_BROKEN: { status: 500, exit: 70, retryable: true },
   // State.

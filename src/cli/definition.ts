@@ -5,7 +5,7 @@ import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
 import type { AgentDefinition } from '../agent/definition.ts'
 import { errorCodes, PerduraError, toError } from '../errors.ts'
 import { agentExists, agentPaths, checkAgentName } from '../runtime/home.ts'
-import { readLaunchRecord, type LaunchSource } from '../runtime/launch-record.ts'
+import { readImportRecord, readLaunchRecord, type LaunchSource } from '../runtime/launch-record.ts'
 import type { Call } from './call.ts'
 import { noSuchAgent } from './look.ts'
 import { installResolveHook } from './resolve-hook.ts'
@@ -25,8 +25,12 @@ export interface Target {
 export function resolveTarget(call: Call, argument = call.arguments[0]): Target {
   const chosen = call.text('name')
   if (chosen !== undefined) checkAgentName(chosen)
-  if (argument === undefined)
-    return knownTarget(call, chosen ?? 'Ada') ?? { launch: { kind: 'reflex' }, name: chosen ?? 'Ada' }
+  if (argument === undefined) {
+    const name = chosen ?? 'Ada'
+    const known = knownTarget(call, name)
+    if (known === undefined) refuseWithoutCode(call, name)
+    return known ?? { launch: { kind: 'reflex' }, name }
+  }
   if (looksLikeFile(argument)) return { launch: { kind: 'file', path: resolve(argument) }, name: chosen }
   checkAgentName(argument)
   if (chosen !== undefined && chosen !== argument) {
@@ -37,6 +41,7 @@ export function resolveTarget(call: Call, argument = call.arguments[0]): Target 
   }
   const known = knownTarget(call, argument)
   if (known !== undefined) return known
+  refuseWithoutCode(call, argument)
   if (argument === 'Ada' || argument === 'Bo') return { launch: { kind: 'reflex' }, name: argument }
   if (existsSync(`${argument}.ts`)) {
     throw new PerduraError(
@@ -53,6 +58,19 @@ function knownTarget(call: Call, name: string): Target | undefined {
   if (!agentExists(call.disk, call.home, name)) return undefined
   const launch = readLaunchRecord(call.disk, agentPaths(call.home, name).launchRecord)
   return launch === undefined ? undefined : { launch: launch.source, name, hub: launch.hub }
+}
+
+/** An agent that was imported goes on with its own code, and not with whatever its name would stand for otherwise. */
+function refuseWithoutCode(call: Call, name: string): void {
+  if (!agentExists(call.disk, call.home, name)) return
+  const imported = readImportRecord(call.disk, agentPaths(call.home, name).launchRecord)
+  if (imported === undefined) return
+  const hub = imported.hub === undefined ? '' : ` --hub ${imported.hub}`
+  throw new PerduraError(
+    'ERR_DEFINITION_LOAD',
+    `${name} was imported, and its code stayed where it was (${imported.codePath}): bring it here and start it from there, ` +
+      `with ${call.hint(`perdura up <file>${hub}`)}`,
+  )
 }
 
 function looksLikeFile(argument: string): boolean {

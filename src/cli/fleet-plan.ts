@@ -100,6 +100,7 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
       ...(call.flag('no-hub') ? ['--no-hub'] : []),
       ...(call.flag('trust-new-hub') ? ['--trust-new-hub'] : []),
       ...reconnectArguments(call),
+      ...(call.flag('despite-move') ? ['--despite-move'] : []),
       ...(greet === undefined ? [] : ['--greet', greet]),
     ],
     ...(takeover && { untilOnline: ['--takeover'] }),

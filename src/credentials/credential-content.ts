@@ -36,6 +36,8 @@ const hubSchema = v.object({
   /** Processes that have asked with this claim. */
   starts: v.optional(count, 0),
   login: v.optional(loginSchema),
+  /** The agent was imported: it takes the session from whoever has it, until it has got a generation of its own. */
+  takeover: v.optional(v.boolean()),
   /** Logins of which the agent has heard that they were ended for a stolen token. */
   heard: v.optional(v.array(v.string()), []),
 })

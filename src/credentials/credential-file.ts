@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { PerduraError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { KeyChest, StorageKey } from '../platform/key-chest.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
@@ -7,6 +8,7 @@ import type { Random } from '../platform/random.ts'
 import { AgentKey, seedBytes } from './agent-key.ts'
 import type { Content, HubEntry, LoginEntry } from './credential-content.ts'
 import type { Moment } from './moment.ts'
+import { portableOf } from './portable-credentials.ts'
 import { seal, unseal, unusable } from './sealed-file.ts'
 
 export interface CredentialFileParts {
@@ -247,11 +249,8 @@ export class CredentialFile {
   recordGeneration(hub: string, generation: number): void {
     if (!Number.isSafeInteger(generation)) throw new RangeError(`${generation} is no generation`)
     if (generation <= this.generation(hub)) return
-    this.#updateEntry(hub, (entry) =>
-      generation <= entry.generation
-        ? entry
-        : { ...entry, generation, claim: this.#parts.random.uuid(), starts: 1 },
-    )
+    const next = { generation, claim: this.#parts.random.uuid(), starts: 1, takeover: undefined }
+    this.#updateEntry(hub, (entry) => (generation <= entry.generation ? entry : { ...entry, ...next }))
     this.#counted.set(hub, this.#entry(hub)?.starts ?? 0)
   }
 
@@ -267,6 +266,16 @@ export class CredentialFile {
   /** The how manyth process of those that ask with the claim this one is. */
   start(hub: string): number {
     return this.#counted.get(hub) ?? this.#entry(hub)?.starts ?? 0
+  }
+
+  /** Whether the next generation is to be taken from whoever has the session: see `portable`. */
+  takeover(hub: string): boolean {
+    return this.#entry(hub)?.takeover ?? false
+  }
+
+  /** What another copy of the agent needs in order to take its place; without tokens, and for one that proves nothing here. */
+  portable(): JsonObject {
+    return portableOf(this.#read() ?? this.#content)
   }
 
   /** Takes in what other processes have written. */

@@ -151,13 +151,19 @@ export class HubCredentials {
   }
 
   /** What is kept of the session in the file. */
-  get kept(): { readonly generation: number; readonly claim: string; readonly start: number } {
+  get kept(): {
+    readonly generation: number
+    readonly claim: string
+    readonly start: number
+    readonly takeover: boolean
+  } {
     const { file } = this.#options
     const { place } = this
     return {
       generation: file.generation(place),
       claim: file.claim(place) ?? '',
       start: file.start(place),
+      takeover: file.takeover(place),
     }
   }
 

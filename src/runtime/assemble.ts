@@ -21,6 +21,8 @@ export interface AssembleOptions {
   readonly log: Log
   /** Full-text search over the notes that the reader shows. */
   readonly openSearch: (reader: Reader) => NoteSearch & { close(): void }
+  /** Called once the agent is this process's alone, before anything is done in it; throws where it is not to run here. */
+  readonly admit?: () => void
   /** The hub to be at; asked for once the agent is this process's alone. */
   readonly openHub?: () => HubOptions
   /** Where messages to other agents go without a hub. */
@@ -46,6 +48,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   })
   let search: ReturnType<AssembleOptions['openSearch']> | undefined
   try {
+    options.admit?.()
     search = options.openSearch(store.reader)
     const state = parts.loadState(store.reader, definition)
     const start = await startAgent({ store, recovered, definition, state, parts, clock, random })

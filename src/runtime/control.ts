@@ -26,8 +26,8 @@ export type RouteOptions =
       readonly log: Log
       /** Facts about this process, for `GET /v1/process`. */
       readonly describeProcess: () => JsonObject
-      /** Begins to stop the process; called once the answer is on its way. */
-      readonly stop: () => void
+      /** Begins to stop the process; called once the answer is on its way. With `handover` it lets go of its session. */
+      readonly stop: (options: { readonly handover: boolean }) => void
       /** Begins to hand the session over to the next process; called once the answer is on its way. */
       readonly handOver: (deadlineMs: number) => void
     }
@@ -187,8 +187,9 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
     {
       method: 'POST',
       path: /^\/v1\/stop$/,
-      answer: () => {
-        options.stop()
+      answer: ({ request }) => {
+        const body = request.body.length === 0 ? {} : readJsonBody(request)
+        options.stop({ handover: isJsonObject(body) && body['handover'] === true })
         return json(202, { stopping: true })
       },
     },

@@ -41,6 +41,8 @@ export interface AgentPaths {
   readonly log: string
   /** What the agent was last started from; see `launch-record.ts`. */
   readonly launchRecord: string
+  /** There where the agent was exported; see `move/moved-marker.ts`. */
+  readonly movedMarker: string
   readonly controlSocket: string
   /** The folder made for the socket alone, where the agent's own path is too long for one. */
   readonly socketFolder: string | undefined
@@ -67,6 +69,7 @@ export function agentPaths(home: string, name: string): AgentPaths {
     credentials: join(folder, 'credentials'),
     log: join(folder, 'agent.log'),
     launchRecord: join(folder, 'agent.json'),
+    movedMarker: join(folder, 'moved.json'),
     controlSocket: socketFolder === undefined ? inside : join(socketFolder, 'control.sock'),
     socketFolder,
   }

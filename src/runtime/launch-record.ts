@@ -27,6 +27,29 @@ export function writeLaunchRecord(disk: Disk, path: string, name: string, launch
   disk.replaceFile(path, Buffer.from(text))
 }
 
+/** Says of an agent that was imported where its code was; it is not here, and its name alone is not enough to start it. */
+export function writeImportRecord(
+  disk: Disk,
+  path: string,
+  name: string,
+  { codePath, hub }: { readonly codePath: string; readonly hub: string | undefined },
+): void {
+  const definition = { kind: 'elsewhere', path: codePath }
+  disk.replaceFile(path, Buffer.from(`${JSON.stringify({ name, definition, hub })}\n`))
+}
+
+/** Where the code of an agent was that was imported and has not been started since; undefined for any other. */
+export function readImportRecord(
+  disk: Disk,
+  path: string,
+): { readonly codePath: string; readonly hub: string | undefined } | undefined {
+  const record = readJson(disk, path)
+  const definition = record?.['definition'] as { kind?: unknown; path?: unknown } | null | undefined
+  if (definition?.kind !== 'elsewhere' || typeof definition.path !== 'string') return undefined
+  const hub = record?.['hub']
+  return { codePath: definition.path, hub: typeof hub === 'string' ? hub : undefined }
+}
+
 function sourceOf(value: unknown): LaunchSource | undefined {
   const definition = value as { kind?: unknown; path?: unknown } | null | undefined
   if (definition?.kind === 'reflex') return { kind: 'reflex' }

@@ -18,6 +18,7 @@ import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
 import { LocalDelivery } from './local-delivery.ts'
 import { checkReconnect, type ReconnectOptions } from './reconnect-options.ts'
+import { refuseMoved, removeMoved } from './move/moved-marker.ts'
 
 export interface OpenAgentOptions {
   /** Where Perdura keeps everything. Default: `$PERDURA_HOME`, `$XDG_STATE_HOME/perdura`, `~/.local/state/perdura`. */
@@ -37,6 +38,8 @@ export interface OpenAgentOptions {
   readonly heartbeatMs?: number | undefined
   /** Take the session at the hub from whichever process has it: for who knows that the other one is to end. */
   readonly takeover?: boolean
+  /** Start it although it was exported from here: where it was imported nowhere, and never will be. */
+  readonly despiteMove?: boolean
   /** Accept that another hub than before is at its address: where the old one has lost its database for good. */
   readonly trustNewHub?: boolean
   /** How long the session waits for what, and how much the hub may send at once. */
@@ -59,7 +62,15 @@ export async function openAgent<State extends object>(
   }
   const platform = options.platform ?? createNodePlatform()
   const home = resolveHome({ home: options.home, ...userEnvironment() })
-  const { hub, takeover, trustNewHub, sessionLimits, reconnect = {}, heartbeatMs } = options
+  const {
+    hub,
+    takeover,
+    trustNewHub,
+    sessionLimits,
+    reconnect = {},
+    heartbeatMs,
+    despiteMove = false,
+  } = options
   const addresses = hub === undefined ? undefined : hubAddressList(hub)
   const { retry, limits } = checkReconnect(reconnect, heartbeatMs)
   const paths = prepareAgentFolder(platform.disk, home, definition.name)
@@ -76,6 +87,11 @@ export async function openAgent<State extends object>(
       files: createDatabaseFiles(folder),
       platform,
       log,
+      // While it was not this process's, it may have been exported.
+      admit: () => {
+        if (despiteMove) removeMoved(platform.disk, paths.movedMarker)
+        else refuseMoved(platform.disk, paths.movedMarker, definition.name)
+      },
       openSearch: (reader) => openNoteIndex({ path: join(folder, 'memory-index.db'), reader, log }),
       ...(hubCode !== undefined &&
         addresses !== undefined && {

@@ -37,7 +37,7 @@ export interface ServeOptions {
   readonly makePrivateFolder: (path: string) => void
   readonly memory: () => JsonObject
   /** Begins to stop the process. */
-  readonly stop: () => void
+  readonly stop: (options: { readonly handover: boolean }) => void
   /** Begins to stop it in favour of the next one. */
   readonly handOver: (deadlineMs: number) => void
 }

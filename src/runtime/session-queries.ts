@@ -6,6 +6,8 @@ import type { Reader } from '../store/store.ts'
 export interface StoredSession {
   /** Where it was found last. */
   readonly hub: string
+  /** By which the agent knows the hub, whatever its address is. */
+  readonly place: string
   /** Null before the hub has given one. */
   readonly sessionIdentifier: string | null
   readonly generation: number
@@ -35,6 +37,7 @@ export function storedSessions(reader: Reader): StoredSession[] {
   const nextSeq = readCount(reader, 'outbox.seq') + 1
   return reader.all<SessionRow>('SELECT * FROM session ORDER BY since DESC, hub').map((row) => ({
     hub: row.address ?? row.hub,
+    place: row.hub,
     sessionIdentifier: row.session_identifier,
     generation: row.generation,
     state: row.state,

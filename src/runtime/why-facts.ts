@@ -40,6 +40,8 @@ export interface WhyFacts {
   readonly process: ProcessFacts
   /** Journal records that the database does not have. */
   readonly lag: number
+  /** Where it was exported to, if it was. */
+  readonly movedTo?: string | undefined
   /** On the disk of the home. */
   readonly freeBytes: number
   readonly stored: StoredFacts
@@ -63,6 +65,7 @@ export interface SessionFacts {
 export interface Explanation {
   readonly reason:
     | 'not-running'
+    | 'moved'
     | 'killed'
     | 'not-answering'
     | 'disk-full'

@@ -123,6 +123,12 @@ function explainProcess(facts: WhyFacts): Explanation[] {
       text: `${agent} is not running: its process${process.pid === undefined ? '' : ` ${process.pid}`} was killed. Nothing that it took in is lost`,
       command: `perdura up ${agent}`,
     })
+  } else if (process.state === 'stopped' && facts.movedTo !== undefined) {
+    found.push({
+      reason: 'moved',
+      text: `${agent} was exported from here (to ${facts.movedTo}), and goes on where that was imported: it is to be started there`,
+      command: `perdura up ${agent} --despite-move`,
+    })
   } else if (process.state === 'stopped') {
     found.push({ reason: 'not-running', text: `${agent} is not running`, command: `perdura up ${agent}` })
   } else if (process.answers === false) {

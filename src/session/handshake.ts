@@ -17,7 +17,7 @@ export function resumeFrameOf(
     generation,
     claim,
     start,
-    takeover,
+    takeover: takeover || (position.takeover ?? false),
     session_identifier: sessionIdentifier ?? null,
     rx: rx === undefined ? null : { epoch: rx.epoch, offset: rx.offset, last_id: rx.lastId ?? null },
     tx:

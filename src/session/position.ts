@@ -10,6 +10,8 @@ export interface SessionPosition {
   readonly claim: string
   /** The how manyth process of those that ask with the claim this one is. */
   readonly start: number
+  /** The session is to be taken from whichever process has it, as a person could ask for: see `resume.takeover`. */
+  readonly takeover?: boolean
   readonly rx:
     | { readonly epoch: string; readonly offset: number; readonly lastId: string | undefined }
     | undefined

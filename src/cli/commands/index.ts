@@ -1,6 +1,7 @@
 import type { CommandSpec, OptionSpec } from '../command.ts'
 import { limit } from './limit-option.ts'
 import { queueVerbs } from './queue-verbs.ts'
+import { despiteMove, sessionVerbs } from './session-verbs.ts'
 
 const port = {
   type: 'text',
@@ -88,6 +89,7 @@ export const commands: readonly CommandSpec[] = [
       takeover,
       'trust-new-hub': trustNewHub,
       ...cloudbrain,
+      'despite-move': despiteMove,
     },
     examples: ['perdura up', 'perdura up ./ada.ts'],
     load: () => import('./up.ts'),
@@ -105,6 +107,7 @@ export const commands: readonly CommandSpec[] = [
       takeover,
       'trust-new-hub': trustNewHub,
       ...cloudbrain,
+      'despite-move': despiteMove,
       greet: {
         type: 'text',
         value: '<Name>',
@@ -217,55 +220,7 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./state-show.ts'),
   },
   ...queueVerbs,
-  {
-    name: 'session show',
-    summary: 'show how an agent stands at its hub',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {},
-    load: () => import('./session-show.ts'),
-  },
-  {
-    name: 'session list',
-    summary: 'list the sessions of an agent at its hub, the newest first',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {},
-    load: () => import('./session-list.ts'),
-  },
-  {
-    name: 'session end',
-    summary: 'end the session of an agent at its hub, and the process that has it',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {},
-    examples: ['perdura session end Ada --yes'],
-    load: () => import('./session-end.ts'),
-  },
-  {
-    name: 'session reconnect',
-    summary: 'have an agent connect to its hub anew, now',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {},
-    examples: ['perdura session reconnect Ada'],
-    load: () => import('./session-reconnect.ts'),
-  },
-  {
-    name: 'session handover',
-    summary: 'have the next process of an agent take its session over, without a gap to speak of',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {
-      deadline: {
-        type: 'text',
-        value: '<duration>',
-        help: 'time for turns to finish and for what they send (default: 10s)',
-      },
-    },
-    examples: ['perdura session handover Ada'],
-    load: () => import('./session-handover.ts'),
-  },
+  ...sessionVerbs,
   {
     name: 'turn list',
     summary: 'list turns, the newest first',

@@ -75,6 +75,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       takeover: call.flag('takeover'),
       trustNewHub: call.flag('trust-new-hub'),
       ...reconnect,
+      despiteMove: call.flag('despite-move'),
     })
   } catch (error) {
     log.error('agent:start:failed', { error: toError(error) })
@@ -104,7 +105,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         const { rss, heapUsed } = process.memoryUsage()
         return { rss_bytes: rss, heap_used_bytes: heapUsed }
       },
-      stop: () => {
+      stop: (asked) => {
+        if (asked.handover) handover = { deadlineMs: stopDeadlineMs }
         void parent.tell({ type: 'stop' })
         stop.ask('asked over the control socket')
       },

@@ -4,6 +4,7 @@ import { explain, storedFacts } from '../../runtime/why.ts'
 import { explainTurn } from '../../runtime/why-delivery.ts'
 import type { Explanation, RecipientState } from '../../runtime/why-facts.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
+import { readMoved } from '../../runtime/move/moved-marker.ts'
 import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent, viewProcess } from '../look.ts'
@@ -48,6 +49,7 @@ async function explainAgent(call: Call, agent: string, paths: AgentPaths): Promi
       ...(asked === undefined ? {} : { answers: asked.answers }),
     },
     lag,
+    movedTo: readMoved(call.disk, paths.movedMarker)?.file,
     freeBytes: call.disk.freeBytes(call.home),
     stored,
     recipients,

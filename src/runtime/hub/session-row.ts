@@ -54,22 +54,25 @@ export interface KeptOutside {
   /** Empty before the first access token, without which nobody is asked for a generation. */
   readonly claim: string
   readonly start: number
+  /** The agent was imported, and has not had a generation here since. */
+  readonly takeover: boolean
 }
 
 /** Without a row the agent has not been at this hub. */
 export function positionOf(
   reader: Reader,
   row: SessionRow | undefined,
-  { generation, claim, start }: KeptOutside,
+  { generation, claim, start, takeover }: KeptOutside,
 ): SessionPosition {
   if (row === undefined) {
-    return { sessionIdentifier: undefined, generation, claim, start, rx: undefined, tx: undefined }
+    return { sessionIdentifier: undefined, generation, claim, start, takeover, rx: undefined, tx: undefined }
   }
   return {
     sessionIdentifier: row.session_identifier ?? undefined,
     generation: Math.max(row.generation, generation),
     claim,
     start,
+    takeover,
     rx:
       row.stream_epoch === null
         ? undefined

@@ -82,18 +82,18 @@ test('a full disk at the first login is waited out, and looking writes nothing',
   const { clock, disk, start } = createScene()
   const { credentials, file } = start()
   disk.capacityBytes = 0
-  assert.deepEqual(credentials.kept, { generation: 0, claim: '', start: 0 })
+  assert.deepEqual(credentials.kept, { generation: 0, claim: '', start: 0, takeover: false })
   await clock.settle(assert.rejects(credentials.access(), hasCode('ERR_STORE_WRITE', true)))
   disk.capacityBytes = 1_000_000
   await clock.settle(credentials.access())
   const { claim } = credentials.kept
   assert.match(claim, /./)
   await clock.settle(credentials.access({ fresh: true }))
-  assert.deepEqual(credentials.kept, { generation: 0, claim, start: 1 })
+  assert.deepEqual(credentials.kept, { generation: 0, claim, start: 1, takeover: false })
   // The next process of the folder asks with the same claim, and is a later one.
   const next = start().credentials
   await clock.settle(next.access())
-  assert.deepEqual(next.kept, { generation: 0, claim, start: 2 })
+  assert.deepEqual(next.kept, { generation: 0, claim, start: 2, takeover: false })
   credentials.recordGeneration(1)
   assert.notEqual(credentials.kept.claim, claim)
   assert.equal(file.hubId(key), 'hub-1')

@@ -88,7 +88,7 @@ export class HubWorld {
     streamLimits: Partial<StreamLimits> = {},
   ): Promise<{ hub: Hub; process: SimulatedProcess }> {
     const process = new SimulatedProcess({ pid: (this.#pid += 1), name: `hub ${this.#pid}` })
-    const platform = this.#platform(process, disk)
+    const platform = this.platform(process, disk)
     const hub = await this.#settle(
       createHub({
         platform,
@@ -108,7 +108,7 @@ export class HubWorld {
 
   async open(name: string, { disk, database }: Place, options: OpenOptions = {}): Promise<TestAgent> {
     const process = new SimulatedProcess({ pid: (this.#pid += 1), name: `${name} ${this.#pid}` })
-    const platform = this.#platform(process, disk)
+    const platform = this.platform(process, disk)
     const {
       hub,
       trustNewHub,
@@ -171,7 +171,7 @@ export class HubWorld {
     return this.clock.settle(promise, { withinMs: 120_000 })
   }
 
-  #platform(process: SimulatedProcess, disk: SimulatedDisk): ReturnType<typeof createSimulatedPlatform> {
+  platform(process: SimulatedProcess, disk: SimulatedDisk): ReturnType<typeof createSimulatedPlatform> {
     const { clock, random } = this
     return createSimulatedPlatform({
       clock,
