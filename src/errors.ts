@@ -69,6 +69,7 @@ const table = {
   ERR_MEMORY_FULL: { status: 429, exit: 1, retryable: false },
   // The hub, as its clients see it.
   ERR_HUB_STORAGE: { status: 503, exit: 1, retryable: true },
+  ERR_HUB_BUSY: { status: 503, exit: 1, retryable: true },
   ERR_REQUEST_INVALID: { status: 400, exit: 1, retryable: false },
   ERR_CREDENTIALS: { status: 401, exit: 78, retryable: false },
   ERR_TOKEN_EXPIRED: { status: 401, exit: 1, retryable: true },

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../json.ts'
 import { describeAddress } from '../platform/http-error.ts'
 import { type JsonAnswer, requestJson } from '../platform/http-json.ts'
 import type { Http, HttpAddress } from '../platform/http.ts'
+import { retryAfterMs } from '../platform/retry-after.ts'
 import type { RetryBudget } from '../platform/retry-budget.ts'
 import { parse } from '../protocol/parse.ts'
 
@@ -140,7 +141,7 @@ export class AuthClient {
     const answer = await this.#request(call, body, http, how)
     const { status } = answer
     if (status >= 500 || status === 408 || status === 425)
-      throw this.#unreachable(`failed with status ${status}`)
+      throw this.#unreachable(`failed with status ${status}`, { retryAfterMs: retryAfterMs(answer.headers) })
     if (status === 429) throw this.#rateLimited(answer)
     if (status >= 400) return refusalOf(answer)
     if (status < 200 || status >= 300) throw this.breach(call, refusalOf(answer), 'what is no answer')
@@ -165,21 +166,32 @@ export class AuthClient {
       return await requestJson(http, address, { method, path, body, headers }, { timeoutMs, signal })
     } catch (error) {
       if (!(error instanceof PerduraError)) throw error
-      if (error.code === 'ERR_HTTP_UNREACHABLE') throw this.#unreachable('gave no answer', error)
+      if (error.code === 'ERR_HTTP_UNREACHABLE') throw this.#unreachable('gave no answer', { cause: error })
       throw new PerduraError('ERR_HUB_PROTOCOL', `${describeAddress(address)}: ${error.message}`, {
         cause: error,
       })
     }
   }
 
-  #unreachable(what: string, cause?: PerduraError): PerduraError {
+  #unreachable(
+    what: string,
+    { cause, retryAfterMs: waitMs }: { cause?: PerduraError; retryAfterMs?: number | undefined },
+  ): PerduraError {
     const hub = describeAddress(this.#options.address())
     const reason = cause?.details['reason']
     const why = typeof reason === 'string' ? ` (${reason})` : ''
     return new PerduraError(
       'ERR_HUB_UNREACHABLE',
       `the hub ${hub} ${what}${why}; it is asked again later, and the credentials are kept${this.#options.budget.note}`,
-      { cause, details: { hub, ...(typeof reason === 'string' && { reason }) } },
+      {
+        cause,
+        details: {
+          hub,
+          ...(typeof reason === 'string' && { reason }),
+          // A hub that takes no more logins now says when it will.
+          ...(waitMs !== undefined && { retry_after: waitMs / 1_000 }),
+        },
+      },
     )
   }
 

@@ -1,25 +1,21 @@
-import { PerduraError, toError } from '../errors.ts'
-import { ClockDoubt } from '../platform/clock-doubt.ts'
-import type { Timer } from '../platform/clock.ts'
 import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Connection, ConnectionSink, Upgrade } from '../platform/transport.ts'
+import { admissionLimits, type AdmissionLimits } from './admission/limits.ts'
 import { createAuth, type HubAuthOptions } from './auth/auth.ts'
 import { sweepMessages } from './messages.ts'
 import { hubParts, type HubParts } from './parts.ts'
+import { Door } from './relay/door.ts'
 import { LoginGuard } from './relay/login-guard.ts'
-import { PlainConnection } from './relay/plain-connection.ts'
 import { Registry } from './relay/registry.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
-import { ResumableConnection } from './relay/resumable-connection.ts'
 import { TokenBuckets } from '../platform/token-bucket.ts'
-import { streamOf, tokenOf } from './relay/upgrade.ts'
 import { createRest } from './rest/rest.ts'
 import type { HubStorage } from './storage.ts'
 import { sweepSessions } from './resumable-session.ts'
 import { defaultStreamLimits, type StreamLimits } from './streams.ts'
 import { sweepStreams } from './sweep.ts'
+import { Sweeper } from './sweeper.ts'
 
 export interface HubOptions {
   readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'listener'>
@@ -34,6 +30,8 @@ export interface HubOptions {
   readonly limits?: Partial<RelayLimits>
   readonly streamLimits?: Partial<StreamLimits>
   readonly requestsPerMinute?: number
+  /** How much is let in at a time; what is left out is as in `AdmissionLimits`. */
+  readonly admission?: Partial<AdmissionLimits>
   readonly parts?: HubParts
 }
 
@@ -47,7 +45,6 @@ export interface Hub {
 }
 
 const bodyBytesMax = 1024 * 1024
-const sweepEveryMs = 60_000
 const sweepRows = 500
 
 /** Starts a hub: everything that it promises is in its storage, so that any number of them can share one. */
@@ -62,6 +59,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   )
   const limits = { ...defaultRelayLimits, ...options.limits }
   const doubt = new ClockDoubt(clock)
+  const admission = parts.createAdmission({ clock, random, limits: admissionLimits(options.admission) })
   const relay: Relay = {
     clock,
     random,
@@ -77,6 +75,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     authenticate: (token) => auth.authenticate(token),
     revalidate: (who) => auth.revalidate(who),
   }
+  const door = new Door({ relay, admission, peek: (token) => auth.peek(token) })
   const rest = createRest({
     storage,
     auth,
@@ -86,11 +85,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     limits: streamLimits,
     onPublished: (recipients) => relay.registry.wake(recipients),
     present: () => relay.registry.present(),
+    admitLogin: (caller) => admission.admitLogin(caller),
     hasSession: (aiId) => relay.registry.session(aiId) !== undefined,
     onSessionEnded: (aiId) => relay.registry.session(aiId)?.recheck(),
     ...(options.requestsPerMinute !== undefined && { requestsPerMinute: options.requestsPerMinute }),
   })
-  const sweeper = new Sweeper(options, doubt, (now) => {
+  const sweep = (now: number): Promise<number> => {
     auth.rotateKeys()
     return storage.write(async (tx) => {
       const bounds = { now, countMax: sweepRows }
@@ -100,7 +100,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       const sessions = await sweepSessions(tx, bounds)
       return entries + lifetimes + messages + sessions + (await auth.sweep(tx, now, sweepRows))
     })
-  })
+  }
+  const sweeper = new Sweeper({ clock, log, doubt, sweep })
   const servers: HttpServer[] = []
   try {
     for (const address of options.addresses) {
@@ -112,7 +113,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
             onError: (error) => log.error('hub:request:failed', { error }),
             upgrade: {
               frameBytesMax: relay.limits.frameBytesMax,
-              accept: (upgrade, connection) => accept(relay, upgrade, connection),
+              accept: (upgrade, connection) => door.accept(upgrade, connection),
             },
           },
           rest,
@@ -140,63 +141,5 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       await Promise.all(servers.map((server) => server.close(graceMs)))
       await storage.close()
     },
-  }
-}
-
-/** Decides what an upgrade is: a session, or one of the plain streams of v1. */
-function accept(
-  relay: Relay,
-  upgrade: Upgrade,
-  connection: Connection,
-): ConnectionSink | { readonly status: number } {
-  const stream = streamOf(upgrade)
-  if (stream === undefined) return { status: 404 }
-  const token = tokenOf(upgrade)
-  if (stream === 'session.resume') return new ResumableConnection(relay, connection, token)
-  return new PlainConnection(relay, connection, token, stream)
-}
-
-/** Removes what is over, in small transactions. */
-class Sweeper {
-  readonly #options: HubOptions
-  readonly #sweep: (now: number) => Promise<number>
-  readonly #doubt: ClockDoubt
-  #timer: Timer | undefined
-  #stopped = false
-
-  constructor(options: HubOptions, doubt: ClockDoubt, sweep: (now: number) => Promise<number>) {
-    this.#options = options
-    this.#sweep = sweep
-    this.#doubt = doubt
-  }
-
-  start(): void {
-    const { clock } = this.#options.platform
-    this.#timer = clock.setTimer(sweepEveryMs, () => void this.#run())
-  }
-
-  stop(): void {
-    this.#stopped = true
-    this.#timer?.cancel()
-  }
-
-  /** What a clock that has jumped calls old is not removed: mail would be lost that nobody read. */
-  #mayTrustClock(): boolean {
-    const doubt = this.#doubt.look()
-    if (doubt?.isNew === true) this.#options.log.warn('hub:sweep:skipped', { clockJumpedMs: doubt.jumpedMs })
-    return doubt === undefined
-  }
-
-  async #run(): Promise<void> {
-    const { platform, log } = this.#options
-    try {
-      // Until nothing more is due.
-      while (!this.#stopped && this.#mayTrustClock() && (await this.#sweep(platform.clock.now())) > 0);
-    } catch (thrown) {
-      const error = toError(thrown)
-      const expected = error instanceof PerduraError && error.retryable
-      log[expected ? 'warn' : 'error']('hub:sweep:failed', { error })
-    }
-    if (!this.#stopped) this.start()
   }
 }

@@ -1,3 +1,4 @@
+import { createAdmission } from './admission/admission.ts'
 import { standing } from './auth/families.ts'
 import { acknowledge } from './cursor.ts'
 import { release } from './holder.ts'
@@ -17,6 +18,7 @@ export interface HubParts {
   readonly expireEntries: typeof expireEntries
   readonly standing: typeof standing
   readonly release: typeof release
+  readonly createAdmission: typeof createAdmission
 }
 
 export const hubParts: HubParts = {
@@ -29,4 +31,5 @@ export const hubParts: HubParts = {
   expireEntries,
   standing,
   release,
+  createAdmission,
 }

@@ -12,6 +12,12 @@ export function retryAfterMs(
   return durationOf(headers['retry-after-ms'], 1) ?? durationOf(headers['retry-after'], 1_000)
 }
 
+/** What `retryAfterMs` reads. Whole seconds are rounded up: whoever knows only them must not come too early. */
+export function retryAfterHeaders(waitMs: number): Record<string, string> {
+  const ms = Math.max(1, Math.ceil(waitMs))
+  return { 'retry-after': String(Math.ceil(ms / 1_000)), 'retry-after-ms': String(ms) }
+}
+
 function durationOf(value: string | readonly string[] | undefined, unitMs: number): number | undefined {
   if (typeof value !== 'string' || !/^\d{1,15}(\.\d{1,9})?$/.test(value)) return undefined
   return Math.min(Math.ceil(Number(value) * unitMs), retryAfterMsMax)

@@ -127,6 +127,20 @@ export class Auth {
     return this.#settings.hubId
   }
 
+  /** Who an access token names, as far as it says itself; undefined where it is none of this hub's, or has expired. */
+  peek(token: string): { readonly aiId: number; readonly generation: number | undefined } | undefined {
+    try {
+      const { ai_id: aiId, generation } = verifyToken(
+        token,
+        this.#expectation(['access']),
+        this.#parts.clock.now(),
+      )
+      return { aiId, generation }
+    } catch {
+      return undefined
+    }
+  }
+
   /** Who bears this access token, which must be live. */
   authenticate(token: string): Promise<Principal> {
     return this.#identify(token, ['access'])

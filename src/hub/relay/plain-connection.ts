@@ -16,6 +16,12 @@ import { TokenBucket } from '../../platform/token-bucket.ts'
 import type { StreamName } from './upgrade.ts'
 
 type PlainStream = Exclude<StreamName, 'session.resume'>
+export interface PlainUpgrade {
+  readonly token: string
+  readonly stream: PlainStream
+  readonly settled?: () => void
+}
+
 type RequestId = string | number | undefined
 
 /** What may be on its way to a client; more, and it is not reading. */
@@ -58,6 +64,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   #who: Authenticated | undefined
   #delivery: PlainDelivery | undefined
   #leave: (() => void) | undefined
+  readonly #settled: () => void
   /** The last sign of life, the last frame, and the last ping. */
   #heardMs: number
   #activeMs: number
@@ -66,7 +73,9 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   #publishingBytes = 0
   #timers: { deadline?: Timer; beat?: Timer } = {}
 
-  constructor(relay: Relay, connection: Connection, token: string, stream: PlainStream) {
+  /** `settled` is called once the handshake is over, however it ended; it may be more than once. */
+  constructor(relay: Relay, connection: Connection, { token, stream, settled = () => {} }: PlainUpgrade) {
+    this.#settled = settled
     this.#relay = relay
     this.#connection = connection
     this.#token = token
@@ -138,6 +147,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
       // Closed while it was waiting.
       if ((this.#state as string) !== 'greeting') return
       this.#state = 'live'
+      this.#settled()
       this.#timers.deadline?.cancel()
       this.#timers.beat = clock.setTimer(random.fraction() * beatMs, () => this.#beat())
       if (this.#stream === 'connect') {
@@ -339,6 +349,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
 
   #forget(): void {
     this.#state = 'closed'
+    this.#settled()
     this.#timers.deadline?.cancel()
     this.#timers.beat?.cancel()
     this.#held.length = 0

@@ -59,10 +59,13 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #refreshing = false
   #watch: HolderWatch | undefined
   #leave: (() => void) | undefined
+  readonly #settled: () => void
   readonly #guard: FrameGuard
   readonly #signs: SignsOfLife
 
-  constructor(relay: Relay, connection: Connection, token: string) {
+  /** `settled` is called once the handshake is over, however it ended; it may be more than once. */
+  constructor(relay: Relay, connection: Connection, token: string, settled: () => void = () => {}) {
+    this.#settled = settled
     this.#relay = relay
     this.#connection = connection
     this.#token = token
@@ -141,6 +144,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     this.#delivery?.stop()
     this.#intake?.stop()
     this.#signs.end()
+    this.#settled()
     this.#leave?.()
     if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
   }
@@ -255,6 +259,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     const actor = { ...who, generation: resumed.generation }
     this.#actor = actor
     this.#state = 'live'
+    this.#settled()
     const { stream, next, reason } = resumed
     this.#delivery = new Delivery({
       relay: this.#relay,

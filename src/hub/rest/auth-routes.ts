@@ -22,7 +22,7 @@ import { type Credential, profileDefaults } from '../profiles.ts'
 import { readBody } from './body.ts'
 import { invalid, missing } from './query.ts'
 import type { Subject } from './rate-limit.ts'
-import { type Call, firstOf, type RestDeps, type Route, timestamp } from './route.ts'
+import { type Call, type Entry, firstOf, type RestDeps, type Route, timestamp } from './route.ts'
 
 export function authRoutes({ auth, clock }: RestDeps): Route[] {
   return [
@@ -32,6 +32,7 @@ export function authRoutes({ auth, clock }: RestDeps): Route[] {
       path: /^\/auth\/challenge$/,
       access: 'open',
       subjectOf: subjectByName,
+      entryOf: (request) => entryByName(request, false),
       answer: async ({ request }) => {
         const { nonce, expiresInS } = await auth.challenge(nameOf(readBody(request, challengeBody)))
         return { nonce, expires_in: expiresInS, hub: auth.hubId }
@@ -42,6 +43,8 @@ export function authRoutes({ auth, clock }: RestDeps): Route[] {
       path: /^\/auth\/login$/,
       access: 'open',
       subjectOf: subjectByName,
+      // Its challenge was admitted a moment ago.
+      entryOf: (request) => entryByName(request, Boolean(peek(request, loginBody)?.nonce)),
       answer: async ({ request }) => {
         const body = readBody(request, loginBody)
         const login = await auth.login({
@@ -82,6 +85,10 @@ export function authRoutes({ auth, clock }: RestDeps): Route[] {
       subjectOf: (request) => {
         const sid = auth.loginOf(peek(request, refreshBody)?.refresh_token ?? '')
         return sid === undefined ? undefined : { kind: 'login', sid }
+      },
+      entryOf: (request) => {
+        const sid = auth.loginOf(peek(request, refreshBody)?.refresh_token ?? '')
+        return sid === undefined ? undefined : { subject: `login ${sid}`, free: false }
       },
       answer: async ({ request }) => {
         const { refresh_token: token, intent } = readBody(request, refreshBody)
@@ -179,6 +186,12 @@ function subjectByName(request: HttpRequest): Subject | undefined {
   const body = peek(request, challengeBody)
   const name = firstOf(body?.ai_name, body?.name)
   return name === undefined ? undefined : { kind: 'name', name }
+}
+
+/** What names nobody is refused before it costs anything. */
+function entryByName(request: HttpRequest, free: boolean): Entry | undefined {
+  const subject = subjectByName(request)
+  return subject?.kind === 'name' ? { subject: `name ${subject.name}`, free } : undefined
 }
 
 function registrarToken(request: HttpRequest): string {

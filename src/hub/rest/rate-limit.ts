@@ -1,6 +1,6 @@
 import { PerduraError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { TokenBuckets } from '../../platform/token-bucket.ts'
+import { type TokenBucket, TokenBuckets } from '../../platform/token-bucket.ts'
 
 /** What one caller may ask for: a minute's worth, filled steadily. */
 export class RateLimit {
@@ -18,7 +18,21 @@ export class RateLimit {
    */
   take(caller: string, headers: Record<string, string>): void {
     const bucket = this.#buckets.of(caller)
-    const isTaken = bucket.take()
+    this.#tell(bucket, bucket.take(), headers)
+  }
+
+  /** Throws as `take` does, and takes nothing. */
+  check(caller: string, headers: Record<string, string>): void {
+    const bucket = this.#buckets.of(caller)
+    if (bucket.left < 1) this.#tell(bucket, false, headers)
+  }
+
+  /** Counts what is told to nobody. */
+  count(caller: string): void {
+    this.#buckets.of(caller).take()
+  }
+
+  #tell(bucket: TokenBucket, isTaken: boolean, headers: Record<string, string>): void {
     const { left } = bucket
     if (!isTaken || !(Number(headers['ratelimit-remaining']) <= left)) {
       headers['ratelimit-limit'] = String(this.#perMinute)
@@ -57,14 +71,28 @@ export class OpenRateLimit {
       address,
       route,
       subject,
-    }: { readonly address: string; readonly route: string; readonly subject?: Subject },
+      isEntry = false,
+    }: {
+      readonly address: string
+      readonly route: string
+      readonly subject?: Subject
+      /** What is admitted by its own budget: of its address only those count that have failed. */
+      readonly isEntry?: boolean
+    },
     headers: Record<string, string>,
   ): void {
     if (subject?.kind === 'login') return this.#logins.take(subject.sid, headers)
     // With its address: nobody may lock an agent out from elsewhere. And first: what is refused here costs the others of
     // the address nothing.
     if (subject !== undefined) this.#names.take(`${route} ${address} ${subject.name}`, headers)
-    this.#addresses.take(`${route} ${address}`, headers)
+    const place = `${route} ${address}`
+    if (isEntry) this.#addresses.check(place, headers)
+    else this.#addresses.take(place, headers)
+  }
+
+  /** A login that was refused: who guesses is stopped, and a crowd that is let in one after the other is not. */
+  failed({ address, route }: { readonly address: string; readonly route: string }): void {
+    this.#addresses.count(`${route} ${address}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { PerduraError, toError } from '../../errors.ts'
 import { errorResponse } from '../../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../../platform/http.ts'
+import type { Admitted } from '../admission/admission.ts'
 import { bearerOf } from '../auth/bearer.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { authRoutes } from './auth-routes.ts'
@@ -35,8 +36,19 @@ export function createRest(deps: RestDeps): (request: HttpRequest) => Promise<Ht
       if (route.access === 'open') {
         const subject = route.subjectOf?.(request)
         const address = request.remoteAddress ?? ''
-        limits.open.take({ address, route: route.path.source, ...(subject && { subject }) }, headers)
-        return withHeaders(success(await route.answer(call)), headers)
+        const entry = route.entryOf?.(request)
+        limits.open.take(
+          { address, route: route.path.source, ...(subject && { subject }), isEntry: entry !== undefined },
+          headers,
+        )
+        if (entry !== undefined) admit(deps.admitLogin({ ...entry, address }))
+        try {
+          return withHeaders(success(await route.answer(call)), headers)
+        } catch (error) {
+          const isRefused = error instanceof PerduraError && !error.retryable
+          if (entry !== undefined && isRefused) limits.open.failed({ address, route: route.path.source })
+          throw error
+        }
       }
       const agent = await auth.authenticate(bearerOf(request.headers) ?? missingToken())
       limits.agent.take(String(agent.aiId), headers)
@@ -49,6 +61,14 @@ export function createRest(deps: RestDeps): (request: HttpRequest) => Promise<Ht
       return withHeaders(failure(thrown), headers)
     }
   }
+}
+
+function admit(answer: Admitted): void {
+  if (answer.kind === 'admitted') return
+  const { why, waitMs } = answer
+  const details = { retry_after: Math.ceil(waitMs / 1_000), retry_after_ms: Math.ceil(waitMs) }
+  if (why === 'often') throw new PerduraError('ERR_RATE_LIMIT', 'too many logins from here', { details })
+  throw new PerduraError('ERR_HUB_BUSY', 'more want to log in than the hub can take now: wait', { details })
 }
 
 function findRoute(
@@ -79,6 +99,7 @@ function failure(thrown: unknown): HttpResponse {
   const response = errorResponse(thrown)
   const error = thrown instanceof PerduraError ? thrown : undefined
   const given = error?.details['retry_after']
+  const afterMs = error?.details['retry_after_ms']
   const waits = error?.retryable === true && (response.status === 429 || response.status === 503)
   const after = typeof given === 'number' ? given : waits ? retryAfterS : undefined
   return {
@@ -87,6 +108,7 @@ function failure(thrown: unknown): HttpResponse {
       ...response.headers,
       'cache-control': 'no-store',
       ...(after === undefined ? {} : { 'retry-after': String(after) }),
+      ...(typeof afterMs === 'number' ? { 'retry-after-ms': String(afterMs) } : {}),
       ...(response.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
     body: after === undefined ? response.body : addRetryAfter(response.body, after),

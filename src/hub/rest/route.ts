@@ -3,6 +3,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { HttpRequest, HttpResponse } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Random } from '../../platform/random.ts'
+import type { Admitted } from '../admission/admission.ts'
 import type { Auth, Principal } from '../auth/auth.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
@@ -30,6 +31,16 @@ export interface RestDeps {
    * it slows down.
    */
   readonly requestsPerMinute?: number
+  /** Whether there is room for a login now; see `Admission`. */
+  readonly admitLogin: (entry: Entry & { readonly address: string }) => Admitted
+}
+
+/** Somebody who wants to log in, or to stay so. */
+export interface Entry {
+  /** Whom it is about. */
+  readonly subject: string
+  /** It is the second half of what was admitted before. */
+  readonly free: boolean
 }
 
 export interface Call {
@@ -50,6 +61,8 @@ export type Route =
   | (RouteCommon & {
       readonly access: 'open'
       readonly subjectOf?: (request: HttpRequest) => Subject | undefined
+      /** For logins, which are admitted only as fast as the hub can take them. */
+      readonly entryOf?: (request: HttpRequest) => Entry | undefined
       answer(call: Call): Promise<JsonObject>
     })
   /** For who bears an access token; counted by agent. */

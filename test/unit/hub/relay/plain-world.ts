@@ -118,7 +118,7 @@ export class PlainWorld extends HubWorld {
     world.transport.serve('ws://hub:8768', (upgrade, connection) => {
       const stream = streamOf(upgrade)
       if (stream === undefined || stream === 'session.resume') return { status: 404 }
-      return new PlainConnection(world.relay, connection, tokenOf(upgrade), stream)
+      return new PlainConnection(world.relay, connection, { token: tokenOf(upgrade), stream })
     })
     return world
   }

@@ -60,6 +60,7 @@ export class RestWorld extends HubWorld {
       limits: defaultStreamLimits,
       onPublished: (recipients) => void world.woken.push(recipients),
       present: () => world.present,
+      admitLogin: () => ({ kind: 'admitted', settled: () => {} }),
       hasSession: (aiId) => world.present.includes(aiId),
       onSessionEnded: (aiId) => void world.sessionsEnded.push(aiId),
       // Of no account where it is not what is tested.
