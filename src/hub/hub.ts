@@ -1,3 +1,4 @@
+import { ClockDoubt } from '../platform/clock-doubt.ts'
 import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
