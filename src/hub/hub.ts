@@ -1,3 +1,4 @@
+import { PerduraError } from '../errors.ts'
 import { ClockDoubt } from '../platform/clock-doubt.ts'
 import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
@@ -6,9 +7,11 @@ import { admissionLimits, type AdmissionLimits } from './admission/limits.ts'
 import { createAuth, type HubAuthOptions } from './auth/auth.ts'
 import { sweepMessages } from './messages.ts'
 import { hubParts, type HubParts } from './parts.ts'
+import { drain } from './relay/drain.ts'
 import { Door } from './relay/door.ts'
 import { LoginGuard } from './relay/login-guard.ts'
 import { Registry } from './relay/registry.ts'
+import { defaultSendQueuesBytesMax, SendQueues } from './relay/send-queues.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
 import { TokenBuckets } from '../platform/token-bucket.ts'
 import { createRest } from './rest/rest.ts'
@@ -33,6 +36,8 @@ export interface HubOptions {
   readonly requestsPerMinute?: number
   /** How much is let in at a time; what is left out is as in `AdmissionLimits`. */
   readonly admission?: Partial<AdmissionLimits>
+  /** What may have been sent and not been read, over all connections; beyond it, those with most are ended. Default 256 MiB. */
+  readonly sendQueuesBytesMax?: number
   readonly parts?: HubParts
 }
 
@@ -41,7 +46,10 @@ export interface Hub {
   readonly addresses: readonly HttpAddress[]
   /** How many agents have a session over a connection here. */
   readonly sessionCount: number
-  /** Stops accepting, ends connections in a way that has them come back, and closes the storage. */
+  /**
+   * Stops accepting, and sends everybody away: what is under way is answered, connections end one after the other, and their
+   * peers are told when to come back. Resolves when all are gone, after `graceMs` (default 1,000) at the latest.
+   */
   close(graceMs?: number): Promise<void>
 }
 
@@ -59,6 +67,10 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     options.auth,
   )
   const limits = { ...defaultRelayLimits, ...options.limits }
+  const registry = new Registry()
+  const { sendQueuesBytesMax = defaultSendQueuesBytesMax } = options
+  if (!(sendQueuesBytesMax >= 2 ** 20 && sendQueuesBytesMax <= 2 ** 40))
+    throw new PerduraError('ERR_USAGE', 'sendQueuesBytesMax: bytes, from 1 MiB to 1 TiB')
   const doubt = new ClockDoubt(clock)
   const admission = parts.createAdmission({ clock, random, limits: admissionLimits(options.admission) })
   const relay: Relay = {
@@ -66,7 +78,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     random,
     log,
     storage,
-    registry: new Registry(),
+    registry,
+    sendQueues: new SendQueues({ bytesMax: sendQueuesBytesMax, members: () => registry.members(), log }),
     parts,
     limits,
     publishRates: new TokenBuckets(clock, limits.publishRate),
@@ -136,10 +149,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     async close(graceMs = 1_000) {
       sweeper.stop()
+      door.shut()
+      const closed = servers.map((server) => server.close(graceMs))
+      drain({ registry, admission, random, graceMs })
+      await Promise.all(closed)
       auth.logins.stop()
       guard.stop()
-      relay.registry.drain()
-      await Promise.all(servers.map((server) => server.close(graceMs)))
       await storage.close()
     },
   }

@@ -9,7 +9,8 @@ import type { Rate } from '../../platform/token-bucket.ts'
 export interface AdmissionLimits {
   /** Handshakes a second, and at once, of agents that have had a session here. Default 500, and 500. */
   readonly resumes: Rate
-  /** The same of those who have not, and of clients of v1. Default 100, and 200. Never taken from that of resumes. */
+  /** The same of those who have not, and of clients of v1. Default 100 (or that of resumes, where
+   * it is less), and 200. Never taken from that of resumes. */
   readonly newSessions: Rate
   /** Logins and refreshes a second, and at once. Default 200, and 400. */
   readonly logins: Rate
@@ -43,7 +44,16 @@ const rates = ['resumes', 'newSessions', 'logins', 'agent', 'address', 'badToken
 
 /** With the defaults for what is missing; ERR_USAGE names the option that makes no sense. */
 export function admissionLimits(options: Partial<AdmissionLimits> = {}): AdmissionLimits {
-  const limits = { ...defaultAdmissionLimits, ...options }
+  const defaults = defaultAdmissionLimits
+  const { perSecond: resumesPerSecond } = options.resumes ?? defaults.resumes
+  const limits = {
+    ...defaults,
+    newSessions: {
+      ...defaults.newSessions,
+      perSecond: Math.min(defaults.newSessions.perSecond, resumesPerSecond),
+    },
+    ...options,
+  }
   for (const name of rates) {
     const { perSecond, burst } = limits[name]
     check(`${name}.perSecond`, perSecond, 0.01)

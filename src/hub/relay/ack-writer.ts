@@ -1,5 +1,7 @@
 import { sleep, type Clock } from '../../platform/clock.ts'
 import type { AckOutcome } from '../cursor.ts'
+import type { Actor } from '../publishing.ts'
+import type { Relay } from './relay.ts'
 
 const delayMs = 20
 
@@ -56,4 +58,23 @@ export class AckWriter {
       this.#busy = false
     }
   }
+}
+
+/** Writes the acknowledgements of one connection. */
+export function createAckWriter(
+  { clock, storage, parts }: Relay,
+  actor: Actor,
+  told: {
+    readonly beyond: (offset: number) => void
+    readonly otherEpoch: () => void
+    readonly failed: (error: unknown) => void
+  },
+): AckWriter {
+  return new AckWriter({
+    clock,
+    write: ({ epoch, offset: position }) =>
+      storage.write((tx) => parts.acknowledge(tx, actor, { epoch, position }, clock.now())),
+    refused: ({ offset }, outcome) => (outcome === 'beyond' ? told.beyond(offset) : told.otherEpoch()),
+    failed: told.failed,
+  })
 }

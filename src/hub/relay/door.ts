@@ -22,16 +22,23 @@ export interface DoorOptions {
 export class Door {
   readonly #options: DoorOptions
   #refused = 0
+  #isShut = false
   #toldMs = -Infinity
 
   constructor(options: DoorOptions) {
     this.#options = options
   }
 
+  /** The hub goes away: who comes now is to come again when the next process is there. */
+  shut(): void {
+    this.#isShut = true
+  }
+
   accept(upgrade: Upgrade, connection: Connection): ConnectionSink | Refusal {
     const { relay, admission, peek } = this.#options
     const stream = streamOf(upgrade)
     if (stream === undefined) return { status: 404 }
+    if (this.#isShut) return this.#refuse({ why: 'crowded', waitMs: 500 + relay.random.fraction() * 1_000 })
     const token = tokenOf(upgrade)
     const bearer = peek(token)
     const resumes = stream === 'session.resume' && (bearer?.generation ?? 0) > 0

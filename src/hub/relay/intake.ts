@@ -38,6 +38,11 @@ export class Intake {
     this.#stopped = true
   }
 
+  /** Resolves once all that has come by now is answered. */
+  settled(): Promise<void> {
+    return this.#answered
+  }
+
   take(frame: PublishEnvelope, publication: Publication, bytes: number): void {
     const { relay, actor, guard, send, ended } = this.#options
     if (!this.#credit.take(bytes)) return ended('protocol_error', 'publish: more than the credit allows')

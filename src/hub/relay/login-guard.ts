@@ -1,14 +1,9 @@
 import { PerduraError, toError } from '../../errors.ts'
 import type { Timer } from '../../platform/clock.ts'
-import type { CloseReason } from '../../protocol/close-codes.ts'
 import type { LoginChange } from '../auth/login-changes.ts'
+import { closeReasonOf } from './close-of.ts'
 import type { Member } from './registry.ts'
 import type { Relay } from './relay.ts'
-
-/** Who was refused may log in again, unless the agent itself was switched off. */
-export function closeReasonOf({ code }: PerduraError): CloseReason {
-  return code === 'ERR_PROFILE_INACTIVE' ? 'revoked' : 'unauthorized'
-}
 
 /** Where nobody could tell. */
 const askAgainMs = 1_000

@@ -9,7 +9,8 @@ import { readStream } from '../streams.ts'
 import { PlainDelivery } from './plain-delivery.ts'
 import { publishFrame } from './plain-publishing.ts'
 import type { PushForm } from './plain-pushes.ts'
-import { closeReasonOf } from './login-guard.ts'
+import { closeReasonOf } from './close-of.ts'
+import { type DrainCourse, Leaving } from './drain.ts'
 import type { Listener, Member } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
 import { TokenBucket } from '../../platform/token-bucket.ts'
@@ -53,6 +54,7 @@ const challenge =
  * the original clients would believe that they are still connected.
  */
 export class PlainConnection implements ConnectionSink, Listener, Member {
+  readonly isPlain = true
   readonly #relay: Relay
   readonly #connection: Connection
   readonly #token: string
@@ -64,6 +66,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   #who: Authenticated | undefined
   #delivery: PlainDelivery | undefined
   #leave: (() => void) | undefined
+  #leaving: Leaving | undefined
   readonly #settled: () => void
   /** The last sign of life, the last frame, and the last ping. */
   #heardMs: number
@@ -127,8 +130,23 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     this.#close(reason, text)
   }
 
-  drain(): void {
-    this.#close('drain', 'the hub goes away for a while')
+  get bufferedBytes(): number {
+    return this.#connection.bufferedBytes
+  }
+
+  shed(): void {
+    this.#close('slow', 'not read in time')
+    this.#connection.terminate()
+  }
+
+  drain(course: DrainCourse): void {
+    const { clock } = this.#relay
+    this.#leaving = new Leaving(
+      clock,
+      course,
+      () => Promise.resolve(),
+      () => this.#close('drain', 'the hub goes away for a while'),
+    )
   }
 
   async #greet(): Promise<void> {
@@ -330,8 +348,10 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
 
   #send(frame: object): void {
     if (this.#state === 'closed') return
-    if (this.#connection.bufferedBytes > queueBytesMax) return this.#close('slow', 'not read in time')
-    this.#connection.send(JSON.stringify(frame))
+    if (this.bufferedBytes > queueBytesMax) return this.#close('slow', 'not read in time')
+    const text = JSON.stringify(frame)
+    this.#connection.send(text)
+    this.#relay.sendQueues.sent(text.length)
   }
 
   /** Tells the client why, and closes. */
@@ -355,6 +375,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     this.#held.length = 0
     this.#delivery?.stop()
     this.#leave?.()
+    this.#leaving?.cancel()
   }
 
   #now(): string {

@@ -1,4 +1,4 @@
-import type { Credit, ReadyFrame } from '../../protocol/frames.ts'
+import type { Credit, HubFrame, ReadyFrame } from '../../protocol/frames.ts'
 import { sessionTtlMs } from '../resumable-session.ts'
 import type { Resumed } from '../resume.ts'
 
@@ -19,4 +19,13 @@ export function readyFrameOf(
     session_ttl_s: Math.floor(sessionTtlMs / 1_000),
     token_ttl_s: tokenTtlS,
   }
+}
+
+/** `time` is for measuring skew, and for people. */
+export function pongFrameOf(
+  { sent_ms: sentMs }: { readonly sent_ms?: number | undefined },
+  now: number,
+): HubFrame {
+  const time = new Date(now).toISOString()
+  return { type: 'pong', ...(sentMs !== undefined && { sent_ms: sentMs }), time }
 }

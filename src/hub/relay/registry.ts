@@ -1,11 +1,20 @@
 import type { CloseReason } from '../../protocol/close-codes.ts'
+import type { DrainCourse } from './drain.ts'
 
 /** A connection of any kind whose token was good. */
 export interface Member {
   readonly aiId: number
   /** The login that it stands on now: another one once it was refreshed with a token of that. */
   readonly sid: string
+  /** A socket of v1, to which nothing can be said that its client would understand. */
+  readonly isPlain: boolean
+  /** What was sent and is not read. */
+  readonly bufferedBytes: number
   close(reason: CloseReason, text: string): void
+  /** Ends it because it is not read: its peer may come back. */
+  shed(): void
+  /** The hub goes away for a while. */
+  drain(course: DrainCourse): void
 }
 
 /** A connection over which an agent has its session. */
@@ -20,14 +29,11 @@ export interface LiveSession {
   replace(by: { readonly instance: string }): void
   /** Something was decided about the session: to look it up and to act on it. */
   recheck(): void
-  /** The hub goes away for a while. */
-  drain(): void
 }
 
 /** A plain v1 socket: best effort, and as many of one agent as there are. */
 export interface Listener {
   wake(): void
-  drain(): void
 }
 
 /**
@@ -100,12 +106,6 @@ export class Registry {
   /** Agents with a connection of any kind. */
   present(): number[] {
     return [...new Set([...this.#sessions.keys(), ...this.#listeners.keys()])].toSorted((a, b) => a - b)
-  }
-
-  /** Ends all connections in a way that has them come back. */
-  drain(): void {
-    const listeners = [...this.#listeners.values()].flatMap((some) => [...some])
-    for (const connection of [...this.#sessions.values(), ...listeners]) connection.drain()
   }
 
   wake(aiIds: readonly number[]): void {

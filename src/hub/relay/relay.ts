@@ -5,6 +5,7 @@ import type { Actor } from '../publishing.ts'
 import type { HubParts } from '../parts.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
+import type { SendQueues } from './send-queues.ts'
 import type { Registry } from './registry.ts'
 import type { TokenBuckets, Rate } from '../../platform/token-bucket.ts'
 
@@ -59,6 +60,8 @@ export interface Relay {
   /** Of agents, and not of their connections: to connect anew gives nobody another burst. */
   readonly publishRates: TokenBuckets<number>
   readonly streamLimits: StreamLimits
+  /** What is on its way to all peers together. */
+  readonly sendQueues: SendQueues
   readonly nodeId: string
   /** Wall-clock ms, no later than it can be: what is due by it is over. */
   dueBy(): number

@@ -17,18 +17,20 @@ import {
 } from '../../protocol/frames.ts'
 import { parseJson } from '../../protocol/parse.ts'
 import type { Resumed } from '../resume.ts'
-import { AckWriter } from './ack-writer.ts'
+import { type AckWriter, createAckWriter } from './ack-writer.ts'
 import { Delivery } from './delivery.ts'
 import { FrameGuard } from './frame-guard.ts'
 import { HolderWatch } from './holder-watch.ts'
 import { Intake } from './intake.ts'
 import { toPublication, unfitPublication } from './publication.ts'
-import { readyFrameOf } from './ready-frame.ts'
+import { pongFrameOf, readyFrameOf } from './ready-frame.ts'
 import type { LiveSession, Member } from './registry.ts'
 import type { Authenticated, Relay } from './relay.ts'
+import { sendQueueBytesMax } from './send-queues.ts'
 import { SignsOfLife } from './signs-of-life.ts'
 import { takeSession } from './take-session.ts'
-import { closeReasonOf } from './login-guard.ts'
+import { closeOf } from './close-of.ts'
+import { type DrainCourse, Leaving } from './drain.ts'
 
 type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
 
@@ -42,6 +44,7 @@ type State = 'greeting' | 'waiting' | 'resuming' | 'live' | 'closed'
  * From each state it may go to closed, by either side.
  */
 export class ResumableConnection implements ConnectionSink, LiveSession, Member {
+  readonly isPlain = false
   instance = ''
   generation = 0
   readonly #relay: Relay
@@ -59,6 +62,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #refreshing = false
   #watch: HolderWatch | undefined
   #leave: (() => void) | undefined
+  #leaving: Leaving | undefined
   readonly #settled: () => void
   readonly #guard: FrameGuard
   readonly #signs: SignsOfLife
@@ -124,9 +128,24 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     else this.close('replaced', `by ${instance}`)
   }
 
-  drain(): void {
-    this.#send({ type: 'drain', deadline_ms: 0, reconnect_after_ms: drainReconnectMs })
-    this.close('drain', 'the hub goes away for a while')
+  drain(course: DrainCourse): void {
+    const close = (): void => this.close('drain', 'the hub goes away for a while')
+    const intake = this.#intake
+    if (this.#state !== 'live' || intake === undefined) return close()
+    const { closeMs, reconnectMs } = course
+    const [deadline, reconnect] = [Math.floor(closeMs), Math.floor(reconnectMs)]
+    this.#send({ type: 'drain', deadline_ms: deadline, reconnect_after_ms: reconnect })
+    this.#leaving = new Leaving(this.#relay.clock, course, () => intake.settled(), close)
+  }
+
+  get bufferedBytes(): number {
+    return this.#connection.bufferedBytes
+  }
+
+  shed(): void {
+    this.close('slow', 'what was sent is not read')
+    // It would not read the close either.
+    this.#connection.terminate()
   }
 
   close(reason: CloseReason, text = ''): void {
@@ -145,6 +164,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     this.#intake?.stop()
     this.#signs.end()
     this.#settled()
+    this.#leaving?.cancel()
     this.#leave?.()
     if (this.#actor !== undefined) this.#relay.registry.leave(this.#actor.aiId, this)
   }
@@ -191,14 +211,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
         if (this.#state !== 'waiting') return this.#refuse('resume: comes once, after connected')
         this.#state = 'resuming'
         return void this.#resume(frame)
-      case 'ping': {
-        const time = new Date(this.#relay.clock.now()).toISOString()
-        return this.#send({
-          type: 'pong',
-          ...(frame.sent_ms !== undefined && { sent_ms: frame.sent_ms }),
-          time,
-        })
-      }
+      case 'ping':
+        return this.#send(pongFrameOf(frame, this.#relay.clock.now()))
       case 'pong':
         return
       case 'refresh':
@@ -289,14 +303,9 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
       held: () => this.#delivery?.look(),
       failed: (error) => this.#failed(error),
     })
-    this.#acks = new AckWriter({
-      clock,
-      write: ({ epoch, offset: position }) =>
-        storage.write((tx) => parts.acknowledge(tx, actor, { epoch, position }, clock.now())),
-      refused: ({ offset }, outcome) => {
-        if (outcome === 'beyond') this.#refuse(`ack: there is no offset ${offset}`)
-        else this.close('resume_again', 'the epoch is not the stream’s')
-      },
+    this.#acks = createAckWriter(this.#relay, actor, {
+      beyond: (offset) => this.#refuse(`ack: there is no offset ${offset}`),
+      otherEpoch: () => this.close('resume_again', 'the epoch is not the stream’s'),
       failed: (error) => this.#failed(error),
     })
     // In the registry before `ready` is on its way: whatever is appended from here on wakes this connection.
@@ -368,11 +377,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
       this.#log.error('hub:connection:failed', { error })
       return this.close('unavailable')
     }
-    if (error.code === 'ERR_FENCED')
-      return this.close('fenced', `the generation is ${error.details['generation']}`)
-    if (error.code === 'ERR_SESSION_ENDED') return this.close('ended', 'its owner has ended it')
-    if (error.code === 'ERR_HUB_STORAGE') return this.close('unavailable', 'the hub cannot write now')
-    this.close(closeReasonOf(error), error.code)
+    const { reason, text } = closeOf(error)
+    this.close(reason, text)
   }
 
   #send(frame: HubFrame): void {
@@ -381,17 +387,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
 
   #sendText(text: string): void {
     if (this.#state === 'closed') return
-    if (this.#connection.bufferedBytes > queueBytesMax) {
-      this.close('slow', 'what was sent is not read')
-      // It would not read the close either.
-      return this.#connection.terminate()
-    }
+    if (this.bufferedBytes > sendQueueBytesMax) return this.shed()
     this.#connection.send(text)
+    this.#relay.sendQueues.sent(text.length)
   }
 }
-
-/** What may be on its way to an agent; more, and it is not reading. A window and the largest frame fit well within. */
-const queueBytesMax = 16 * 1024 * 1024
-
-/** How long a hub that is started again takes at least. */
-const drainReconnectMs = 500

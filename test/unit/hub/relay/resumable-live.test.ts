@@ -315,14 +315,6 @@ test('a stream that cannot be read ends the connection as unavailable', async ()
   assert.equal(await agent.ended(), 'unavailable')
 })
 
-test('a hub that goes away says so, and has its agents come back', async () => {
-  const { world, ada } = await meet()
-  const { agent } = await world.open(ada)
-  world.registry.drain()
-  assert.deepEqual(await agent.next('drain'), { type: 'drain', deadline_ms: 0, reconnect_after_ms: 500 })
-  assert.equal(await agent.ended(), 'drain')
-})
-
 test('nothing of a connection is left when it is over', async () => {
   const { world, ada } = await meet()
   const { agent } = await world.open(ada)

@@ -8,6 +8,7 @@ import { ResumableConnection } from '../../../../src/hub/relay/resumable-connect
 import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { streamOf, tokenOf } from '../../../../src/hub/relay/upgrade.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
+import { SendQueues } from '../../../../src/hub/relay/send-queues.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
 import type { Connection } from '../../../../src/platform/transport.ts'
 import { closeReason } from '../../../../src/protocol/close-codes.ts'
@@ -112,6 +113,11 @@ export class ResumableWorld extends HubWorld {
       limits: defaultRelayLimits,
       publishRates: new TokenBuckets(ports.clock, (overrides.limits ?? defaultRelayLimits).publishRate),
       streamLimits: defaultStreamLimits,
+      sendQueues: new SendQueues({
+        bytesMax: 2 ** 40,
+        members: () => registry.members(),
+        log: createSimulatedLog(new Trace()),
+      }),
       nodeId: 'node',
       dueBy: () => ports.clock.now(),
       authenticate: (token) => reach(() => auth.authenticate(token)),
