@@ -10,6 +10,7 @@ import { hubParts, type HubParts } from './parts.ts'
 import { drain } from './relay/drain.ts'
 import { Door } from './relay/door.ts'
 import { LoginGuard } from './relay/login-guard.ts'
+import { activityLimits, type ActivityLimits } from './relay/plain-activity.ts'
 import { Registry } from './relay/registry.ts'
 import { defaultSendQueuesBytesMax, SendQueues } from './relay/send-queues.ts'
 import { defaultRelayLimits, type Relay, type RelayLimits } from './relay/relay.ts'
@@ -38,6 +39,8 @@ export interface HubOptions {
   readonly admission?: Partial<AdmissionLimits>
   /** What may have been sent and not been read, over all connections; beyond it, those with most are ended. Default 256 MiB. */
   readonly sendQueuesBytesMax?: number
+  /** When clients of v1 that do nothing are asked, put to sleep and sent away. */
+  readonly activity?: Partial<ActivityLimits>
   readonly parts?: HubParts
 }
 
@@ -84,6 +87,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     limits,
     publishRates: new TokenBuckets(clock, limits.publishRate),
     streamLimits,
+    activity: activityLimits(options.activity),
     nodeId: random.uuid(),
     dueBy: () => doubt.earliest(),
     authenticate: (token) => auth.authenticate(token),
@@ -98,7 +102,9 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     log,
     limits: streamLimits,
     onPublished: (recipients) => relay.registry.wake(recipients),
-    present: () => relay.registry.present(),
+    present: () => registry.present(),
+    isAsleep: (aiId) => registry.isAsleep(aiId),
+    onActive: (aiId) => registry.active(aiId),
     admitLogin: (caller) => admission.admitLogin(caller),
     hasSession: (aiId) => relay.registry.session(aiId) !== undefined,
     onSessionEnded: (aiId) => relay.registry.session(aiId)?.recheck(),

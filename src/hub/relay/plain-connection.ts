@@ -6,8 +6,9 @@ import { closeCodes, closeText, type CloseReason } from '../../protocol/close-co
 import { parse, parseJson } from '../../protocol/parse.ts'
 import { plainFrame, requestFields, subscriptionFields } from '../../protocol/plain-frames.ts'
 import { readStream } from '../streams.ts'
+import { PlainActivity } from './plain-activity.ts'
 import { PlainDelivery } from './plain-delivery.ts'
-import { publishFrame } from './plain-publishing.ts'
+import { errorFrame, publishFrame, type RequestId } from './plain-publishing.ts'
 import type { PushForm } from './plain-pushes.ts'
 import { closeReasonOf } from './close-of.ts'
 import { type DrainCourse, Leaving } from './drain.ts'
@@ -23,8 +24,6 @@ export interface PlainUpgrade {
   readonly settled?: () => void
 }
 
-type RequestId = string | number | undefined
-
 /** What may be on its way to a client; more, and it is not reading. */
 const queueBytesMax = 1024 * 1024
 /** What a client may send before its token is checked. */
@@ -37,13 +36,6 @@ const pingEveryMs = 30_000
 /** Nothing for so long, not even the answer to a ping: nobody is there. */
 const refusalDelayMs = 1_000
 const silenceMs = 75_000
-/** A client that is there and says nothing is asked once, as in v1. */
-const staleMs = 15 * 60_000
-
-const challenge =
-  '⚠️ URGENT: Your activity has not been detected for 15+ minutes. Please respond within 2 minutes to confirm you ' +
-  'are active. Send any message or update your brain state to avoid being put to sleep.'
-
 /**
  * One socket of a plain v1 client. It is always opened; then the token is checked, and the socket greets or is told why
  * not. From then on it gets what is sent to the agent, and may send itself. Nothing of it outlives it.
@@ -68,11 +60,10 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   #leave: (() => void) | undefined
   #leaving: Leaving | undefined
   readonly #settled: () => void
-  /** The last sign of life, the last frame, and the last ping. */
+  /** The last sign of life, and the last ping. */
   #heardMs: number
-  #activeMs: number
   #pingedMs: number
-  #challenged = false
+  #activity: PlainActivity | undefined
   #publishingBytes = 0
   #timers: { deadline?: Timer; beat?: Timer } = {}
 
@@ -84,7 +75,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     this.#token = token
     this.#stream = stream
     this.#rate = new TokenBucket(relay.clock, frameRate)
-    this.#heardMs = this.#activeMs = this.#pingedMs = relay.clock.monotonicMs()
+    this.#heardMs = this.#pingedMs = relay.clock.monotonicMs()
   }
 
   get aiId(): number {
@@ -104,8 +95,9 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
 
   onFrame(text: string): void {
     if (this.#state === 'closed') return
-    this.#heardMs = this.#activeMs = this.#relay.clock.monotonicMs()
-    this.#challenged = false
+    this.#heardMs = this.#relay.clock.monotonicMs()
+    // Whichever socket of an agent it comes on, the agent is awake.
+    if (this.#who !== undefined) this.#relay.registry.active(this.#who.aiId)
     if (!this.#rate.take())
       return this.#end('rate', 'ERR_RATE_LIMIT', 'too many frames: at most 100 a second')
     if (this.#state === 'live') return this.#take(text)
@@ -126,8 +118,12 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     this.#delivery?.look()
   }
 
-  close(reason: CloseReason, text: string): void {
-    this.#close(reason, text)
+  active(): void {
+    this.#activity?.active()
+  }
+
+  get isAsleep(): boolean {
+    return this.#activity?.isAsleep === true
   }
 
   get bufferedBytes(): number {
@@ -135,7 +131,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   }
 
   shed(): void {
-    this.#close('slow', 'not read in time')
+    this.close('slow', 'not read in time')
     this.#connection.terminate()
   }
 
@@ -145,7 +141,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
       clock,
       course,
       () => Promise.resolve(),
-      () => this.#close('drain', 'the hub goes away for a while'),
+      () => this.close('drain', 'the hub goes away for a while'),
     )
   }
 
@@ -167,6 +163,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
       this.#state = 'live'
       this.#settled()
       this.#timers.deadline?.cancel()
+      this.#activity = this.#watchActivity()
       this.#timers.beat = clock.setTimer(random.fraction() * beatMs, () => this.#beat())
       if (this.#stream === 'connect') {
         this.#send({ type: 'connected', ai_id: who.aiId, ai_name: who.name, timestamp: this.#now() })
@@ -214,7 +211,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
       forms: () => this.#forms(),
       send: (frame) => this.#send(frame),
       failed: (reason) => {
-        if (reason === 'slow') this.#close('slow', 'not read in time')
+        if (reason === 'slow') this.close('slow', 'not read in time')
         else this.#end('unavailable', 'ERR_HUB_STORAGE', 'the hub cannot read now')
       },
     })
@@ -302,7 +299,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
         return this.#refuse('ERR_INTERNAL', 'the hub failed, and has logged why', requestId)
       }
       this.#refuse(error.code, error.message, requestId)
-      if (error.code === 'ERR_FENCED') this.#close('fenced', error.code)
+      if (error.code === 'ERR_FENCED') this.close('fenced', error.code)
     } finally {
       this.#publishingBytes -= text.length
     }
@@ -313,7 +310,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     const nowMs = clock.monotonicMs()
     if (nowMs - this.#heardMs >= silenceMs) {
       log.info('hub:plain:silent', { agent: this.#who?.name ?? '' })
-      this.#close('timeout', 'nothing was heard')
+      this.close('timeout', 'nothing was heard')
       // A half-open connection answers no handshake.
       return this.#connection.terminate()
     }
@@ -322,11 +319,21 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
       this.#connection.ping()
       if (this.#who !== undefined) void this.#revalidate(this.#who)
     }
-    if (!this.#challenged && nowMs - this.#activeMs > staleMs) {
-      this.#challenged = true
-      this.#send({ type: 'activity_verification', content: challenge, timestamp: this.#now(), urgent: true })
-    }
     if (this.#state === 'live') this.#timers.beat = clock.setTimer(beatMs, () => this.#beat())
+  }
+
+  #watchActivity(): PlainActivity {
+    const { clock, log, activity } = this.#relay
+    const agent = this.#who?.name ?? ''
+    return new PlainActivity(clock, activity, {
+      challenge: (content) =>
+        this.#send({ type: 'activity_verification', content, timestamp: this.#now(), urgent: true }),
+      sleep: (reason) => {
+        log.info('hub:plain:asleep', { agent })
+        this.#send({ type: 'sleep_notification', reason, timestamp: this.#now(), urgent: true })
+      },
+      end: () => this.close('timeout', 'asleep for too long'),
+    })
   }
 
   #answer(frame: JsonObject, requestId: RequestId): void {
@@ -348,7 +355,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
 
   #send(frame: object): void {
     if (this.#state === 'closed') return
-    if (this.bufferedBytes > queueBytesMax) return this.#close('slow', 'not read in time')
+    if (this.bufferedBytes > queueBytesMax) return this.close('slow', 'not read in time')
     const text = JSON.stringify(frame)
     this.#connection.send(text)
     this.#relay.sendQueues.sent(text.length)
@@ -357,10 +364,10 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   /** Tells the client why, and closes. */
   #end(reason: CloseReason, code: ErrorCode, error: string): void {
     this.#send(errorFrame(code, error, undefined))
-    this.#close(reason, code)
+    this.close(reason, code)
   }
 
-  #close(reason: CloseReason, why: string): void {
+  close(reason: CloseReason, why: string): void {
     if (this.#state === 'closed') return
     this.#relay.log.debug('hub:plain:closed', { agent: this.#who?.name ?? '', reason, why })
     this.#connection.close(closeCodes[reason], closeText(`${reason} ${why}`))
@@ -376,18 +383,10 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     this.#delivery?.stop()
     this.#leave?.()
     this.#leaving?.cancel()
+    this.#activity?.stop()
   }
 
   #now(): string {
     return new Date(this.#relay.clock.now()).toISOString()
-  }
-}
-
-function errorFrame(code: ErrorCode, error: string, requestId: RequestId): JsonObject {
-  return {
-    type: 'error',
-    error,
-    code,
-    ...(requestId !== undefined && { request_id: requestId }),
   }
 }

@@ -1,4 +1,4 @@
-import { PerduraError } from '../../errors.ts'
+import { PerduraError, type ErrorCode } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import { sendBody } from '../../protocol/rest.ts'
 import type { Publication } from '../publishing.ts'
@@ -59,5 +59,17 @@ function publicationOf({ random }: Relay, type: 'message' | 'insight', text: str
     messageType: isInsight ? insightType : fields.message_type || 'text',
     // Agents say one every minute, and nobody in particular: marked, so that no agent answers it as if it were asked.
     metadata: isInsight ? { hops: 1, ...fields.metadata, auto_reply: true } : (fields.metadata ?? undefined),
+  }
+}
+
+/** What a client may have asked under; undefined where it wants no answer. */
+export type RequestId = string | number | undefined
+
+export function errorFrame(code: ErrorCode, error: string, requestId: RequestId): JsonObject {
+  return {
+    type: 'error',
+    error,
+    code,
+    ...(requestId !== undefined && { request_id: requestId }),
   }
 }

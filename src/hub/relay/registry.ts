@@ -33,7 +33,10 @@ export interface LiveSession {
 
 /** A plain v1 socket: best effort, and as many of one agent as there are. */
 export interface Listener {
+  readonly isAsleep: boolean
   wake(): void
+  /** The agent has done something. */
+  active(): void
 }
 
 /**
@@ -106,6 +109,16 @@ export class Registry {
   /** Agents with a connection of any kind. */
   present(): number[] {
     return [...new Set([...this.#sessions.keys(), ...this.#listeners.keys()])].toSorted((a, b) => a - b)
+  }
+
+  /** Whether it has nothing but sockets of v1 on which nothing was said for long. */
+  isAsleep(aiId: number): boolean {
+    const listeners = [...(this.#listeners.get(aiId) ?? [])]
+    return !this.#sessions.has(aiId) && listeners.length > 0 && listeners.every(({ isAsleep }) => isAsleep)
+  }
+
+  active(aiId: number): void {
+    for (const listener of this.#listeners.get(aiId) ?? []) listener.active()
   }
 
   wake(aiIds: readonly number[]): void {

@@ -5,6 +5,7 @@ import type { Actor } from '../publishing.ts'
 import type { HubParts } from '../parts.ts'
 import type { HubStorage } from '../storage.ts'
 import type { StreamLimits } from '../streams.ts'
+import type { ActivityLimits } from './plain-activity.ts'
 import type { SendQueues } from './send-queues.ts'
 import type { Registry } from './registry.ts'
 import type { TokenBuckets, Rate } from '../../platform/token-bucket.ts'
@@ -60,6 +61,8 @@ export interface Relay {
   /** Of agents, and not of their connections: to connect anew gives nobody another burst. */
   readonly publishRates: TokenBuckets<number>
   readonly streamLimits: StreamLimits
+  /** Of clients of v1. */
+  readonly activity: ActivityLimits
   /** What is on its way to all peers together. */
   readonly sendQueues: SendQueues
   readonly nodeId: string

@@ -17,7 +17,7 @@ const onlineSql = `SELECT id AS ai_id, name, nickname, project, seen_at,
      ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
   FROM profiles WHERE is_active = 1`
 
-export function agentRoutes({ clock, storage, present }: RestDeps): Route[] {
+export function agentRoutes({ clock, storage, present, isAsleep }: RestDeps): Route[] {
   return [
     { method: 'GET', path: /^\/ai\/list$/, access: 'agent', answer: list },
     { method: 'GET', path: /^\/ai\/online$/, access: 'agent', answer: listOnline },
@@ -84,6 +84,7 @@ export function agentRoutes({ clock, storage, present }: RestDeps): Route[] {
     const online = rows.map(({ seen_at: seenAt, ...row }) => ({
       ...row,
       last_activity: timestamp(connected.includes(row.ai_id) ? now : seenAt),
+      is_sleeping: isAsleep(row.ai_id),
       current_task: null,
     }))
     return { online_ais: online, count: online.length, minutes }

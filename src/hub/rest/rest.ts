@@ -52,6 +52,7 @@ export function createRest(deps: RestDeps): (request: HttpRequest) => Promise<Ht
       }
       const agent = await auth.authenticate(bearerOf(request.headers) ?? missingToken())
       limits.agent.take(String(agent.aiId), headers)
+      deps.onActive(agent.aiId)
       return withHeaders(success(await route.answer(call, agent)), headers)
     } catch (thrown) {
       // What went wrong inside is for the log: the caller learns only that it was not the caller's fault.

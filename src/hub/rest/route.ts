@@ -21,6 +21,10 @@ export interface RestDeps {
   readonly onPublished: (recipients: readonly number[]) => void
   /** Who has a connection here. */
   readonly present: () => readonly number[]
+  /** Whether all that an agent has here are sockets of v1 on which nothing happens. */
+  readonly isAsleep: (aiId: number) => boolean
+  /** An agent has asked for something. */
+  readonly onActive: (aiId: number) => void
   /** Whether it has a connection here over which it has its session. */
   readonly hasSession: (aiId: number) => boolean
   /** A session was ended: whoever is connected with it is to hear of it. */

@@ -9,6 +9,7 @@ import { defaultRelayLimits, type Relay } from '../../../../src/hub/relay/relay.
 import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { streamOf, tokenOf } from '../../../../src/hub/relay/upgrade.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
+import { activityLimits } from '../../../../src/hub/relay/plain-activity.ts'
 import { SendQueues } from '../../../../src/hub/relay/send-queues.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
 import type { LogFields } from '../../../../src/platform/log.ts'
@@ -111,6 +112,7 @@ export class PlainWorld extends HubWorld {
       limits: defaultRelayLimits,
       publishRates: new TokenBuckets(ports.clock, defaultRelayLimits.publishRate),
       streamLimits: defaultStreamLimits,
+      activity: activityLimits(),
       sendQueues: new SendQueues({
         bytesMax: 2 ** 40,
         members: () => registry.members(),

@@ -8,6 +8,7 @@ import { ResumableConnection } from '../../../../src/hub/relay/resumable-connect
 import { TokenBuckets } from '../../../../src/platform/token-bucket.ts'
 import { streamOf, tokenOf } from '../../../../src/hub/relay/upgrade.ts'
 import type { HubStorage } from '../../../../src/hub/storage.ts'
+import { activityLimits } from '../../../../src/hub/relay/plain-activity.ts'
 import { SendQueues } from '../../../../src/hub/relay/send-queues.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
 import type { Connection } from '../../../../src/platform/transport.ts'
@@ -113,6 +114,7 @@ export class ResumableWorld extends HubWorld {
       limits: defaultRelayLimits,
       publishRates: new TokenBuckets(ports.clock, (overrides.limits ?? defaultRelayLimits).publishRate),
       streamLimits: defaultStreamLimits,
+      activity: activityLimits(),
       sendQueues: new SendQueues({
         bytesMax: 2 ** 40,
         members: () => registry.members(),

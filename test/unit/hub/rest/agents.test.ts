@@ -127,6 +127,7 @@ test('who was heard of lately is online', async () => {
         session_identifier: created.body.session.session_identifier,
         last_activity: new Date(world.clock.now()).toISOString(),
         current_task: null,
+        is_sleeping: false,
       },
     ],
     count: 1,
@@ -168,4 +169,18 @@ test('who is online is asked with the same statements however many are connected
   world.present = Array.from({ length: 600 }, (_, n) => n + 1)
   assert.equal((await ask()).count, 500)
   assert.equal(statements.size, before)
+})
+
+test('presence shows who sleeps', async () => {
+  const world = await RestWorld.start()
+  const token = await world.join('Ada')
+  await world.join('Bo')
+  world.present = [1, 2]
+  world.asleep = [2]
+  const { body } = await world.call('GET', '/ai/online', { token })
+  const sleeping = body.online_ais.map((row: Answer['body']) => [row.name, row.is_sleeping])
+  assert.deepEqual(sleeping.toSorted(), [
+    ['Ada', false],
+    ['Bo', true],
+  ])
 })

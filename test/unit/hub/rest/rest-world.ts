@@ -33,6 +33,7 @@ export class RestWorld extends HubWorld {
   readonly woken: (readonly number[])[] = []
   /** Who has a connection. */
   present: number[] = []
+  asleep: number[] = []
   /** Of whom the relay was told that a session was ended. */
   readonly sessionsEnded: number[] = []
   /** What went wrong inside. */
@@ -60,6 +61,8 @@ export class RestWorld extends HubWorld {
       limits: defaultStreamLimits,
       onPublished: (recipients) => void world.woken.push(recipients),
       present: () => world.present,
+      isAsleep: (aiId) => world.asleep.includes(aiId),
+      onActive: () => {},
       admitLogin: () => ({ kind: 'admitted', settled: () => {} }),
       hasSession: (aiId) => world.present.includes(aiId),
       onSessionEnded: (aiId) => void world.sessionsEnded.push(aiId),
