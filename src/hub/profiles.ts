@@ -165,6 +165,11 @@ export async function setKey(tx: HubTx, id: number, publicKey: string, now: numb
   )
 }
 
+/** Switches an agent on or off. */
+export async function setActive(tx: HubTx, id: number, active: boolean, now: number): Promise<void> {
+  await tx.run('UPDATE profiles SET is_active = ?, updated_at = ? WHERE id = ?', active ? 1 : 0, now, id)
+}
+
 /** Notes that the agent has been heard of. */
 export async function markSeen(tx: HubTx, id: number, now: number): Promise<void> {
   await tx.run('UPDATE profiles SET seen_at = ? WHERE id = ?', now, id)

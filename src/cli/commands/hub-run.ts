@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../../duration.ts'
 import { PerduraError, toError } from '../../errors.ts'
-import { startHub } from '../../hub/server/start-hub.ts'
+import { startHub, type StartHubOptions } from '../../hub/server/start-hub.ts'
 import type { Hub } from '../../hub/hub.ts'
 import type { Disk } from '../../platform/disk.ts'
 import type { Log } from '../../platform/log.ts'
@@ -22,13 +22,15 @@ import {
   type HubRecord,
   type PortAddress,
 } from '../hub-record.ts'
+import { activityOf, admissionOf } from '../hub-settings.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 
 const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 const recordEveryMs = 1_000
-/** For answers that are being given; sessions come back to the next process, however they ended. */
-const closeGraceMs = 500
+/** Time for what is under way, and for agents to go one after the other. It takes so long only where some do not go. */
+const drainMs = 5_000
+const drainMsMax = 3_600_000
 
 export async function run(call: Call): Promise<number> {
   const parent = connectParent()
@@ -47,6 +49,9 @@ export async function run(call: Call): Promise<number> {
 async function runHub(call: Call, parent: Parent): Promise<number> {
   const addresses = addressesOf(call)
   const openLogin = call.flag('open-login')
+  const graceMs = call.durationMs('drain', drainMs)
+  if (graceMs > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
+  const settings = { admission: admissionOf(call), activity: activityOf(call) }
   const [first] = addresses
   if (openLogin && !isLoopback(first?.host ?? '')) {
     throw new PerduraError(
@@ -61,7 +66,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   makeFolder(platform.disk, paths)
   const log = createNodeLog({ file: { path: paths.log } })
   crashLoudly(log)
-  const hub = await open(call, { addresses, openLogin, paths, log })
+  const hub = await open(call, { addresses, openLogin, paths, log, settings })
   const startedMs = performance.now()
   const bound = hub.addresses.flatMap((address) =>
     'port' in address ? [{ host: address.host, port: address.port }] : [],
@@ -92,7 +97,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   log.info('hub:stop:began', { reason })
   if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
   keeper.end()
-  await hub.close(closeGraceMs)
+  await hub.close(graceMs)
   removeHubRecord(platform.disk, paths.record, record.instance)
   log.info('hub:stop:done', { reason })
   log.close()
@@ -110,9 +115,10 @@ async function open(
     readonly openLogin: boolean
     readonly paths: HubPaths
     readonly log: Log
+    readonly settings: Pick<StartHubOptions, 'admission' | 'activity'>
   },
 ): Promise<Hub> {
-  const { addresses, openLogin, paths, log } = options
+  const { addresses, openLogin, paths, log, settings } = options
   try {
     return await startHub({
       folder: paths.folder,
@@ -120,6 +126,7 @@ async function open(
       platform: createNodePlatform(),
       log,
       auth: { openLogin },
+      ...settings,
     })
   } catch (thrown) {
     const error = toError(thrown)

@@ -19,6 +19,9 @@ export interface StartHubOptions {
   readonly limits?: NonNullable<HubOptions['limits']>
   readonly streamLimits?: NonNullable<HubOptions['streamLimits']>
   readonly requestsPerMinute?: number
+  readonly admission?: NonNullable<HubOptions['admission']>
+  readonly activity?: NonNullable<HubOptions['activity']>
+  readonly sendQueuesBytesMax?: number
 }
 
 const defaultHubAddresses: readonly HttpAddress[] = [
