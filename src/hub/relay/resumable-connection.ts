@@ -267,7 +267,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   }
 
   #begin(who: Authenticated, frame: ResumeFrame, resumed: Resumed): void {
-    const { clock, random, registry, limits, storage, parts } = this.#relay
+    const { clock, random, registry, limits } = this.#relay
     this.instance = frame.instance
     this.generation = resumed.generation
     const actor = { ...who, generation: resumed.generation }
