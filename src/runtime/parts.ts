@@ -6,6 +6,7 @@ import { inboxTable, type InboxTable } from '../queue/inbox.ts'
 import { outboxParts, type OutboxParts } from '../queue/outbox-parts.ts'
 import type { PlainStore } from '../session/plain-store.ts'
 import { pauseTable, type PauseTable } from '../queue/pauses.ts'
+import { RetryPolicy, type RetryPolicyOptions } from '../session/retry-policy.ts'
 import { openStore } from '../store/open-store.ts'
 import { StoredPlain, type StoredPlainOptions } from './hub/plain-store.ts'
 import { StoredSession, type StoredSessionOptions } from './hub/session-store.ts'
@@ -22,6 +23,7 @@ export interface AgentParts {
   readonly loadState: typeof AgentState.load
   readonly createSessionStore: (options: StoredSessionOptions) => StoredSession
   readonly createPlainStore: (options: StoredPlainOptions) => PlainStore
+  readonly createRetryPolicy: (options: RetryPolicyOptions) => RetryPolicy
 }
 
 export const agentParts: AgentParts = {
@@ -35,4 +37,5 @@ export const agentParts: AgentParts = {
   loadState: (reader, definition) => AgentState.load(reader, definition),
   createSessionStore: (options) => new StoredSession(options),
   createPlainStore: (options) => new StoredPlain(options),
+  createRetryPolicy: (options) => new RetryPolicy(options),
 }

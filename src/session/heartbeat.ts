@@ -80,9 +80,9 @@ export class Heartbeat {
     this.#measured = { roundTripMs, clockSkewMs }
   }
 
-  /** Something has happened by which the connection may have died: it has to show soon that it has not. */
+  /** Something has happened by which the connection may have died: it has to show soon that it has not, each time anew. */
   probe(reason: string): void {
-    if (this.#timer === undefined || this.#probe !== undefined) return
+    if (this.#timer === undefined) return
     const nowMs = this.#options.clock.monotonicMs()
     this.#ping(nowMs)
     this.#probe = { sentMs: nowMs, untilMs: nowMs + answerMs, reason }

@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { explainWire } from './wire/explain.ts'
+import { noUnrest } from './wire/mishaps.ts'
 import { runWireSeed } from './wire/run.ts'
 
-/** Seeds that failed once, each with what was wrong. */
+/** Seeds that failed once, each with what was wrong, and without what has been added to the mishaps since. */
 const regressions = [
   {
     seed: 71_365,
+    mishaps: noUnrest,
     was: 'what a dead process had said late took the session from the next one, which ended itself',
   },
 ] as const
 
-for (const { seed, was } of regressions) {
+for (const { seed, mishaps, was } of regressions) {
   test(`seed ${seed} stays whole: ${was}`, async () => {
-    const result = await runWireSeed(seed)
+    const result = await runWireSeed(seed, { mishaps })
     assert.ok(result.violations.length === 0, explainWire(result))
   })
 }

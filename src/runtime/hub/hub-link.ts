@@ -58,7 +58,10 @@ export interface HubLinkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly parts: Pick<AgentParts, 'inbox' | 'outbox' | 'pauses' | 'createSessionStore' | 'createPlainStore'>
+  readonly parts: Pick<
+    AgentParts,
+    'inbox' | 'outbox' | 'pauses' | 'createSessionStore' | 'createPlainStore' | 'createRetryPolicy'
+  >
   readonly inboxBound: Bound
   readonly outboxBound: Bound
   /** Wall-clock ms, no later than it can be. */
@@ -140,6 +143,7 @@ export class HubLink implements Outlet {
       ...(hub.takeover !== undefined && { takeover: hub.takeover }),
       ...(hub.limits !== undefined && { limits: hub.limits }),
       ...(hub.retry !== undefined && { retry: hub.retry }),
+      createRetry: options.parts.createRetryPolicy,
       onChange: (change, status) => this.#changed(change, status),
       onExhausted: options.onExhausted,
       onGap: options.onGap,

@@ -7,7 +7,7 @@ import { StoredSession, type StoredSessionOptions } from '../../../src/runtime/h
 import type { Begun, IncomingPage } from '../../../src/session/position.ts'
 import type { Invariant } from '../wire/judge.ts'
 import type { WireSwaps } from '../wire/machines.ts'
-import type { Mishaps } from '../wire/mishaps.ts'
+import { noUnrest, type Mishaps } from '../wire/mishaps.ts'
 
 /** A hub or a session with one part replaced by a broken one, and what must notice. */
 export interface WireMutant {
@@ -248,6 +248,7 @@ export const wireMutants: readonly WireMutant[] = [
     caughtBy: ['converges'],
     // A frame must be on its way for longer than its process lives, and the next one's answer to a ping for longer still.
     firstSeed: 71_365,
+    mishaps: noUnrest,
     swaps: () =>
       withHub({
         resume: (tx, request) => hubParts.resume(tx, { ...request, frame: { ...request.frame, start: 1 } }),

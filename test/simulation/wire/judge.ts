@@ -1,6 +1,9 @@
 import type { HubParts } from '../../../src/hub/parts.ts'
 import type { Actor } from '../../../src/hub/publishing.ts'
 import type { HubReader } from '../../../src/hub/storage.ts'
+import type { Transport } from '../../../src/platform/transport.ts'
+import type { SimulatedClock } from '../../../src/testing/index.ts'
+import { ConnectionJudge } from './connection-judge.ts'
 import type { AgentMachine, HubMachine, Watchers } from './machines.ts'
 import type { Mishaps } from './mishaps.ts'
 import type { WireWorld } from './wire-world.ts'
@@ -25,6 +28,13 @@ export type Invariant =
   | 'offsets-without-holes'
   | 'one-accepted'
   | 'converges'
+  | 'legal-steps'
+  | 'no-hammering'
+  | 'obeys-retry-after'
+  | 'obeys-drain'
+  | 'half-open-noticed'
+  | 'hurries'
+  | 'back-in-time'
   | 'no-stray-errors'
 
 /** Holds what must always hold against the history of everything that hub and agents did. */
@@ -34,8 +44,13 @@ export class Judge implements Watchers {
   readonly #work: Work
   readonly #mishaps: Mishaps
   readonly #sessions = new Map<string, Set<string>>()
+  readonly connections: ConnectionJudge
 
-  constructor(work: Work, mishaps: Mishaps) {
+  constructor(clock: SimulatedClock, work: Work, mishaps: Mishaps) {
+    this.connections = new ConnectionJudge(clock, {
+      violate: (invariant, message) => this.violate(invariant, message),
+      count: (what) => this.#count(what),
+    })
     this.#work = work
     this.#mishaps = mishaps
   }
@@ -59,6 +74,10 @@ export class Judge implements Watchers {
         return outcome
       },
     }
+  }
+
+  transport(machine: AgentMachine, transport: Transport): Transport {
+    return this.connections.transport(machine, transport)
   }
 
   /** An agent has just sent this. */
@@ -95,6 +114,7 @@ export class Judge implements Watchers {
   }
 
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.connections.log(machine, event, fields)
     if (event === 'hub:session:resumed') {
       this.#count(`ready:${String(fields['reason'])}`)
     }

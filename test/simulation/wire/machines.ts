@@ -3,6 +3,8 @@ import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
 import { toError } from '../../../src/errors.ts'
 import { createHub, type Hub } from '../../../src/hub/hub.ts'
 import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
+import type { RetryLimits } from '../../../src/session/retry-policy.ts'
+import type { SessionLimits } from '../../../src/session/session-limits.ts'
 import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
 import type { HubStorage } from '../../../src/hub/storage.ts'
 import type { Log } from '../../../src/platform/log.ts'
@@ -51,6 +53,8 @@ export interface Surroundings {
   readonly isFull: IsFull
   readonly hubNodes: number
   readonly journal: boolean
+  /** How soon the agents stop counting on a short outage, and after how many attempts they give up. */
+  readonly retry: Partial<RetryLimits>
 }
 
 /** Parts that are put in place of the usual ones, to see that the simulation notices. */
@@ -59,12 +63,15 @@ export interface WireSwaps {
   readonly storage?: (storage: HubStorage) => HubStorage
   readonly transport?: (transport: Transport) => Transport
   readonly agent?: Partial<AgentParts>
+  readonly platform?: (platform: Platform) => Platform
+  readonly limits?: Partial<SessionLimits>
 }
 
 /** Told what happens inside, whatever is swapped. */
 export interface Watchers {
   hubParts(parts: HubParts): HubParts
   sent(machine: AgentMachine, frame: string): void
+  transport(machine: AgentMachine, transport: Transport): Transport
   answered(machine: HubMachine, frame: string): void
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }
@@ -167,6 +174,8 @@ abstract class Machine {
 
 export class HubMachine extends Machine {
   hub: Hub | undefined
+  /** Upgrades are refused until then. */
+  refusing = { untilMs: 0, retryAfterMs: 0 }
 
   /** A further node serves the same database. */
   constructor(around: Surroundings, first?: HubMachine) {
@@ -199,8 +208,13 @@ export class HubMachine extends Machine {
       listen: (address, options, handle) => {
         const { upgrade } = options
         if (upgrade === undefined) return listener.listen(address, options, handle)
-        const accept: AcceptConnection = (asked, connection) =>
-          upgrade.accept(asked, {
+        const { clock } = this.around
+        const accept: AcceptConnection = (asked, connection) => {
+          const { untilMs, retryAfterMs } = this.refusing
+          if (clock.monotonicMs() < untilMs) {
+            return { status: 503, headers: { 'retry-after-ms': String(retryAfterMs) } }
+          }
+          return upgrade.accept(asked, {
             get bufferedBytes() {
               return connection.bufferedBytes
             },
@@ -212,6 +226,7 @@ export class HubMachine extends Machine {
             close: (code, reason) => connection.close(code, reason),
             terminate: () => connection.terminate(),
           })
+        }
         return listener.listen(address, { ...options, upgrade: { ...upgrade, accept } }, handle)
       },
     }
@@ -223,6 +238,9 @@ export class AgentMachine extends Machine {
   agent: Agent | undefined
   /** How the session stands, as it said last. */
   session = 'none'
+  /** What happens when one of its connections has got `ready`. */
+  onReady: (() => void) | undefined
+  #untilMs = 0
   #onFenced: (() => void) | undefined
 
   constructor(name: string, host: string, around: Surroundings) {
@@ -243,6 +261,25 @@ export class AgentMachine extends Machine {
     disk.replaceFile(credentialsPath, content)
   }
 
+  /** Its machine sleeps, or it is stopped. */
+  get asleep(): boolean {
+    return this.alive && this.around.clock.monotonicMs() < this.#untilMs
+  }
+
+  /** When it woke last. */
+  get wokeMs(): number {
+    return this.#untilMs
+  }
+
+  /** Nothing of it runs for so long; whether its monotonic clock goes on meanwhile depends on the machine. */
+  sleep(ms: number, monotonicGoesOn: boolean): void {
+    const { clock, trace } = this.around
+    if (this.process === undefined) return
+    trace.add(`${this.host} sleeps for ${ms} ms`)
+    this.#untilMs = clock.monotonicMs() + ms
+    clock.sleep(this.process, ms, { monotonicGoesOn })
+  }
+
   onFenced(act: () => void): void {
     this.#onFenced = act
   }
@@ -250,12 +287,15 @@ export class AgentMachine extends Machine {
   protected async start(process: SimulatedProcess): Promise<void> {
     this.agent = undefined
     this.session = 'none'
-    const platform = this.platform(process)
+    this.#untilMs = 0
+    const { swaps, watch } = this.around
+    const whole = this.platform(process)
+    const platform = swaps.platform?.(whole) ?? whole
     const { disk } = platform
-    const { swaps } = this.around
     const log = this.log(process)
     disk.makeFolder('/agent')
-    const transport = this.#killable(swaps.transport?.(platform.transport) ?? platform.transport)
+    const watched = watch.transport(this, platform.transport)
+    const transport = this.#killable(swaps.transport?.(watched) ?? watched)
     const agent = await assembleAgent({
       definition: createWorker(this.name),
       folder: '/agent',
@@ -286,7 +326,8 @@ export class AgentMachine extends Machine {
   }
 
   #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
-    const { boot, clock, random, disk, http, locks } = platform
+    const { boot, clock, random, disk, http, locks, network } = platform
+    const { retry, swaps } = this.around
     const file = openCredentialFile({
       disk,
       random,
@@ -312,9 +353,11 @@ export class AgentMachine extends Machine {
       key,
       addresses,
       transport,
+      network,
       createLink: (options) => new HubLink(options),
       credentials,
-      limits: this.random.pick([{}, { window: { messages: 4, bytes: 4_000 } }]),
+      limits: { ...this.random.pick([{}, { window: { messages: 4, bytes: 4_000 } }]), ...swaps.limits },
+      retry,
     }
   }
 

@@ -1,3 +1,4 @@
+import type { RetryLimits } from '../../../src/session/retry-policy.ts'
 import type { SeededRandom } from '../../../src/testing/index.ts'
 
 /** What befalls a hub and its agents until the quiet period begins. */
@@ -32,7 +33,31 @@ export interface Mishaps {
   readonly hubNodes: number
   /** Agents keep their whole store, journal and all, which costs time and is judged elsewhere. */
   readonly journal: boolean
+  /** Machines that sleep, or processes that are stopped, for a while. */
+  readonly sleeps: number
+  /** A host gets to another network: its connections are dead, and nobody tells. */
+  readonly networkChanges: number
+  /** Nobody reaches a hub for so long that delays grow. */
+  readonly outages: number
+  /** An agent whose connections are cut as soon as they are of use. */
+  readonly flaps: number
+  /** A hub that takes no connection, and says until when. */
+  readonly refusals: number
+  /** A hub that says it goes away. */
+  readonly drains: number
+  readonly retry: Partial<RetryLimits>
 }
+
+/** Nothing of what befalls machines and their connections, besides deaths and the network. */
+export const noUnrest = {
+  sleeps: 0,
+  networkChanges: 0,
+  outages: 0,
+  flaps: 0,
+  refusals: 0,
+  drains: 0,
+  retry: {},
+} as const
 
 export const noMishaps: Mishaps = {
   hubDeaths: 0,
@@ -55,6 +80,7 @@ export const noMishaps: Mishaps = {
   publishMax: 512,
   hubNodes: 1,
   journal: false,
+  ...noUnrest,
 }
 
 /** Each seed has a mixture of its own: some mishaps often, some not at all, since one kind can hide another. */
@@ -85,5 +111,16 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     publishMax: some(0.3) ? random.int(1, 4) : 512,
     hubNodes,
     journal,
+    sleeps: some(0.25) ? random.int(1, 3) : 0,
+    networkChanges: some(0.25) ? random.int(1, 3) : 0,
+    outages: some(0.15) ? 1 : 0,
+    flaps: some(0.15) ? 1 : 0,
+    refusals: some(0.15) ? random.int(1, 2) : 0,
+    drains: some(0.25) ? random.int(1, 4) : 0,
+    retry: {
+      ...(some(0.3) && { suspendAfterMs: 8_000 }),
+      ...(some(0.15) && { attemptsMax: random.int(1, 4) }),
+      ...(some(0.2) && { baseMs: random.pick([100, 5_000]) }),
+    },
   }
 }

@@ -43,7 +43,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
   const network = new SimulatedNetwork({ clock, random })
   const work = drawWork(random.fork('work'))
   const mishaps = { ...drawMishaps(random.fork('mishaps')), ...options.mishaps }
-  const judge = new Judge(work, mishaps)
+  const judge = new Judge(clock, work, mishaps)
   const disks = random.fork('full disks')
   const world: WireWorld = new WireWorld(
     {
@@ -61,8 +61,9 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       isFull: () => world.isFull(disks),
       hubNodes: mishaps.hubNodes,
       journal: mishaps.journal,
+      retry: mishaps.retry,
     },
-    { work, mishaps, mishapsMs },
+    { work, mishaps, mishapsMs, judge },
   )
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0

@@ -23,6 +23,16 @@ const mustReach = [
   'connect:timeout',
   'unacknowledged',
   'disk:full',
+  'sleep',
+  'sleep:stopped',
+  'network:changed',
+  'outage',
+  'flap',
+  'refused',
+  'drain:busy',
+  'drain:idle',
+  'suspended',
+  'attempts:exhausted',
 ] as const
 
 /** Runs a part of the seeds; each part is a file of its own, so that they share the processors. */

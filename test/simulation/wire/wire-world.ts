@@ -1,12 +1,15 @@
 import type { SeededRandom } from '../../../src/testing/index.ts'
 import { AgentMachine, hubHosts, HubMachine, type Surroundings } from './machines.ts'
+import type { Judge } from './judge.ts'
 import type { Mishaps } from './mishaps.ts'
+import { Unrest } from './unrest.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
 export interface Plan {
   readonly work: Work
   readonly mishaps: Mishaps
   readonly mishapsMs: number
+  readonly judge: Judge
 }
 
 /** The hub, the agents, those who give them work, and whatever goes wrong. */
@@ -22,6 +25,7 @@ export class WireWorld {
   #over = false
   #handingIn = 0
   #atRest = false
+  readonly #unrest: Unrest
 
   constructor(around: Surroundings, plan: Plan) {
     this.#around = around
@@ -30,6 +34,7 @@ export class WireWorld {
     const first = new HubMachine(around)
     this.hubs = around.hubNodes === 2 ? [first, new HubMachine(around, first)] : [first]
     this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
+    this.#unrest = new Unrest(around, plan, this, (what) => this.#count(what))
   }
 
   start(): void {
@@ -48,6 +53,7 @@ export class WireWorld {
     this.#planNetwork()
     this.#planRestores()
     for (let count = 0; count < mishaps.clones; count++) this.#planClone()
+    this.#unrest.plan()
     const { clock } = this.#around
     for (let count = 0; count < mishaps.clockJumps; count++) {
       this.#sometime(() => clock.jump(this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)))
@@ -150,12 +156,14 @@ export class WireWorld {
 
   /** Whoever looks in on an agent reaches the one that its hub has, where there are two. */
   #reachable(name: string): AgentMachine | undefined {
-    return this.accepted(name) ?? this.machinesOf(name).find(({ alive, over }) => alive && !over)
+    const accepted = this.accepted(name)
+    if (accepted?.asleep === false) return accepted
+    return this.machinesOf(name).find(({ alive, over, asleep }) => alive && !over && !asleep)
   }
 
   async #handInOne(machine: AgentMachine | undefined, { id, task, thread }: Input): Promise<boolean> {
     const { agent, process } = machine ?? {}
-    if (agent === undefined || process?.alive !== true) return false
+    if (agent === undefined || process?.alive !== true || machine?.asleep === true) return false
     const died = new Promise<boolean>((resolve) => process.onDeath(() => resolve(false)))
     const payload = JSON.parse(JSON.stringify(task)) as never
     const accepted = agent.ingest({ id, payload, conversation: thread }).then(
@@ -208,6 +216,7 @@ export class WireWorld {
       }
     }
     for (const machine of [...this.hubs, ...this.agents]) machine.aim(undefined)
+    this.#unrest.becomeCalm()
     this.#look()
   }
 

@@ -156,3 +156,18 @@ for (const monotonicGoesOn of [false, true]) {
     assert.match(world.silence, /nothing was heard/)
   })
 }
+
+test('a second probe while the first is out is a probe of its own', async () => {
+  const world = beating()
+  world.answers = false
+  world.beat.probe('one thing')
+  await world.clock.runFor(3_000)
+  world.beat.probe('another')
+  world.beat.heard()
+  // The answer to the first proves nothing about what has happened since.
+  world.beat.pong(0)
+  await world.clock.runFor(4_900)
+  assert.equal(world.silence, '')
+  await world.clock.runFor(200)
+  assert.equal(world.silence, 'no answer within 5.0s after another')
+})

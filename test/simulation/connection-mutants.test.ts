@@ -1,0 +1,4 @@
+import { connectionMutants } from './mutants/connection-mutants.ts'
+import { testMutants } from './mutants/is-caught.ts'
+
+testMutants(connectionMutants)
