@@ -118,6 +118,11 @@ export class ConnectionJudge {
     this.#whenBusy.set(machine, () => this.drain(machine, deadlineMs, afterMs))
   }
 
+  /** No hub goes away any more. */
+  becomeCalm(): void {
+    this.#whenBusy.clear()
+  }
+
   /** The hub says that it goes away. */
   drain(machine: AgentMachine, deadlineMs: number, afterMs: number): void {
     const [watched] = this.#connections.filter((one) => one.machine === machine && one.isLive && !one.isOver)

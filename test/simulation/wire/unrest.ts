@@ -45,6 +45,7 @@ export class Unrest {
   becomeCalm(): void {
     const { clock } = this.#around
     this.#isCalm = true
+    this.#plan.judge.connections.becomeCalm()
     for (const machine of this.#world.agents) machine.onReady = undefined
     for (const hub of this.#world.hubs) hub.refusing = { untilMs: 0, retryAfterMs: 0 }
     this.#ask()
@@ -64,6 +65,8 @@ export class Unrest {
     if (attemptsMax === undefined) return
     for (const machine of this.#world.agents) {
       if (!machine.alive || machine.asleep || machine.session !== 'suspended') continue
+      // Nobody asks the copy of one that is there.
+      if (this.#world.accepted(machine.name) !== undefined) continue
       this.#plan.judge.connections.asked(machine)
       machine.agent?.reconnect('somebody asks')
     }
