@@ -147,7 +147,7 @@ test('the secret service of Linux keeps a key, where it runs and is unlocked, an
     writeFileSync(join(folder, 'busctl'), `#!/bin/sh\n${answer}\n`, { mode: 0o755 })
 
   assert.equal(findKeychain({}, 'linux'), undefined)
-  for (const answer of ['exit 1', 'echo b true', 'sleep 60']) {
+  for (const answer of ['exit 1', 'echo b true', 'exec sleep 60']) {
     busctl(answer)
     assert.equal(findKeychain(bus, 'linux'), undefined, answer)
   }
