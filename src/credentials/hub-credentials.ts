@@ -17,6 +17,7 @@ import { type AskedAddresses, HubPlace } from './hub-place.ts'
 import { elapsedMs, momentOf } from './moment.ts'
 import { SignIn } from './sign-in.ts'
 import { closed, withTokenLock } from './token-lock.ts'
+import { type TokenStatus, tokenStatus } from './token-status.ts'
 import { untilAborted } from './until-aborted.ts'
 
 export interface HubCredentialsOptions {
@@ -171,6 +172,13 @@ export class HubCredentials {
   invalidate(token: string): void {
     this.#spurned = token
     if (this.#current?.access.token === token) this.#current = undefined
+  }
+
+  /** How it stands, by what is on disk now. */
+  status(): TokenStatus {
+    const { boot, clock, file } = this.#options
+    file.reload()
+    return tokenStatus(file, this.place, momentOf(clock, boot))
   }
 
   /** To be told where the hub has ended a login because an old token of it came again. One listener. */

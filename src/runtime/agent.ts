@@ -3,6 +3,7 @@ import type { TerminalRead } from '../queue/outbox.ts'
 import type { Queue } from '../queue/pauses.ts'
 import type { Reader } from '../store/store.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
+import type { HubTokens } from './hub/hub-tokens.ts'
 import type { LiveSession } from './live-session.ts'
 import type { QueueControl } from './queue-control.ts'
 import type { SendInput } from './send-message.ts'
@@ -59,6 +60,8 @@ export interface AgentEvents {
   'session:gap:announced': { readonly from: number; readonly to: number; readonly reason: string }
   /** The hub has the agent in another session than before; `reason` says why, as `ready` does. */
   'session:identifier:changed': { readonly before: string; readonly after: string; readonly reason: string }
+  /** An old token of the agent was used: it was stolen. The hub has ended so many logins for it, the last so long ago. */
+  'session:credentials:compromised': { readonly logins: number; readonly agoMs: number }
   /** The hub will not have this process any more: a person has to change something. The agent closes itself. */
   'session:ended': { readonly code: string; readonly error: string }
   'agent:stop:done': { readonly durationMs: number }
@@ -89,6 +92,8 @@ export interface Agent {
   readonly reader: Reader
   /** Its sessions at its hub; undefined without one. */
   readonly hubSessions: HubSessions | undefined
+  /** Its tokens and its key at its hub; undefined without one. */
+  readonly tokens: HubTokens | undefined
   /** Resolves when the entry is on disk, and only then. */
   ingest(input: IngestInput): Promise<Accepted>
   /** Commits a message to the outbox; resolves when it is on disk. What becomes of it, the events tell. */

@@ -8,6 +8,7 @@ import type { Priority } from '../queue/priority.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
 import { liveSessionJson } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
+import { tokenRoutes } from './token-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { json, type Route } from './route.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
@@ -183,6 +184,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
       },
     },
     ...queueRoutes(agent),
+    ...tokenRoutes(agent),
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',

@@ -24,6 +24,7 @@ import { decideEffect, unparkDecided } from './decisions.ts'
 import { Emitter } from './emitter.ts'
 import type { HubOptions, Outlet } from './hub/hub-link.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
+import type { HubTokens } from './hub/hub-tokens.ts'
 import type { AcceptedMessage } from './hub/session-store.ts'
 import { heldIn } from './held-in.ts'
 import { checkInput } from './ingest-input.ts'
@@ -203,6 +204,10 @@ export class RunningAgent implements Agent {
 
   get hubSessions(): HubSessions | undefined {
     return this.#outbox.hubSessions
+  }
+
+  get tokens(): HubTokens | undefined {
+    return this.#options.hub?.credentials
   }
 
   close({

@@ -6,7 +6,7 @@ import type { HubLinkOptions } from './hub/hub-link.ts'
 export function sessionEvents(
   log: Log,
   emitter: Emitter,
-): Pick<HubLinkOptions, 'onChange' | 'onExhausted' | 'onGap' | 'onOtherSession'> {
+): Pick<HubLinkOptions, 'onChange' | 'onExhausted' | 'onGap' | 'onOtherSession' | 'onCompromised'> {
   return {
     onChange: (change, { sessionIdentifier, generation }) => {
       log.info('session:state:changed', { ...change, session: sessionIdentifier ?? '', generation })
@@ -25,5 +25,7 @@ export function sessionEvents(
       log.warn('session:identifier:changed', { ...other })
       emitter.emit('session:identifier:changed', other)
     },
+    // Whoever has found it out has logged it.
+    onCompromised: (compromise) => emitter.emit('session:credentials:compromised', compromise),
   }
 }

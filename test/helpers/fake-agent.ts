@@ -36,6 +36,7 @@ export class FakeAgent implements Agent {
     },
   }
   hubSessions: Agent['hubSessions'] = undefined
+  tokens: Agent['tokens'] = undefined
   readonly ingested: IngestInput[] = []
   readonly calls: unknown[][] = []
   /** What the next `ingest` does; by default it accepts. */

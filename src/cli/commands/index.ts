@@ -3,6 +3,7 @@ import { limit } from './limit-option.ts'
 import { hubVerbs } from './hub-verbs.ts'
 import { queueVerbs } from './queue-verbs.ts'
 import { despiteMove, sessionVerbs } from './session-verbs.ts'
+import { tokenVerbs } from './token-verbs.ts'
 
 const port = {
   type: 'text',
@@ -222,6 +223,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...queueVerbs,
   ...sessionVerbs,
+  ...tokenVerbs,
   {
     name: 'turn list',
     summary: 'list turns, the newest first',

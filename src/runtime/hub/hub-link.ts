@@ -1,4 +1,5 @@
 import { toError, type PerduraError } from '../../errors.ts'
+import type { Compromise } from '../../credentials/hub-credentials.ts'
 import { sleep, type Clock } from '../../platform/clock.ts'
 import type { Http } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
@@ -12,6 +13,7 @@ import type { HubAddresses } from '../../session/hub-addresses.ts'
 import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { SessionLimits } from '../../session/session-limits.ts'
 import {
+  type Access,
   Session,
   type SessionCredentials,
   type SessionStatus,
@@ -22,12 +24,14 @@ import { WakeWatch } from '../../session/wake-watch.ts'
 import type { Store, Tx } from '../../store/store.ts'
 import type { AgentParts } from '../parts.ts'
 import { HubSessions } from './hub-sessions.ts'
+import type { HubTokens } from './hub-tokens.ts'
 import type { KeptOutside } from './session-row.ts'
 import type { AcceptedMessage, OtherSession, StoredSession } from './session-store.ts'
 
-export interface HubAccess extends SessionCredentials {
+export interface HubAccess extends SessionCredentials, HubTokens {
   /** By which the agent's place at this hub is found again; for good once there has been an access token. */
   readonly place: string
+  access(options?: { readonly fresh?: boolean; readonly signal?: AbortSignal }): Promise<Access>
   /** Generation and claim, as they are kept outside the agent's database. Reading it writes nothing. */
   readonly kept: KeptOutside
   /** Nothing is written any more once it resolves: the agent's folder may then be another process's. */
@@ -73,6 +77,7 @@ export interface HubLinkOptions {
   readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   readonly onOtherSession: (other: OtherSession) => void
+  readonly onCompromised: (compromise: Compromise) => void
   readonly onEnd: (error: PerduraError) => void
 }
 
@@ -149,6 +154,7 @@ export class HubLink implements Outlet {
       onGap: options.onGap,
       onEnd: options.onEnd,
     })
+    hub.credentials.onCompromised(options.onCompromised)
     this.#wake = new WakeWatch(clock, (occasion) => this.session.occasion(occasion))
   }
 
