@@ -8,6 +8,7 @@ import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
 import { AccessToken } from './access-token.ts'
 import { AuthClient, isRefusal } from './auth-client.ts'
+import { type Compromise, newsOf } from './compromise.ts'
 import { DoubtfulHttp } from './doubtful-http.ts'
 import type { LoginEntry } from './credential-content.ts'
 import type { CredentialFile } from './credential-file.ts'
@@ -58,14 +59,6 @@ export interface AccessOptions {
 const refreshAfter = { min: 0.7, max: 0.85 }
 /** A token with less than this left is not handed out when no other can be got. */
 const usableMs = 1_000
-
-/** A stolen token of the agent was used, or somebody used an old one for whatever reason; its hub has told. */
-export interface Compromise {
-  /** Logins that the hub has ended for it. */
-  readonly logins: number
-  /** How long ago the latest was, ms. */
-  readonly agoMs: number
-}
 
 /**
  * What an agent has in order to act at one hub. `access` gives an access token that is young, by the cheapest way that
@@ -390,17 +383,10 @@ export class HubCredentials {
   /** Said before it is noted as said: the owner must learn of it. */
   #hear(replayed: Granted['grant']['replayed']): void {
     const { file, log } = this.#options
-    const news = new Set(
-      file.unheard(
-        this.place,
-        replayed.map(({ login }) => login),
-      ),
-    )
-    if (news.size === 0) return
-    const ages = replayed.filter(({ login }) => news.has(login)).map(({ ago_s: agoS }) => agoS)
-    const compromise = { logins: news.size, agoMs: Math.min(...ages) * 1_000 }
-    log.error('session:credentials:compromised', { hub: this.#place.address.key, ...compromise })
-    this.#onCompromised?.(compromise)
-    file.recordHeard(this.place, [...news])
+    const news = newsOf(file, this.place, replayed)
+    if (news === undefined) return
+    log.error('session:credentials:compromised', { hub: this.#place.address.key, ...news.compromise })
+    this.#onCompromised?.(news.compromise)
+    file.recordHeard(this.place, news.logins)
   }
 }

@@ -1,5 +1,5 @@
 import { toError, type PerduraError } from '../../errors.ts'
-import type { Compromise } from '../../credentials/hub-credentials.ts'
+import type { Compromise } from '../../credentials/compromise.ts'
 import { sleep, type Clock } from '../../platform/clock.ts'
 import type { Http } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'

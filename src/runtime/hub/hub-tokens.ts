@@ -1,4 +1,4 @@
-import type { Compromise } from '../../credentials/hub-credentials.ts'
+import type { Compromise } from '../../credentials/compromise.ts'
 import type { TokenStatus } from '../../credentials/token-status.ts'
 
 /** What an owner does with the tokens and the key of an agent at its hub. */
