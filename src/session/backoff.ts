@@ -30,11 +30,11 @@ const hintMaxMs = 3_600_000
 
 /**
  * What a server asked for, ms, and a little more: those whom it told the same number are not to come back in step. A
- * tenth of it, at least 1 s and at most 10 s wide.
+ * twentieth of it, at least 1 s and at most 5 s wide: a hub of ours has given each a time of its own already.
  */
 export function hintMs(retryAfterMs: number, random: Pick<Random, 'fraction'>): number {
   const askedMs = Math.min(hintMaxMs, Math.max(0, retryAfterMs))
-  return askedMs + random.fraction() * Math.min(10_000, Math.max(1_000, askedMs / 10))
+  return askedMs + random.fraction() * Math.min(5_000, Math.max(1_000, askedMs / 20))
 }
 
 /** What a hub that could not do what it was asked by REST wants to be waited for, ms. */
