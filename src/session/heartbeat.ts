@@ -132,12 +132,16 @@ export class Heartbeat {
   }
 
   #pingDueMs(): number {
-    const { heartbeatMs } = this.#options
-    if (this.#pingedMs === undefined) return this.#firstMs
+    const { heartbeatMs, silenceMs } = this.#options
+    // However slow the beat is, nobody is given up who was not asked in time.
+    const lastCallMs = this.#unansweredMs === undefined ? this.#heardMs + silenceMs - answerMs : Infinity
+    if (this.#pingedMs === undefined) return Math.min(this.#firstMs, lastCallMs)
     const quietMs = Math.min(this.#heardMs, this.#sentMs) + heartbeatMs
-    // One that is not answered is repeated in the same beat; on a connection that is busy it measures, and no more.
     return Math.min(
+      lastCallMs,
+      // One that is not answered is repeated in the same beat.
       Math.max(quietMs, this.#pingedMs + heartbeatMs),
+      // On a connection that is busy it measures, and no more.
       this.#pingedMs + measureEvery * heartbeatMs,
     )
   }

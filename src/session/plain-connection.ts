@@ -181,9 +181,12 @@ export class PlainConnection implements ConnectionSink {
   }
 
   #createHeartbeat(): Heartbeat {
+    const { heartbeatMs, silenceMs } = this.#options.limits
     return new Heartbeat({
       ...this.#options,
-      ...this.#options.limits,
+      heartbeatMs,
+      // It says nothing by itself: silence means something only behind a ping.
+      silenceMs: Math.max(silenceMs, heartbeatMs + pongMs),
       ping: (sentMs) => {
         this.#pingedMs = sentMs
         this.#connection.ping()
@@ -230,5 +233,7 @@ export class PlainConnection implements ConnectionSink {
 /** By default a server asks after 15 minutes without one. */
 const subscribeMs = 4 * 60_000
 const closeHandshakeMs = 2_000
+/** How long the answer to a ping may take. */
+const pongMs = 5_000
 /** What a connection that is not online yet is given to become so, once there is a reason to doubt it. */
 const probeMs = 5_000

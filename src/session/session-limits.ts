@@ -10,7 +10,9 @@ export interface SessionLimits {
   readonly handshakeMs: number
   /**
    * A ping follows after so long without a frame in either direction. Default 10,000: with three of them a dead connection is
-   * noticed within 30 s. Shorter ones cost traffic, and notice no earlier than `silenceMs`.
+   * noticed within 30 s. Shorter ones cost traffic, and notice no earlier than `silenceMs`. Longer ones leave it to the hub to
+   * speak: it is asked before its silence is too long. A plain v1 server, which never speaks first, is asked with each beat
+   * and by nothing else, so that there a dead connection is noticed 5 s after a beat.
    */
   readonly heartbeatMs: number
   /** Silence after which the hub counts as gone, where a ping went unanswered too. */

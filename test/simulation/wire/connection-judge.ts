@@ -5,6 +5,7 @@ import type {
   Transport,
 } from '../../../src/platform/transport.ts'
 import { closeCodes } from '../../../src/protocol/close-codes.ts'
+import type { DrainFrame } from '../../../src/protocol/frames.ts'
 import type { SimulatedClock } from '../../../src/testing/index.ts'
 import type { Invariant } from './judge.ts'
 import type { AgentMachine } from './machines.ts'
@@ -41,7 +42,8 @@ interface Process {
 interface Watched {
   readonly machine: AgentMachine
   readonly process: string
-  readonly sink: ConnectionSink
+  /** Gives the agent a frame, as if it came from the hub. */
+  readonly take: (frame: string) => void
   readonly published: Set<number>
   readonly answered: Set<number>
   heardMs: number
@@ -99,7 +101,7 @@ export class ConnectionJudge {
         const watched: Watched = {
           machine,
           process: name,
-          sink,
+          take: (frame) => this.#take(watched, frame, sink),
           published: new Set(),
           answered: new Set(),
           heardMs: this.#clock.monotonicMs(),
@@ -108,7 +110,7 @@ export class ConnectionJudge {
           drain: undefined,
         }
         this.#connections.push(watched)
-        return this.#watch(watched, transport.connect(url, options, this.#sink(watched)))
+        return this.#watch(watched, transport.connect(url, options, this.#sink(watched, sink)))
       },
     }
   }
@@ -127,16 +129,21 @@ export class ConnectionJudge {
   drain(machine: AgentMachine, deadlineMs: number, afterMs: number): void {
     const [watched] = this.#connections.filter((one) => one.machine === machine && one.isLive && !one.isOver)
     if (watched === undefined || watched.drain !== undefined || machine.asleep) return
+    watched.take(JSON.stringify({ type: 'drain', deadline_ms: deadlineMs, reconnect_after_ms: afterMs }))
+  }
+
+  /** An agent has been told that its hub goes away. */
+  #drained(watched: Watched, frame: string): void {
+    if (watched.drain !== undefined || watched.isOver) return
+    const { deadline_ms: deadlineMs, reconnect_after_ms: afterMs } = JSON.parse(frame) as DrainFrame
     this.#count(`drain:${watched.published.size > watched.answered.size ? 'busy' : 'idle'}`)
+    const { machine, process } = watched
     const atMs = this.#clock.monotonicMs()
     watched.drain = { atMs, leaveMs: Math.max(deadlineMs / 2, deadlineMs - 1_000), afterMs }
-    watched.sink.onFrame(
-      JSON.stringify({ type: 'drain', deadline_ms: deadlineMs, reconnect_after_ms: afterMs }),
-    )
-    const { process } = machine
     this.#clock.schedule(deadlineMs + 10, () => {
-      if (watched.isOver || process?.alive !== true || machine.wokeMs >= atMs || machine.asleep) return
-      this.#violate('obeys-drain', `${watched.process} is still there after the deadline of a drain`)
+      if (watched.isOver || !machine.alive || machine.process?.name !== process) return
+      if (machine.asleep || machine.wokeMs >= atMs) return
+      this.#violate('obeys-drain', `${process} is still there after the deadline of a drain`)
     })
   }
 
@@ -247,21 +254,10 @@ export class ConnectionJudge {
     watched.isOver = true
   }
 
-  #sink(watched: Watched): ConnectionSink {
-    const { sink } = watched
+  #sink(watched: Watched, sink: ConnectionSink): ConnectionSink {
     return {
       onOpen: () => sink.onOpen(),
-      onFrame: (frame) => {
-        watched.heardMs = this.#clock.monotonicMs()
-        if (frame.startsWith('{"type":"publish_ack"')) {
-          watched.answered.add((JSON.parse(frame) as { seq: number }).seq)
-        }
-        if (frame.startsWith('{"type":"ready"')) {
-          watched.isLive = true
-          watched.machine.onReady?.()
-        }
-        sink.onFrame(frame)
-      },
+      onFrame: (frame) => watched.take(frame),
       onPong: () => sink.onPong?.(),
       onClose: (close) => {
         watched.isOver = true
@@ -269,6 +265,19 @@ export class ConnectionJudge {
         sink.onClose(close)
       },
     }
+  }
+
+  #take(watched: Watched, frame: string, sink: ConnectionSink): void {
+    watched.heardMs = this.#clock.monotonicMs()
+    if (frame.startsWith('{"type":"publish_ack"')) {
+      watched.answered.add((JSON.parse(frame) as { seq: number }).seq)
+    }
+    if (frame.startsWith('{"type":"drain"')) this.#drained(watched, frame)
+    if (frame.startsWith('{"type":"ready"')) {
+      watched.isLive = true
+      watched.machine.onReady?.()
+    }
+    sink.onFrame(frame)
   }
 
   #closed({ process }: Watched, { status, retryAfterMs }: ConnectionClose): void {

@@ -43,8 +43,9 @@ export interface Mishaps {
   readonly flaps: number
   /** A hub that takes no connection, and says until when. */
   readonly refusals: number
-  /** A hub that says it goes away. */
+  /** A hub that says to one agent that it goes away; and one that does go, in good order. */
   readonly drains: number
+  readonly hubStops: number
   readonly retry: Partial<RetryLimits>
 }
 
@@ -56,6 +57,7 @@ export const noUnrest = {
   flaps: 0,
   refusals: 0,
   drains: 0,
+  hubStops: 0,
   retry: {},
 } as const
 
@@ -117,6 +119,7 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     flaps: some(0.15) ? 1 : 0,
     refusals: some(0.15) ? random.int(1, 2) : 0,
     drains: some(0.25) ? random.int(1, 4) : 0,
+    hubStops: some(0.2) ? random.int(1, 2) : 0,
     retry: {
       ...(some(0.3) && { suspendAfterMs: 8_000 }),
       ...(some(0.15) && { attemptsMax: random.int(1, 4) }),

@@ -31,6 +31,7 @@ const mustReach = [
   'refused',
   'drain:busy',
   'drain:idle',
+  'hub:stopped',
   'suspended',
   'attempts:exhausted',
 ] as const

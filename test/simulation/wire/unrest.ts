@@ -31,13 +31,14 @@ export class Unrest {
   }
 
   plan(): void {
-    const { sleeps, networkChanges, outages, flaps, refusals, drains } = this.#plan.mishaps
+    const { sleeps, networkChanges, outages, flaps, refusals, drains, hubStops } = this.#plan.mishaps
     for (let count = 0; count < sleeps; count++) this.#sometime(() => this.#sleep())
     for (let count = 0; count < networkChanges; count++) this.#sometime(() => this.#changeNetwork())
     for (let count = 0; count < outages; count++) this.#sometime(() => this.#outage())
     for (let count = 0; count < flaps; count++) this.#sometime(() => this.#flap())
     for (let count = 0; count < refusals; count++) this.#sometime(() => this.#refuse())
     for (let count = 0; count < drains; count++) this.#sometime(() => this.#drain())
+    for (let count = 0; count < hubStops; count++) this.#sometime(() => this.#stopHub())
     this.#look()
   }
 
@@ -156,6 +157,17 @@ export class Unrest {
     for (const machine of this.#world.agents) {
       if (this.#random.chance(0.5)) this.#around.network.cut(machine.host, hub.host)
     }
+  }
+
+  /** It tells everybody, and is started again when it has ended. */
+  #stopHub(): void {
+    const { hub, process } = this.#random.pick(this.#world.hubs)
+    if (hub === undefined || process === undefined) return
+    this.#count('hub:stopped')
+    const ended = (): void => {
+      if (process.alive) process.kill('stopped')
+    }
+    hub.close(this.#random.int(0, 6_000)).then(ended, ended)
   }
 
   #drain(): void {

@@ -102,16 +102,25 @@ test('a peer that is gone is noticed within 30 s, behind unanswered pings', asyn
   assert.match(world.silence, /nothing was heard for 30.0s/)
 })
 
-test('with a slow heartbeat nobody is given up who was not asked', async () => {
-  const world = beating({ heartbeatMs: 60_000, first: 0 })
+test('with a slow heartbeat silence is noticed as early, and nobody is given up who was not asked', async () => {
+  const world = beating({ heartbeatMs: 300_000, first: 0.5 })
   world.answers = false
+  await world.clock.runFor(10_000)
   world.beat.heard()
-  await world.clock.runFor(1)
-  world.beat.heard()
-  await world.clock.runFor(59_000)
-  assert.equal(world.silence, '')
-  await world.clock.runFor(6_100)
-  assert.match(world.silence, /nothing was heard/)
+  await world.clock.runFor(29_900)
+  assert.deepEqual([world.pings, world.silence], [[35_000], ''])
+  await world.clock.runFor(200)
+  assert.match(world.silence, /nothing was heard for 30.0s/)
+})
+
+test('a hub that speaks by itself is not asked more often than the heartbeat says', async () => {
+  const world = beating({ heartbeatMs: 300_000, first: 0.5 })
+  for (let second = 0; second < 600; second += 10) {
+    world.beat.heard()
+    await world.clock.runFor(10_000)
+  }
+  assert.deepEqual(world.pings, [150_000, 450_000])
+  world.beat.stop()
 })
 
 test('a probe must be answered itself, within 5 s', async () => {
