@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { herdMutants } from './herd/mutants.ts'
-import { flappingHub, longOutage, type HerdOptions, type Scenario } from './herd/scenarios.ts'
+import {
+  droppedTogether,
+  flappingHub,
+  longOutage,
+  type HerdOptions,
+  type Scenario,
+} from './herd/scenarios.ts'
 
 // Ten thousand agents at once: npm run bench -- herd.
 const scenarios: readonly {
@@ -10,6 +16,7 @@ const scenarios: readonly {
   /** By seed, from 1. */
   readonly agents: readonly number[]
 }[] = [
+  { name: 'that drops all at once', scenario: droppedTogether, agents: [500, 500, 500, 500, 1_500] },
   { name: 'away for five minutes', scenario: longOutage, agents: [200, 200, 200, 200, 1_000] },
   { name: 'that drops whom it has let in', scenario: flappingHub, agents: [50, 50, 50, 300] },
 ]

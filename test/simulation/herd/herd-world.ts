@@ -5,7 +5,12 @@ import type { Log } from '../../../src/platform/log.ts'
 import type { AcceptConnection, Connection, Transport } from '../../../src/platform/transport.ts'
 import { hubAddress } from '../../../src/session/hub-address.ts'
 import { HubAddresses } from '../../../src/session/hub-addresses.ts'
-import { Session, type SessionCredentials, type SessionOptions } from '../../../src/session/session.ts'
+import {
+  Session,
+  type Access,
+  type SessionCredentials,
+  type SessionOptions,
+} from '../../../src/session/session.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import {
   createSeededRandom,
@@ -33,10 +38,19 @@ export interface HerdSwaps {
 export interface HerdWorldOptions {
   readonly seed: number
   readonly agents: number
-  readonly limits?: HubOptions['limits']
   readonly swaps?: HerdSwaps
 }
 
+const secret = 'a secret of thirty-two characters'
+const plenty = { perSecond: 1_000_000, burst: 1_000_000 }
+/** How they came is not what is looked at. */
+const liberal = {
+  resumes: plenty,
+  newSessions: plenty,
+  logins: plenty,
+  address: plenty,
+  underWayMax: 1_000_000,
+}
 const hubHost = 'hub'
 const port = 8768
 const silent: Log = {
@@ -87,7 +101,7 @@ export class HerdWorld {
     this.#database = new SimulatedDatabase({ clock, random: random.fork('database'), imageRate: 0 })
   }
 
-  async startHub(): Promise<void> {
+  async startHub(admission: NonNullable<HubOptions['admission']> = {}): Promise<void> {
     this.#hubs += 1
     const process = new SimulatedProcess({ name: `hub ${this.#hubs}` })
     this.#network.place(process, hubHost)
@@ -102,7 +116,7 @@ export class HerdWorld {
         addresses: [{ host: '0.0.0.0', port }],
         auth: { accessTtlS: 86_400 },
         requestsPerMinute: 10_000_000,
-        ...(this.#options.limits !== undefined && { limits: this.#options.limits }),
+        admission,
       }),
     )
     this.#hub = process
@@ -125,12 +139,25 @@ export class HerdWorld {
     await this.clock.runFor(ms, { eventsMax: 1e9 })
   }
 
-  /** Each agent logs in once and has its session, on a machine of its own. */
+  /**
+   * Each agent has its session, on a machine of its own, and a login that is of its generation: they have been there for a
+   * while.
+   */
   async gather(): Promise<void> {
+    await this.startHub(liberal)
+    const agents: { readonly name: string; readonly credentials: HerdCredentials }[] = []
     for (let number = 0; number < this.#options.agents; number += 1) {
-      await this.#join(`agent${number}`)
+      const name = `agent${number}`
+      await this.#ask('/ai/register', { name, ai_secret: secret })
+      const credentials = new HerdCredentials(await this.#login(name, 0))
+      this.#join(name, credentials)
+      agents.push({ name, credentials })
     }
     await this.allOnline()
+    for (const { name, credentials } of agents) credentials.token = await this.#login(name, 1)
+    this.killHub()
+    // It takes a moment until they hear of it.
+    await this.wait(1_000)
   }
 
   async allOnline(withinMs = 3_600_000): Promise<void> {
@@ -142,11 +169,10 @@ export class HerdWorld {
     for (const process of this.#agents) process.kill()
   }
 
-  async #join(name: string): Promise<void> {
+  #join(name: string, credentials: HerdCredentials): void {
     const process = new SimulatedProcess({ name })
     this.#network.place(process, name)
     this.#agents.push(process)
-    const token = await this.#login(name)
     const { swaps = {} } = this.#options
     const clock = this.clock.for(process)
     const random = this.#random.fork(name)
@@ -157,7 +183,7 @@ export class HerdWorld {
       log: silent,
       transport: swaps.transport?.(transport) ?? transport,
       addresses: new HubAddresses({ list: [hubAddress(`http://${hubHost}:${port}`)], clock, log: silent }),
-      credentials: alwaysGood(token),
+      credentials,
       store: new LightSessionStore(),
       instance: random.uuid(),
       ...(swaps.createRetry !== undefined && { createRetry: swaps.createRetry }),
@@ -176,10 +202,8 @@ export class HerdWorld {
     session.start()
   }
 
-  async #login(name: string): Promise<string> {
-    const credentials = { ai_name: name, ai_secret: 'a secret of thirty-two characters' }
-    await this.#ask('/ai/register', { ...credentials, name })
-    const { token } = await this.#ask('/auth/login', { ...credentials, generation: 0 })
+  async #login(name: string, generation: number): Promise<string> {
+    const { token } = await this.#ask('/auth/login', { ai_name: name, ai_secret: secret, generation })
     return token
   }
 
@@ -265,12 +289,21 @@ export class HerdWorld {
   }
 }
 
-function alwaysGood(token: string): SessionCredentials {
-  return {
-    access: async () => ({ token, refreshAtMs: Infinity }),
-    invalidate: () => {
-      throw new Error('a token of the herd was not taken')
-    },
-    recordGeneration: () => undefined,
+/** One token, which is good for as long as the simulation takes. */
+class HerdCredentials implements SessionCredentials {
+  token: string
+
+  constructor(token: string) {
+    this.token = token
   }
+
+  async access(): Promise<Access> {
+    return { token: this.token, refreshAtMs: Infinity }
+  }
+
+  invalidate(): void {
+    throw new Error('a token of the herd was not taken')
+  }
+
+  recordGeneration(): void {}
 }

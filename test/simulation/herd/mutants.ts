@@ -1,6 +1,8 @@
+import { retryAfterHeaders } from '../../../src/platform/retry-after.ts'
+import type { AcceptConnection, Transport } from '../../../src/platform/transport.ts'
 import { RetryPolicy, type Retry, type RetryPolicyOptions } from '../../../src/session/retry-policy.ts'
 import type { HerdSwaps } from './herd-world.ts'
-import { flappingHub, longOutage, type HerdInvariant, type Scenario } from './scenarios.ts'
+import { droppedTogether, flappingHub, longOutage, type HerdInvariant, type Scenario } from './scenarios.ts'
 
 /** A herd with one part replaced by a broken one, and what must notice. */
 export interface HerdMutant {
@@ -41,6 +43,27 @@ class ForgetsAtOnce extends RetryPolicy {
   }
 }
 
+function deaf(transport: Transport): Transport {
+  return {
+    connect: (url, options, sink) =>
+      transport.connect(url, options, {
+        onOpen: () => sink.onOpen(),
+        onFrame: (frame) => sink.onFrame(frame),
+        onPong: () => sink.onPong?.(),
+        onClose: ({ retryAfterMs: _, ...close }) => sink.onClose(close),
+      }),
+  }
+}
+
+function monotonous(accept: AcceptConnection): AcceptConnection {
+  return (upgrade, connection) => {
+    const answer = accept(upgrade, connection)
+    return 'status' in answer && answer.headers !== undefined
+      ? { ...answer, headers: retryAfterHeaders(5_000) }
+      : answer
+  }
+}
+
 export const herdMutants: readonly HerdMutant[] = [
   {
     name: 'draws no random part of its delays',
@@ -53,6 +76,18 @@ export const herdMutants: readonly HerdMutant[] = [
     scenario: longOutage,
     caughtBy: 'no-synchronised-peak',
     swaps: { createRetry: (options) => new JitterBeforeCap(options) },
+  },
+  {
+    name: 'does not read what the hub asks it to wait for',
+    scenario: droppedTogether,
+    caughtBy: 'all-back-in-time',
+    swaps: { transport: deaf },
+  },
+  {
+    name: 'tells everybody to come back at the same time',
+    scenario: droppedTogether,
+    caughtBy: 'no-synchronised-peak',
+    swaps: { accept: monotonous },
   },
   {
     name: 'begins with short delays anew whenever a connection was live',

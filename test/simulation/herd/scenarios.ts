@@ -1,3 +1,4 @@
+import type { HubOptions } from '../../../src/hub/hub.ts'
 import { herdFigures, peakMax, type HerdReturn } from '../../helpers/herd-figures.ts'
 import { HerdWorld, type HerdSwaps } from './herd-world.ts'
 
@@ -51,6 +52,40 @@ export const longOutage: Scenario = async (options) => {
   }
 }
 
+/** Everybody's connection is reset at the same moment, and the hub, which goes on, lets so many in again in a second. */
+export const droppedTogether: Scenario = async (options) => {
+  const herd = await dropTogether(options, smallAdmission)
+  const { perSecond } = smallAdmission.resumes
+  const allowedMs = (options.agents / perSecond) * 1_000 * 1.2
+  return [
+    ...peaksOf(herd, { fromMs: 1_000, toMs: herd.allBackMs }),
+    ...(herd.allBackMs <= allowedMs
+      ? []
+      : [violation('all-back-in-time', `all were back after ${seconds(herd.allBackMs)}`)]),
+  ]
+}
+
+/** What a hub lets in that has a twentieth of the herd that it is made for. */
+const smallAdmission = { resumes: { perSecond: 25, burst: 25 }, newSessions: { perSecond: 5, burst: 10 } }
+
+/** The same with any herd and any hub. */
+export async function dropTogether(
+  options: HerdOptions,
+  admission: NonNullable<HubOptions['admission']>,
+): Promise<HerdReturn> {
+  const world = await gathered(options, admission)
+  try {
+    const droppedMs = world.clock.monotonicMs()
+    world.dropAll()
+    // It takes a moment until they hear of it.
+    await world.wait(100)
+    await world.allOnline()
+    return returnOf(world, options, droppedMs)
+  } finally {
+    world.end()
+  }
+}
+
 /** The hub takes everybody in, and drops everybody again at once, for two minutes. */
 export const flappingHub: Scenario = async (options) => {
   const world = await gathered(options)
@@ -71,10 +106,15 @@ export const flappingHub: Scenario = async (options) => {
   }
 }
 
-async function gathered(options: HerdOptions): Promise<HerdWorld> {
+/** With the hub's usual admission, or another. */
+async function gathered(
+  options: HerdOptions,
+  admission?: NonNullable<HubOptions['admission']>,
+): Promise<HerdWorld> {
   const world = new HerdWorld(options)
-  await world.startHub()
   await world.gather()
+  await world.startHub(admission)
+  await world.allOnline()
   await world.wait(calmMs)
   return world
 }
