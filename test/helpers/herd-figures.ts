@@ -9,7 +9,7 @@ export interface HerdReturn {
 
 export interface HerdFigures {
   readonly attemptsPerAgent: number
-  /** Attempts in the busiest bin after the first second, and in a bin in the mean. */
+  /** Attempts in the busiest bin of 100 ms, and in one in the mean. */
   readonly peak: number
   readonly mean: number
   readonly peakToMean: number
@@ -19,15 +19,17 @@ export interface HerdFigures {
   readonly perSecond: readonly number[]
 }
 
-export const binMs = 100
+const binMs = 100
+const firstAttemptsMs = 1_100
 
 /**
- * Figures of the time from `fromMs` to `toMs`. The first second is not part of it by default: everybody's first attempt is
- * to be soon, at a random moment within that second, and that is no wave of those who have been refused.
+ * Figures of the time from `fromMs` to `toMs`. The first second is not part of it by default, nor the moment until everybody
+ * has heard that his connection is gone: everybody's first attempt is to be soon, at a random moment within a second, and
+ * that is no wave of those who have been refused.
  */
 export function herdFigures(
   { agents, attemptsMs, allBackMs }: HerdReturn,
-  { fromMs = 1_000, toMs = allBackMs }: { readonly fromMs?: number; readonly toMs?: number } = {},
+  { fromMs = firstAttemptsMs, toMs = allBackMs }: { readonly fromMs?: number; readonly toMs?: number } = {},
 ): HerdFigures {
   const bins = countsOf(attemptsMs, { fromMs, toMs, widthMs: binMs })
   const mean = bins.reduce((sum, count) => sum + count, 0) / bins.length
