@@ -109,9 +109,9 @@ class RealHerd {
     try {
       await herd.#hubIsUp()
       await herd.#allOnline(0)
-      // Their first logins are from before their sessions: they come back with new ones, as they have them for the rest.
+      // Their first logins are from before their sessions: they come back with new ones, as agents have that are not new.
       const againAt = now()
-      for (const child of herd.#agents) child.tell({ type: 'reconnect' })
+      proxy.reset()
       await herd.#allOnline(againAt)
       return herd
     } catch (error) {

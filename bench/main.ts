@@ -8,6 +8,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: Benchmar
   restart: () => import('./restart.ts'),
   relay: () => import('./relay.ts'),
   idle: () => import('./idle.ts'),
+  herd: () => import('./herd.ts'),
 }
 
 const usage = `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--json] [--folder <path>] [--quick]
@@ -36,15 +37,24 @@ if (load === undefined || positionals.length > 1) {
   const { run } = await load()
   await withFolder(values.folder, async (folder) => {
     const environment = describeEnvironment(folder)
-    const { figures, baseline, ratio } = await run({ folder, quick: values.quick })
-    const result = { name, figures: rounded(figures), baseline: rounded(baseline), ratio: rounded(ratio) }
+    const { figures, baseline, ratio, histograms } = await run({ folder, quick: values.quick })
+    const result = {
+      name,
+      figures: rounded(figures),
+      baseline: rounded(baseline),
+      ratio: rounded(ratio),
+      ...(histograms !== undefined && { histograms }),
+    }
     process.stdout.write(
       values.json ? `${JSON.stringify({ ...result, environment })}\n` : table(result, environment),
     )
   })
 }
 
-function table({ name: title, figures, baseline, ratio }: BenchResult, environment: Environment): string {
+function table(
+  { name: title, figures, baseline, ratio, histograms = {} }: BenchResult,
+  environment: Environment,
+): string {
   const keys = [...new Set([figures, baseline, ratio].flatMap((part) => Object.keys(part)))]
   const rows = [
     [title, 'figure', 'baseline', 'ratio'],
@@ -57,6 +67,16 @@ function table({ name: title, figures, baseline, ratio }: BenchResult, environme
       .join('  ')
       .trimEnd(),
   )
+  for (const [key, counts] of Object.entries(histograms)) lines.push('', key, ...bars(counts))
   const { cores, cpu, file_system: fileSystem, memory_gb: memory, node } = environment
   return `${lines.join('\n')}\n\n${fileSystem} · ${cores} × ${cpu} · ${memory} GB · Node ${node}\n`
+}
+
+/** A line for each count, as long as it is large. */
+function bars(counts: readonly number[]): string[] {
+  const most = Math.max(1, ...counts)
+  return counts.map((count, at) => {
+    const bar = '█'.repeat(Math.round((count / most) * 60))
+    return `${String(at).padStart(4)} ${String(count).padStart(6)} ${bar}`.trimEnd()
+  })
 }

@@ -34,6 +34,11 @@ export class BenchChild<Message extends { readonly type: string }> {
     return (await Promise.race([message, over])) as Wanted
   }
 
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
   /** SIGTERM, on which these programs end. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM')

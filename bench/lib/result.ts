@@ -6,6 +6,8 @@ export interface BenchResult {
   readonly baseline: Readonly<Record<string, number>>
   /** Figures divided by their baseline. */
   readonly ratio: Readonly<Record<string, number>>
+  /** Counts in a row, such as by second, where one number does not say it. */
+  readonly histograms?: Readonly<Record<string, readonly number[]>>
 }
 
 export interface BenchOptions {

@@ -1,4 +1,7 @@
-/** The hub that agents meet at in benchmarks, `bench-hub.ts <folder> [port]`; tells what its process has used when asked. */
+/**
+ * The hub that agents meet at in benchmarks, `bench-hub.ts <folder> [port] [options as JSON]`; tells what its process has
+ * used when asked.
+ */
 import { startHub } from '../../src/hub/server/start-hub.ts'
 import type { Log } from '../../src/platform/log.ts'
 import { createNodePlatform } from '../../src/platform/node/platform.ts'
@@ -10,7 +13,7 @@ export type HubMessage =
 const ignore = (): void => undefined
 const silent: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, with: () => silent }
 
-const [folder = '', port = '0'] = process.argv.slice(2)
+const [folder = '', port = '0', more = '{}'] = process.argv.slice(2)
 
 // Whoever started it is gone.
 process.on('disconnect', () => process.exit(0))
@@ -23,6 +26,7 @@ const hub = await startHub({
   requestsPerMinute: 1_000_000,
   // What is measured is the hub, not the bound of one sender.
   limits: { publishRate: { perSecond: 1_000_000, burst: 1_000_000 } },
+  ...JSON.parse(more),
 })
 process.on('message', () => {
   const { user, system } = process.cpuUsage()

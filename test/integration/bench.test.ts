@@ -28,6 +28,15 @@ const promised = {
     figures: ['messages_per_second_1', 'messages_per_second_100', 'latency_p95_ms_1', 'hub_rss_mb'],
     ratio: ['messages_per_second_1', 'latency_p50_1'],
   },
+  herd: {
+    figures: [
+      'simulated_all_back_ms',
+      'simulated_peak_per_100ms',
+      'real_all_back_ms',
+      'real_restarted_all_back_ms',
+    ],
+    ratio: ['simulated_all_back', 'real_all_back', 'real_peak_to_mean'],
+  },
   idle: { figures: ['agent_rss_mb', 'agent_cpu_percent'], ratio: ['agent_rss_mb'] },
 }
 
@@ -36,7 +45,10 @@ for (const [name, keys] of Object.entries(promised)) {
     const { stdout } = await bench(name, '--quick', '--json')
     assert.equal(stdout.split('\n').length, 2)
     const { figures, baseline, ratio, environment, ...rest } = JSON.parse(stdout) as Document
-    assert.deepEqual(rest, { name })
+    const { histograms = {}, ...others } = rest as { histograms?: Record<string, number[]> }
+    assert.deepEqual(others, { name })
+    for (const counts of Object.values(histograms))
+      assert.ok(counts.length > 0 && counts.every(Number.isFinite))
     for (const key of keys.figures) assert.ok((figures[key] ?? Number.NaN) >= 0, `figures.${key}`)
     for (const key of keys.ratio) assert.ok((ratio[key] ?? Number.NaN) > 0, `ratio.${key}`)
     for (const [key, value] of Object.entries({ ...figures, ...baseline, ...ratio })) {
@@ -52,7 +64,7 @@ test('bench says which names there are', async () => {
     (error: unknown) => error as { code: number; stderr: string },
   )
   assert.equal(failure.code, 2)
-  assert.match(failure.stderr, /commit\|restart\|relay\|idle/)
+  assert.match(failure.stderr, /commit\|restart\|relay\|idle\|herd/)
 })
 
 function bench(...args: readonly string[]): Promise<{ stdout: string }> {
