@@ -73,6 +73,18 @@ export const networkCases: readonly NetworkCase[] = [
     },
   },
   {
+    name: 'a hub that stands still for longer than anybody waits is used again when it moves',
+    run: async (world, { silenceMs }) => {
+      world.hub.signal('SIGSTOP')
+      await world.noticed(...agentNames)
+      // Its kernel still accepts connections, on which nobody answers.
+      await sleep(silenceMs)
+      const sinceMs = performance.now()
+      world.hub.signal('SIGCONT')
+      await world.resumed(sinceMs, ...agentNames)
+    },
+  },
+  {
     name: 'a network that is away for longer than anybody waits is noticed, and used again when it is back',
     run: async (world, { silenceMs }) => {
       for (const name of agentNames) world.proxy(name).blackHole()
@@ -164,7 +176,7 @@ function halfOpen(lost: Side, name: string): NetworkCase {
   return {
     name,
     run: async (world) => {
-      // The side that is told is the other one's peer; whoever is not told must find out.
+      // One side is told; the other must find out, or be found out by the next connection of the same agent.
       const sinceMs = performance.now()
       for (const agent of agentNames) {
         for (const connection of world.proxy(agent).connections) connection.lose(lost)
