@@ -13,7 +13,10 @@ export interface HerdFigures {
   readonly peak: number
   readonly mean: number
   readonly peakToMean: number
-  /** The strongest echo of the bins in themselves, from 1 s to 31 s later: 1 where they repeat exactly. */
+  /**
+   * The strongest echo of the bins in themselves, from 1 s to 31 s later, beyond what chance makes: near 1 where they repeat
+   * exactly, 0 where nobody keeps step.
+   */
   readonly echo: number
   /** Attempts in each second. */
   readonly perSecond: readonly number[]
@@ -67,7 +70,10 @@ function countsOf(
 const echoFromBins = 1_000 / binMs
 const echoToBins = 31_000 / binMs
 
-/** Autocorrelation, of lags for which there are at least as many pairs of bins as are skipped. */
+/**
+ * Autocorrelation, of lags for which there are at least as many pairs of bins as are skipped. Of independent bins it has a
+ * standard deviation of one by the root of the pairs; four of them are taken off.
+ */
 function echoOf(bins: readonly number[], mean: number): number {
   const variance = bins.reduce((sum, count) => sum + (count - mean) ** 2, 0) / bins.length
   if (variance === 0) return 0
@@ -77,7 +83,8 @@ function echoOf(bins: readonly number[], mean: number): number {
     for (let at = lag; at < bins.length; at += 1) {
       sum += ((bins[at] ?? 0) - mean) * ((bins[at - lag] ?? 0) - mean)
     }
-    strongest = Math.max(strongest, sum / (bins.length - lag) / variance)
+    const pairs = bins.length - lag
+    strongest = Math.max(strongest, sum / pairs / variance - 4 / Math.sqrt(pairs))
   }
   return strongest
 }

@@ -16,9 +16,9 @@ const scenarios: readonly {
   /** By seed, from 1. */
   readonly agents: readonly number[]
 }[] = [
-  { name: 'that drops all at once', scenario: droppedTogether, agents: [500, 500, 500, 500, 1_500] },
-  { name: 'away for five minutes', scenario: longOutage, agents: [200, 200, 200, 200, 1_000] },
-  { name: 'that drops whom it has let in', scenario: flappingHub, agents: [50, 50, 50, 300] },
+  { name: 'that drops all at once', scenario: droppedTogether, agents: [300, 300, 300, 1_500] },
+  { name: 'away for five minutes', scenario: longOutage, agents: [150, 150, 150, 500] },
+  { name: 'that drops whom it has let in', scenario: flappingHub, agents: [40, 40, 40, 150] },
 ]
 
 for (const { name, scenario, agents } of scenarios) {

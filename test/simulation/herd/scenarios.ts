@@ -22,8 +22,8 @@ const calmMs = 31_000
 /** An agent that nobody keeps waiting asks again within this, however long it has tried. */
 const longestDelayMs = 30_000
 
-/** How strongly a series that nobody has synchronised echoes itself at most. */
-export const echoMax = 0.3
+/** How strongly a series echoes itself that nobody has synchronised, beyond what chance makes. */
+const echoMax = 0.15
 
 /**
  * The hub is away for long: for a minute and a half everybody has reached the bound of his delays, then everybody is
