@@ -58,3 +58,51 @@ test('gets its tokens of our own hub', async () => {
   await assert.rejects(start('another').access(), hasCode('ERR_NAME_TAKEN', false))
   assert.deepEqual(world.failures, [])
 })
+
+test('in ninety days the hub goes through several keys, forgets the oldest, and logs nobody out', async () => {
+  const world = await RestWorld.start()
+  const http: Http = {
+    async request(_address, { method, path, headers, body: raw }) {
+      const { status, body } = await world.call(method, path.replace('/api/v1', ''), { raw, headers })
+      return { status, headers: {}, body: Buffer.from(JSON.stringify(body)) }
+    },
+  }
+  const { clock } = world
+  const random = createSeededRandom('Ada')
+  const { disk } = createSimulation('Ada')
+  const events: string[] = []
+  const log = createSimulatedLog(new Trace(), (event) => events.push(event))
+  const start = (): HubCredentials =>
+    new HubCredentials({
+      file: openCredentialFile({ ...credentialParts(disk, random, outside), path: credentialPath }),
+      http,
+      clock: clock.for(outside),
+      boot: bootClockOf(clock),
+      random,
+      log,
+      hub: { addresses: addressesOf(hubUrl), pathPrefix: '' },
+      name: 'Ada',
+    })
+  const first = await start().access()
+  const used = new Set<string>()
+  for (let day = 0; day < 90; day += 1) {
+    // A process a day, and an exchange at its start and half-way: also right after a key was made.
+    const credentials = start()
+    for (let half = 0; half < 2; half += 1) {
+      const { token, aiId } = await credentials.access({ fresh: true })
+      assert.equal(aiId, first.aiId)
+      assert.equal((await world.call('GET', '/ai/list', { token })).status, 200)
+      used.add(String(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid))
+      await clock.runFor(43_200_000)
+      world.hubAuth.rotateKeys()
+    }
+    await credentials.close()
+  }
+  assert.ok(used.size >= 3, `${used.size} keys`)
+  assert.ok(world.host.for(outside).list('/hub/keys').length < used.size + 1)
+  assert.equal(events.filter((event) => event === 'credentials:login:done').length, 1)
+  assert.deepEqual(
+    world.told.filter(({ event }) => event === 'hub:token:replayed'),
+    [],
+  )
+})

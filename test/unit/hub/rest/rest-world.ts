@@ -1,4 +1,4 @@
-import type { HubAuthOptions } from '../../../../src/hub/auth/auth.ts'
+import type { Auth, HubAuthOptions } from '../../../../src/hub/auth/auth.ts'
 import { createRest } from '../../../../src/hub/rest/rest.ts'
 import type { RestDeps } from '../../../../src/hub/rest/route.ts'
 import { defaultStreamLimits } from '../../../../src/hub/streams.ts'
@@ -38,6 +38,7 @@ export class RestWorld extends HubWorld {
   readonly sessionsEnded: number[] = []
   /** What went wrong inside. */
   readonly failures: unknown[] = []
+  hubAuth!: Auth
   #rest: ((request: HttpRequest) => Promise<HttpResponse>) | undefined
 
   static async start(
@@ -52,9 +53,10 @@ export class RestWorld extends HubWorld {
       error: (_event, fields) => void world.failures.push(fields?.['error']),
       with: () => log,
     }
+    world.hubAuth = await world.auth(authOptions)
     world.#rest = createRest({
       storage: world.storage,
-      auth: await world.auth(authOptions),
+      auth: world.hubAuth,
       clock: world.ports.clock,
       random: world.random,
       log,
