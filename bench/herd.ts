@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { admissionLimits, type AdmissionLimits } from '../src/hub/admission/limits.ts'
 import { FaultProxy } from '../test/helpers/fault-proxy.ts'
-import { herdFigures, type HerdReturn } from '../test/helpers/herd-figures.ts'
+import { herdFigures, peakMax, type Attempt, type HerdReturn } from '../test/helpers/herd-figures.ts'
 import { dropTogether } from '../test/simulation/herd/scenarios.ts'
 import { BenchChild } from './lib/child.ts'
 import type { BenchOptions, BenchResult } from './lib/result.ts'
@@ -65,12 +65,16 @@ export async function run({ folder, quick }: BenchOptions): Promise<BenchResult>
       attempts_per_agent: figures.attemptsPerAgent,
       peak_per_100ms: figures.peak,
       mean_per_100ms: figures.mean,
+      peak_to_mean: figures.peakToMean,
       echo: figures.echo,
     })),
-    baseline: of(({ allowedMs }) => ({ all_back_ms: allowedMs })),
+    baseline: of(({ figures, allowedMs }) => ({
+      all_back_ms: allowedMs,
+      peak_per_100ms: peakMax(figures.mean),
+    })),
     ratio: of(({ herd, figures, allowedMs }) => ({
       all_back: herd.allBackMs / allowedMs,
-      peak_to_mean: figures.peakToMean,
+      peak: figures.peak / peakMax(figures.mean),
     })),
     histograms: Object.fromEntries(
       results.map(({ name, figures }) => [`${name}_attempts_per_second`, figures.perSecond]),
@@ -125,16 +129,17 @@ class RealHerd {
     await this.#settle()
     const droppedAt = now()
     this.#proxy.reset()
-    return this.#returnSince(droppedAt)
+    return this.#returnSince(droppedAt, droppedAt)
   }
 
   /** SIGKILL; counted from when the next process listens. */
   async restart(): Promise<HerdReturn> {
     await this.#settle()
+    const droppedAt = now()
     await this.#hub.kill()
     this.#hub = startHub(this.#options)
     await this.#hubIsUp()
-    return this.#returnSince(now())
+    return this.#returnSince(now(), droppedAt)
   }
 
   async end(): Promise<void> {
@@ -154,12 +159,12 @@ class RealHerd {
     await this.#attempts()
   }
 
-  async #returnSince(at: number): Promise<HerdReturn> {
+  async #returnSince(at: number, droppedAt: number): Promise<HerdReturn> {
     const backAt = await this.#allOnline(at)
     const attempts = await this.#attempts()
     return {
       agents: this.#options.sizes.real,
-      attemptsMs: attempts.filter((ms) => ms >= at).map((ms) => ms - at),
+      attempts: attempts.filter(({ ms }) => ms >= droppedAt).map(({ agent, ms }) => ({ agent, ms: ms - at })),
       allBackMs: backAt - at,
     }
   }
@@ -175,10 +180,11 @@ class RealHerd {
     return Math.max(...(await Promise.all(times)))
   }
 
-  async #attempts(): Promise<number[]> {
+  /** All since they were last asked for. */
+  async #attempts(): Promise<Attempt[]> {
     for (const child of this.#agents) child.tell({ type: 'attempts' })
     const told = await Promise.all(this.#agents.map((child) => child.next('herd:attempts')))
-    return told.flatMap(({ at }) => at)
+    return told.flatMap(({ attempts }) => attempts)
   }
 }
 

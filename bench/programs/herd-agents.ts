@@ -11,13 +11,14 @@ import { openCredentials } from '../../src/runtime/hub/open-credentials.ts'
 import { hubAddress } from '../../src/session/hub-address.ts'
 import { HubAddresses } from '../../src/session/hub-addresses.ts'
 import { Session } from '../../src/session/session.ts'
+import type { Attempt } from '../../test/helpers/herd-figures.ts'
 import { LightSessionStore } from '../../test/helpers/light-session-store.ts'
 
 export type HerdMessage =
   /** How many of them are online now; said whenever all of them are. */
   | { readonly type: 'herd:online'; readonly at: number }
   /** All since the last one; ms since the epoch. */
-  | { readonly type: 'herd:attempts'; readonly at: readonly number[] }
+  | { readonly type: 'herd:attempts'; readonly attempts: readonly Attempt[] }
 
 const ignore = (): void => undefined
 const silent: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, with: () => silent }
@@ -26,13 +27,13 @@ const [folder = '', hub = '', prefix = '', countText = ''] = process.argv.slice(
 const count = Number(countText)
 const platform = createNodePlatform()
 const sessions: Session[] = []
-let attempts: number[] = []
+let attempts: Attempt[] = []
 let online = 0
 
 // Whoever started it is gone.
 process.on('disconnect', () => process.exit(0))
 process.on('message', () => {
-  tell({ type: 'herd:attempts', at: attempts })
+  tell({ type: 'herd:attempts', attempts })
   attempts = []
 })
 process.once('SIGTERM', () => {
@@ -55,7 +56,7 @@ async function open(name: string): Promise<void> {
     log: silent,
     transport: {
       connect: (...call) => {
-        attempts.push(now())
+        attempts.push({ agent: name, ms: now() })
         return transport.connect(...call)
       },
     },

@@ -1,8 +1,14 @@
+/** One agent asks for a connection. */
+export interface Attempt {
+  readonly agent: string
+  readonly ms: number
+}
+
 /** What a herd did after its connections had dropped together, at 0 ms. */
 export interface HerdReturn {
   readonly agents: number
-  /** When an agent asked for a connection, ms. */
-  readonly attemptsMs: readonly number[]
+  /** All since the drop; in a hub's absence too, and then before 0 ms, where it is counted from its return. */
+  readonly attempts: readonly Attempt[]
   /** When the last of them was online again, ms. */
   readonly allBackMs: number
 }
@@ -23,28 +29,37 @@ export interface HerdFigures {
 }
 
 const binMs = 100
-const firstAttemptsMs = 1_100
 
 /**
- * Figures of the time from `fromMs` to `toMs`. The first second is not part of it by default, nor the moment until everybody
- * has heard that his connection is gone: everybody's first attempt is to be soon, at a random moment within a second, and
- * that is no wave of those who have been refused.
+ * Figures of the time from `fromMs` to `toMs`. By default it begins when everybody has tried once: the first attempts are to
+ * be soon, at a random moment within a second, and that is no wave of those who have been refused.
  */
 export function herdFigures(
-  { agents, attemptsMs, allBackMs }: HerdReturn,
-  { fromMs = firstAttemptsMs, toMs = allBackMs }: { readonly fromMs?: number; readonly toMs?: number } = {},
+  { agents, attempts, allBackMs }: HerdReturn,
+  {
+    fromMs = triedMs(attempts) + binMs,
+    toMs = allBackMs,
+  }: { readonly fromMs?: number; readonly toMs?: number } = {},
 ): HerdFigures {
-  const bins = countsOf(attemptsMs, { fromMs, toMs, widthMs: binMs })
+  const since = attempts.map(({ ms }) => ms).filter((ms) => ms >= 0)
+  const bins = countsOf(since, { fromMs, toMs, widthMs: binMs })
   const mean = bins.reduce((sum, count) => sum + count, 0) / bins.length
   const peak = Math.max(0, ...bins)
   return {
-    attemptsPerAgent: attemptsMs.length / agents,
+    attemptsPerAgent: since.length / agents,
     peak,
     mean,
     peakToMean: mean === 0 ? 0 : peak / mean,
     echo: echoOf(bins, mean),
-    perSecond: countsOf(attemptsMs, { fromMs: 0, toMs: Math.max(toMs, 1_000), widthMs: 1_000 }),
+    perSecond: countsOf(since, { fromMs: 0, toMs: Math.max(toMs, 1_000), widthMs: 1_000 }),
   }
+}
+
+/** When everybody had tried once, ms; 0 where that was before. */
+function triedMs(attempts: readonly Attempt[]): number {
+  const first = new Map<string, number>()
+  for (const { agent, ms } of attempts) first.set(agent, Math.min(first.get(agent) ?? Infinity, ms))
+  return Math.max(0, ...first.values())
 }
 
 /**

@@ -35,7 +35,7 @@ const promised = {
       'real_all_back_ms',
       'real_restarted_all_back_ms',
     ],
-    ratio: ['simulated_all_back', 'real_all_back', 'real_peak_to_mean'],
+    ratio: ['simulated_all_back', 'real_all_back'],
   },
   idle: { figures: ['agent_rss_mb', 'agent_cpu_percent'], ratio: ['agent_rss_mb'] },
 }

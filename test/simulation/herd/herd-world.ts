@@ -23,6 +23,7 @@ import {
   SimulatedTransport,
   type SeededRandom,
 } from '../../../src/testing/index.ts'
+import type { Attempt } from '../../helpers/herd-figures.ts'
 import { LightSessionStore } from '../../helpers/light-session-store.ts'
 
 /** Parts that are put in place of the usual ones, to see that it shows. */
@@ -67,8 +68,8 @@ const silent: Log = {
  */
 export class HerdWorld {
   readonly clock = new SimulatedClock()
-  /** When the agents have asked for a connection, monotonic ms. */
-  readonly attemptsMs: number[] = []
+  /** Monotonic ms. */
+  readonly attempts: Attempt[] = []
   online = 0
   /** When the latest one has gone online. */
   lastOnlineMs = 0
@@ -176,7 +177,7 @@ export class HerdWorld {
     const { swaps = {} } = this.#options
     const clock = this.clock.for(process)
     const random = this.#random.fork(name)
-    const transport = this.#counted(this.#transport.for(process))
+    const transport = this.#counted(name, this.#transport.for(process))
     const session = new Session({
       clock,
       random,
@@ -234,10 +235,10 @@ export class HerdWorld {
   }
 
   /** When an agent asks, the network sees. */
-  #counted(transport: Transport): Transport {
+  #counted(agent: string, transport: Transport): Transport {
     return {
       connect: (...call) => {
-        this.attemptsMs.push(this.clock.monotonicMs())
+        this.attempts.push({ agent, ms: this.clock.monotonicMs() })
         return transport.connect(...call)
       },
     }

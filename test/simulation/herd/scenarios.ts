@@ -58,7 +58,7 @@ export const droppedTogether: Scenario = async (options) => {
   const { perSecond } = smallAdmission.resumes
   const allowedMs = (options.agents / perSecond) * 1_000 * 1.2
   return [
-    ...peaksOf(herd, { fromMs: 1_100, toMs: herd.allBackMs }),
+    ...peaksOf(herd),
     ...(herd.allBackMs <= allowedMs
       ? []
       : [violation('all-back-in-time', `all were back after ${seconds(herd.allBackMs)}`)]),
@@ -122,17 +122,23 @@ async function gathered(
 function returnOf(world: HerdWorld, { agents }: HerdOptions, droppedMs: number): HerdReturn {
   return {
     agents,
-    attemptsMs: world.attemptsMs.filter((ms) => ms >= droppedMs).map((ms) => ms - droppedMs),
+    attempts: world.attempts
+      .filter(({ ms }) => ms >= droppedMs)
+      .map(({ agent, ms }) => ({ agent, ms: ms - droppedMs })),
     allBackMs: world.lastOnlineMs - droppedMs,
   }
 }
 
 function peaksOf(
   herd: HerdReturn,
-  window: { readonly fromMs: number; readonly toMs: number },
+  window: { readonly fromMs?: number; readonly toMs?: number } = {},
 ): HerdViolation[] {
   const { peak, mean, echo } = herdFigures(herd, window)
-  const when = `from ${seconds(window.fromMs)} to ${seconds(window.toMs)}`
+  const { fromMs, toMs } = window
+  const when =
+    fromMs === undefined || toMs === undefined
+      ? 'on the way back'
+      : `from ${seconds(fromMs)} to ${seconds(toMs)}`
   return [
     ...(peak <= peakMax(mean)
       ? []
