@@ -36,6 +36,10 @@ export type Invariant =
   | 'hurries'
   | 'back-in-time'
   | 'no-stray-errors'
+  | 'revocations-heeded'
+
+/** A poll, the time that a hub believes what it remembers without one, and something for the work itself. */
+const heedsWithinMs = 8_000
 
 /** Holds what must always hold against the history of everything that hub and agents did. */
 export class Judge implements Watchers {
@@ -45,8 +49,12 @@ export class Judge implements Watchers {
   readonly #mishaps: Mishaps
   readonly #sessions = new Map<string, Set<string>>()
   readonly connections: ConnectionJudge
+  readonly #clock: Pick<SimulatedClock, 'monotonicMs'>
+  /** When each login was ended. */
+  readonly #revokedMs = new Map<string, number>()
 
   constructor(clock: SimulatedClock, work: Work, mishaps: Mishaps) {
+    this.#clock = clock
     this.connections = new ConnectionJudge(clock, {
       violate: (invariant, message) => this.violate(invariant, message),
       count: (what) => this.#count(what),
@@ -65,7 +73,10 @@ export class Judge implements Watchers {
       ...parts,
       publishInOrder: async (tx, limits, sender, place, publication, context) => {
         const outcome = await parts.publishInOrder(tx, limits, sender, place, publication, context)
-        if (outcome.kind === 'verdict') await this.#mustBeCurrent(tx, sender, `published ${publication.id}`)
+        if (outcome.kind === 'verdict') {
+          await this.#mustBeCurrent(tx, sender, `published ${publication.id}`)
+          this.#mustBeLive(sender, `published ${publication.id}`)
+        }
         return outcome
       },
       acknowledge: async (tx, actor, position, now) => {
@@ -78,6 +89,21 @@ export class Judge implements Watchers {
 
   transport(machine: AgentMachine, transport: Transport): Transport {
     return this.connections.transport(machine, transport)
+  }
+
+  revoked(sids: readonly string[]): void {
+    for (const sid of sids) this.#revokedMs.set(sid, this.#clock.monotonicMs())
+  }
+
+  /** What comes under a login that was ended is taken for seconds more, and no longer. */
+  #mustBeLive(sender: Actor & { readonly sid?: string }, what: string): void {
+    const atMs = this.#revokedMs.get(sender.sid ?? '')
+    const lateMs = atMs === undefined ? 0 : this.#clock.monotonicMs() - atMs
+    if (lateMs <= heedsWithinMs) return
+    this.violate(
+      'revocations-heeded',
+      `${sender.name} ${what} ${Math.round(lateMs)} ms after its login was revoked`,
+    )
   }
 
   /** An agent has just sent this. */
@@ -126,6 +152,7 @@ export class Judge implements Watchers {
     if (event === 'session:gap:announced') this.violate('no-gap', `${machine}: ${JSON.stringify(fields)}`)
     if (event === 'session:connection:failed') this.#count(`failed:${String(fields['why'])}`)
     if (event === 'session:ended') this.#count('session:ended')
+    if (event === 'hub:handshake:refused') this.#count('handshake:refused')
   }
 
   checkEnd(world: WireWorld): void {

@@ -1,6 +1,7 @@
 import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
 import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
 import { toError } from '../../../src/errors.ts'
+import { revokeAgent } from '../../../src/hub/auth/operator.ts'
 import { createHub, type Hub } from '../../../src/hub/hub.ts'
 import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
 import type { RetryLimits } from '../../../src/session/retry-policy.ts'
@@ -52,6 +53,7 @@ export interface Surroundings {
   readonly skewMsMax: number
   readonly isFull: IsFull
   readonly hubNodes: number
+  readonly tightAdmission: boolean
   readonly journal: boolean
   /** How soon the agents stop counting on a short outage, and after how many attempts they give up. */
   readonly retry: Partial<RetryLimits>
@@ -73,6 +75,8 @@ export interface Watchers {
   sent(machine: AgentMachine, frame: string): void
   transport(machine: AgentMachine, transport: Transport): Transport
   answered(machine: HubMachine, frame: string): void
+  /** These logins were ended, and that is on disk. */
+  revoked(sids: readonly string[]): void
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }
 
@@ -172,10 +176,19 @@ abstract class Machine {
   }
 }
 
+/** Three agents are a crowd here. */
+const tightAdmission = {
+  resumes: { perSecond: 0.5, burst: 1 },
+  newSessions: { perSecond: 0.5, burst: 1 },
+  logins: { perSecond: 0.5, burst: 1 },
+  underWayMax: 4,
+}
+
 export class HubMachine extends Machine {
   hub: Hub | undefined
   /** Upgrades are refused until then. */
   refusing = { untilMs: 0, retryAfterMs: 0 }
+  #storage: HubStorage | undefined
 
   /** A further node serves the same database. */
   constructor(around: Surroundings, first?: HubMachine) {
@@ -196,10 +209,37 @@ export class HubMachine extends Machine {
       addresses: [{ host: '0.0.0.0', port: hubPort }],
       parts: watch.hubParts({ ...hubParts, ...swaps.hub }),
       streamLimits: { waitingMax },
+      ...(this.around.tightAdmission && { admission: tightAdmission }),
       limits: { publishWindow: { messages: publishMax, bytes: publishMax * 2_000 } },
       requestsPerMinute: 100_000,
     })
-    if (process.alive) this.hub = hub
+    if (!process.alive) return
+    this.hub = hub
+    this.#storage = storage
+  }
+
+  /** Stops it as its operator does; it is started again like one that has died. */
+  async drain(graceMs: number): Promise<void> {
+    const { hub, process } = this
+    if (hub === undefined || process === undefined || !this.alive) return
+    this.hub = undefined
+    await hub.close(graceMs)
+    process.kill('stopped in order')
+  }
+
+  /** Ends all logins of an agent, as its operator does: which they were, once it is on disk. */
+  async revoke(name: string): Promise<string[]> {
+    const storage = this.#storage
+    if (this.hub === undefined || storage === undefined || !this.alive) return []
+    return storage.write(async (tx) => {
+      const live = await tx.all<{ sid: string }>(
+        `SELECT sid FROM token_families JOIN profiles ON id = ai_id
+         WHERE name = ? AND credential_kind = 'key' AND revoked_at IS NULL`,
+        name,
+      )
+      if (live.length > 0) await revokeAgent(tx, name, { off: false, now: this.around.clock.now() })
+      return live.map(({ sid }) => sid)
+    })
   }
 
   /** Sees what the hub sends, at the moment at which it does. */

@@ -31,6 +31,12 @@ export interface Mishaps {
   readonly publishMax: number
   /** Hubs that serve one database: 1 or 2. */
   readonly hubNodes: number
+  /** Times that a hub is stopped in order, and started again. */
+  readonly hubDrains: number
+  /** Times that the operator ends all logins of an agent. */
+  readonly revocations: number
+  /** The hub lets in few at a time, so that most are refused at first. */
+  readonly tightAdmission: boolean
   /** Agents keep their whole store, journal and all, which costs time and is judged elsewhere. */
   readonly journal: boolean
   /** Machines that sleep, or processes that are stopped, for a while. */
@@ -81,6 +87,9 @@ export const noMishaps: Mishaps = {
   waitingMax: 10_000,
   publishMax: 512,
   hubNodes: 1,
+  hubDrains: 0,
+  revocations: 0,
+  tightAdmission: false,
   journal: false,
   ...noUnrest,
 }
@@ -91,7 +100,7 @@ export function drawMishaps(random: SeededRandom): Mishaps {
   const hubNodes = some(0.25) ? 2 : 1
   // A database that is put back without its journal catches up with that, and a copy needs both.
   const journal = some(0.1)
-  return {
+  const drawn = {
     hubDeaths: some(0.6) ? random.int(1, 5) : 0,
     agentDeaths: some(0.7) ? random.int(1, 6) : 0,
     boundaryMax: random.pick([10, 100, 1_000]),
@@ -125,5 +134,12 @@ export function drawMishaps(random: SeededRandom): Mishaps {
       ...(some(0.15) && { attemptsMax: random.int(1, 4) }),
       ...(some(0.2) && { baseMs: random.pick([100, 5_000]) }),
     },
+  }
+  return {
+    ...drawn,
+    hubDrains: some(0.3) ? random.int(1, 3) : 0,
+    // A hub that is put back may have forgotten them.
+    revocations: some(0.3) && drawn.hubRestores === 0 ? random.int(1, 3) : 0,
+    tightAdmission: some(0.25),
   }
 }

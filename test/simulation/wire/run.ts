@@ -60,6 +60,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       skewMsMax: mishaps.skewMsMax,
       isFull: () => world.isFull(disks),
       hubNodes: mishaps.hubNodes,
+      tightAdmission: mishaps.tightAdmission,
       journal: mishaps.journal,
       retry: mishaps.retry,
     },

@@ -34,6 +34,9 @@ const mustReach = [
   'hub:stopped',
   'suspended',
   'attempts:exhausted',
+  'drain',
+  'revocation',
+  'handshake:refused',
 ] as const
 
 /** Runs a part of the seeds; each part is a file of its own, so that they share the processors. */

@@ -58,6 +58,7 @@ export class WireWorld {
     for (let count = 0; count < mishaps.clockJumps; count++) {
       this.#sometime(() => clock.jump(this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)))
     }
+    this.#planOperator()
     clock.schedule(this.#plan.mishapsMs, () => this.#becomeCalm())
     const threads = new Set(work.inputs.map(({ thread }) => thread))
     for (const thread of threads) void this.#handIn(work.inputs.filter((input) => input.thread === thread))
@@ -293,6 +294,33 @@ export class WireWorld {
         if (machine.alive) machine.process?.kill('to be put back')
       })
     })
+  }
+
+  /** What is done to the hub on purpose. */
+  #planOperator(): void {
+    const { hubDrains, revocations } = this.#plan.mishaps
+    for (let count = 0; count < hubDrains; count++) {
+      this.#sometime(() => {
+        const graceMs = this.#random.int(200, 5_000)
+        this.#count('drain')
+        void this.#random.pick(this.hubs).drain(graceMs)
+      })
+    }
+    for (let count = 0; count < revocations; count++) this.#sometime(() => void this.#revoke())
+  }
+
+  async #revoke(): Promise<void> {
+    const { watch, trace } = this.#around
+    const name = this.#random.pick(agentNames)
+    // Where it dies meanwhile, or its disk is full, nobody knows what came of it.
+    const sids = await this.#random
+      .pick(this.hubs)
+      .revoke(name)
+      .catch(() => [])
+    if (sids.length === 0) return
+    this.#count('revocation')
+    trace.add(`the logins of ${name} are revoked`)
+    watch.revoked(sids)
   }
 
   #planClone(): void {
