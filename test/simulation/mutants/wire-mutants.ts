@@ -25,6 +25,7 @@ export interface WireMutant {
 
 /** Nothing else that would end a connection. */
 const undisturbed: Partial<Mishaps> = {
+  ...noUnrest,
   hubDeaths: 0,
   agentDeaths: 0,
   cuts: 0,
