@@ -1,4 +1,3 @@
-import type { Admission } from '../../../src/hub/admission/admission.ts'
 import type { HubParts } from '../../../src/hub/parts.ts'
 import { hubParts } from '../../../src/hub/parts.ts'
 import type { HubStorage, HubTx } from '../../../src/hub/storage.ts'
@@ -7,6 +6,7 @@ import { agentParts } from '../../../src/runtime/parts.ts'
 import { StoredSession, type StoredSessionOptions } from '../../../src/runtime/hub/session-store.ts'
 import type { Begun, IncomingPage } from '../../../src/session/position.ts'
 import type { Invariant } from '../wire/judge.ts'
+import { operatorMutants } from './operator-mutants.ts'
 import type { WireSwaps } from '../wire/machines.ts'
 import { noUnrest, type Mishaps } from '../wire/mishaps.ts'
 
@@ -21,21 +21,6 @@ export interface WireMutant {
   readonly firstSeed?: number
   /** Made anew for every seed. */
   readonly swaps: () => WireSwaps
-}
-
-/** Nothing else that would end a connection. */
-const undisturbed: Partial<Mishaps> = {
-  ...noUnrest,
-  hubDeaths: 0,
-  agentDeaths: 0,
-  cuts: 0,
-  partitions: 0,
-  lossRate: 0,
-  hubRestores: 0,
-  agentRestores: 0,
-  clones: 0,
-  hubDrains: 0,
-  tightAdmission: false,
 }
 
 const withHub = (broken: Partial<HubParts>): WireSwaps => ({ hub: broken })
@@ -314,51 +299,8 @@ export const wireMutants: readonly WireMutant[] = [
           hubParts.publishInOrder(tx, limits, sender, place, { ...publication, again: false }, context),
       }),
   },
-  {
-    name: 'a hub that never hears of revocations',
-    caughtBy: ['revocations-heeded'],
-    mishaps: { ...undisturbed, revocations: 6 },
-    swaps: () => ({ storage: deafToRevocations }),
-  },
-  {
-    name: 'an admission that counts the handshakes that it refused',
-    caughtBy: ['converges'],
-    mishaps: { tightAdmission: true, cuts: 10 },
-    swaps: () => withHub({ createAdmission: (options) => countsRefused(hubParts.createAdmission(options)) }),
-  },
+  ...operatorMutants,
 ]
-
-/** The last that it hears of logins is what it heard first. */
-function deafToRevocations(storage: HubStorage): HubStorage {
-  return {
-    write: (operation) => storage.write(operation),
-    close: () => storage.close(),
-    read: (operation) =>
-      storage.read((reader) =>
-        operation({
-          get: (sql, ...parameters) => reader.get(sql, ...parameters),
-          async all<Row>(sql: string, ...parameters: Parameters<typeof reader.all>[1][]) {
-            const rows = await reader.all<Row>(sql, ...parameters)
-            return sql.includes('login_changes') ? rows.slice(0, 1) : rows
-          },
-        }),
-      ),
-  }
-}
-
-function countsRefused(admission: Admission): Admission {
-  let refused = 0
-  return {
-    admitLogin: (caller) => admission.admitLogin(caller),
-    spread: (count) => admission.spread(count),
-    admit(caller) {
-      const answer =
-        refused >= 4 ? ({ kind: 'refused', why: 'crowded', waitMs: 1_000 } as const) : admission.admit(caller)
-      if (answer.kind === 'refused') refused += 1
-      return answer
-    },
-  }
-}
 
 class Rehearsed extends Error {
   readonly result: unknown

@@ -1,7 +1,6 @@
 import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
 import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
 import { toError } from '../../../src/errors.ts'
-import { revokeAgent } from '../../../src/hub/auth/operator.ts'
 import { createHub, type Hub } from '../../../src/hub/hub.ts'
 import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
 import type { RetryLimits } from '../../../src/session/retry-policy.ts'
@@ -34,6 +33,7 @@ import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { outside } from '../../../src/testing/owner.ts'
 import type { Trace } from '../../../src/testing/trace.ts'
 import { onFullDisk, storageOnFullDisk, type IsFull } from './full-disk.ts'
+import { tightAdmission } from './operator.ts'
 import { openQuickStore } from './quick-store.ts'
 import { createWorker } from './work.ts'
 
@@ -176,19 +176,11 @@ abstract class Machine {
   }
 }
 
-/** Three agents are a crowd here. */
-const tightAdmission = {
-  resumes: { perSecond: 0.5, burst: 1 },
-  newSessions: { perSecond: 0.5, burst: 1 },
-  logins: { perSecond: 0.5, burst: 1 },
-  underWayMax: 4,
-}
-
 export class HubMachine extends Machine {
   hub: Hub | undefined
   /** Upgrades are refused until then. */
   refusing = { untilMs: 0, retryAfterMs: 0 }
-  #storage: HubStorage | undefined
+  storage: HubStorage | undefined
 
   /** A further node serves the same database. */
   constructor(around: Surroundings, first?: HubMachine) {
@@ -215,31 +207,7 @@ export class HubMachine extends Machine {
     })
     if (!process.alive) return
     this.hub = hub
-    this.#storage = storage
-  }
-
-  /** Stops it as its operator does; it is started again like one that has died. */
-  async drain(graceMs: number): Promise<void> {
-    const { hub, process } = this
-    if (hub === undefined || process === undefined || !this.alive) return
-    this.hub = undefined
-    await hub.close(graceMs)
-    process.kill('stopped in order')
-  }
-
-  /** Ends all logins of an agent, as its operator does: which they were, once it is on disk. */
-  async revoke(name: string): Promise<string[]> {
-    const storage = this.#storage
-    if (this.hub === undefined || storage === undefined || !this.alive) return []
-    return storage.write(async (tx) => {
-      const live = await tx.all<{ sid: string }>(
-        `SELECT sid FROM token_families JOIN profiles ON id = ai_id
-         WHERE name = ? AND credential_kind = 'key' AND revoked_at IS NULL`,
-        name,
-      )
-      if (live.length > 0) await revokeAgent(tx, name, { off: false, now: this.around.clock.now() })
-      return live.map(({ sid }) => sid)
-    })
+    this.storage = storage
   }
 
   /** Sees what the hub sends, at the moment at which it does. */

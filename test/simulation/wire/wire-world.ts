@@ -3,6 +3,7 @@ import { AgentMachine, hubHosts, HubMachine, type Surroundings } from './machine
 import type { Judge } from './judge.ts'
 import type { Mishaps } from './mishaps.ts'
 import { Unrest } from './unrest.ts'
+import { drain, revokeLogins } from './operator.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
 export interface Plan {
@@ -303,7 +304,7 @@ export class WireWorld {
       this.#sometime(() => {
         const graceMs = this.#random.int(200, 5_000)
         this.#count('drain')
-        void this.#random.pick(this.hubs).drain(graceMs)
+        void drain(this.#random.pick(this.hubs), graceMs)
       })
     }
     for (let count = 0; count < revocations; count++) this.#sometime(() => void this.#revoke())
@@ -313,10 +314,7 @@ export class WireWorld {
     const { watch, trace } = this.#around
     const name = this.#random.pick(agentNames)
     // Where it dies meanwhile, or its disk is full, nobody knows what came of it.
-    const sids = await this.#random
-      .pick(this.hubs)
-      .revoke(name)
-      .catch(() => [])
+    const sids = await revokeLogins(this.#random.pick(this.hubs), name).catch(() => [])
     if (sids.length === 0) return
     this.#count('revocation')
     trace.add(`the logins of ${name} are revoked`)
