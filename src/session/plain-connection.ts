@@ -198,10 +198,9 @@ export class PlainConnection implements ConnectionSink {
   /** Shows that the agent is there. */
   #remind(): void {
     const { clock } = this.#options
-    const dueMs = this.#subscribedMs + subscribeMs
-    if (clock.monotonicMs() >= dueMs) this.#subscribe()
-    const waitMs = this.#subscribedMs + subscribeMs - clock.monotonicMs()
-    this.#timers = [clock.setTimer(waitMs, () => this.#remind())]
+    const restMs = this.#subscribedMs + subscribeMs - clock.monotonicMs()
+    if (restMs <= 0) this.#subscribe()
+    this.#timers = [clock.setTimer(restMs <= 0 ? subscribeMs : restMs, () => this.#remind())]
   }
 
   #subscribe(): void {

@@ -251,7 +251,8 @@ export class ResumedConnection implements ConnectionSink {
       log.warn('session:begin:failed', { error: toError(thrown) })
       return this.#fail('unavailable', 'the agent cannot write now')
     }
-    if (this.#phase !== 'ready') return
+    // Meanwhile the hub may have gone, or this side may have ended it.
+    if (this.#phase !== 'ready' || this.#ownEnd !== undefined) return
     this.#phase = 'live'
     for (const timer of this.#timers) timer.cancel()
     this.#createBoth(frame)

@@ -95,3 +95,20 @@ test('a second drain changes nothing, and stopping does not wait for the first',
   await world.stopped()
   assert.deepEqual([before, end.closed?.code], [undefined, 1000])
 })
+
+test('a drain while what the hub decided is being noted leads back, and not online', async () => {
+  const world = new SessionWorld()
+  const end = await world.asked()
+  let release = (): void => {}
+  world.store.hold = () => new Promise((resolve) => (release = resolve))
+  end.ready()
+  await world.run(() => world.store.busy === 1)
+  end.send(drain)
+  await world.clock.runFor(100)
+  world.store.hold = undefined
+  release()
+  await world.run(() => world.session.status.state === 'backing-off')
+  assert.deepEqual(world.states, ['connecting', 'resuming', 'backing-off'])
+  await world.online()
+  await world.stopped()
+})
