@@ -6,6 +6,7 @@ import type { SimulatedClock } from '../../../src/testing/index.ts'
 import { ConnectionJudge } from './connection-judge.ts'
 import type { AgentMachine, HubMachine, Watchers } from './machines.ts'
 import type { Mishaps } from './mishaps.ts'
+import { TokenJudge } from './token-judge.ts'
 import type { WireWorld } from './wire-world.ts'
 import { agentNames, nobody, type Task, type Work } from './work.ts'
 
@@ -35,6 +36,8 @@ export type Invariant =
   | 'half-open-noticed'
   | 'hurries'
   | 'back-in-time'
+  | 'one-live-leaf'
+  | 'no-reuse-alarm'
   | 'no-stray-errors'
   | 'revocations-heeded'
 
@@ -49,6 +52,7 @@ export class Judge implements Watchers {
   readonly #mishaps: Mishaps
   readonly #sessions = new Map<string, Set<string>>()
   readonly connections: ConnectionJudge
+  readonly #tokens: TokenJudge
   readonly #clock: Pick<SimulatedClock, 'monotonicMs'>
   /** When each login was ended. */
   readonly #revokedMs = new Map<string, number>()
@@ -56,6 +60,11 @@ export class Judge implements Watchers {
   constructor(clock: SimulatedClock, work: Work, mishaps: Mishaps) {
     this.#clock = clock
     this.connections = new ConnectionJudge(clock, {
+      violate: (invariant, message) => this.violate(invariant, message),
+      count: (what) => this.#count(what),
+    })
+    this.#tokens = new TokenJudge({
+      mishaps,
       violate: (invariant, message) => this.violate(invariant, message),
       count: (what) => this.#count(what),
     })
@@ -71,6 +80,7 @@ export class Judge implements Watchers {
   hubParts(parts: HubParts): HubParts {
     return {
       ...parts,
+      standing: this.#tokens.standing(parts.standing),
       publishInOrder: async (tx, limits, sender, place, publication, context) => {
         const outcome = await parts.publishInOrder(tx, limits, sender, place, publication, context)
         if (outcome.kind === 'verdict') {
@@ -141,6 +151,7 @@ export class Judge implements Watchers {
 
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     this.connections.log(machine, event, fields)
+    this.#tokens.log(machine, event, fields)
     if (event === 'hub:session:resumed') {
       this.#count(`ready:${String(fields['reason'])}`)
     }

@@ -1,5 +1,3 @@
-import { openCredentialFile } from '../../../src/credentials/credential-file.ts'
-import { HubCredentials } from '../../../src/credentials/hub-credentials.ts'
 import { toError } from '../../../src/errors.ts'
 import { createHub, type Hub } from '../../../src/hub/hub.ts'
 import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
@@ -15,7 +13,6 @@ import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
 import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
 import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
-import { HubAddresses } from '../../../src/session/hub-addresses.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import { isDeath } from '../../../src/testing/death.ts'
@@ -32,6 +29,13 @@ import {
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { outside } from '../../../src/testing/owner.ts'
 import type { Trace } from '../../../src/testing/trace.ts'
+import {
+  credentialsPath,
+  hubHosts,
+  hubPort,
+  openAgentCredentials,
+  type OpenFile,
+} from './agent-credentials.ts'
 import { onFullDisk, storageOnFullDisk, type IsFull } from './full-disk.ts'
 import { tightAdmission } from './operator.ts'
 import { openQuickStore } from './quick-store.ts'
@@ -55,6 +59,8 @@ export interface Surroundings {
   readonly hubNodes: number
   readonly tightAdmission: boolean
   readonly journal: boolean
+  /** Life of the hub's access tokens. */
+  readonly accessTtlS: number
   /** How soon the agents stop counting on a short outage, and after how many attempts they give up. */
   readonly retry: Partial<RetryLimits>
 }
@@ -67,6 +73,7 @@ export interface WireSwaps {
   readonly agent?: Partial<AgentParts>
   readonly platform?: (platform: Platform) => Platform
   readonly limits?: Partial<SessionLimits>
+  readonly openFile?: OpenFile
 }
 
 /** Told what happens inside, whatever is swapped. */
@@ -79,10 +86,6 @@ export interface Watchers {
   revoked(sids: readonly string[]): void
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }
-
-export const hubPort = 8768
-/** The name that the agents know is that of the first; a load balancer may lead them to the other. */
-export const hubHosts = ['hub', 'hub2'] as const
 
 /** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
 abstract class Machine {
@@ -161,14 +164,14 @@ abstract class Machine {
 
   protected abstract start(process: SimulatedProcess): Promise<void>
 
-  protected platform(process: SimulatedProcess): ReturnType<typeof createSimulatedPlatform> {
+  platform(process: SimulatedProcess): ReturnType<typeof createSimulatedPlatform> {
     const { clock, http, transport } = this.around
     const host = { clock, http, transport, disk: this.disk, process, random: this.random }
     const platform = createSimulatedPlatform(host)
     return { ...platform, clock: { ...platform.clock, now: () => platform.clock.now() + this.#skewMs } }
   }
 
-  protected log(process: SimulatedProcess): ReturnType<typeof createSimulatedLog> {
+  log(process: SimulatedProcess): ReturnType<typeof createSimulatedLog> {
     const { trace, watch } = this.around
     return createSimulatedLog(trace, (event, fields) => watch.log(process.name, event, fields)).with({
       at: process.name,
@@ -190,7 +193,7 @@ export class HubMachine extends Machine {
   protected async start(process: SimulatedProcess): Promise<void> {
     this.hub = undefined
     const platform = this.platform(process)
-    const { swaps, watch, waitingMax, publishMax, isFull } = this.around
+    const { accessTtlS, swaps, watch, waitingMax, publishMax, isFull } = this.around
     const files = this.database.for(process, platform.disk)
     const storage = new SqliteStorage({ database: files.open(), clock: platform.clock, process })
     const hub = await createHub({
@@ -200,6 +203,7 @@ export class HubMachine extends Machine {
       keysFolder: '/hub/keys',
       addresses: [{ host: '0.0.0.0', port: hubPort }],
       parts: watch.hubParts({ ...hubParts, ...swaps.hub }),
+      auth: { accessTtlS },
       streamLimits: { waitingMax },
       ...(this.around.tightAdmission && { admission: tightAdmission }),
       limits: { publishWindow: { messages: publishMax, bytes: publishMax * 2_000 } },
@@ -334,28 +338,12 @@ export class AgentMachine extends Machine {
   }
 
   #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
-    const { boot, clock, random, disk, http, locks, network } = platform
+    const { network } = platform
     const { retry, swaps } = this.around
-    const file = openCredentialFile({
-      disk,
-      random,
-      locks,
-      chest: platform.openKeyChest('/', log),
-      path: credentialsPath,
-    })
-    const key = `http://${hubHosts[0]}:${hubPort}`
-    const rest = { host: hubHosts[0], port: hubPort, tls: false }
-    const address = { key, rest, webSocketUrl: `ws://${hubHosts[0]}:${hubPort}` }
-    const addresses = new HubAddresses({ list: [address], clock, log })
-    const credentials = new HubCredentials({
-      file,
-      http,
-      clock,
-      boot,
-      random,
-      log,
-      hub: { addresses, pathPrefix: '' },
+    const { addresses, credentials, key } = openAgentCredentials(platform, {
       name: this.name,
+      log,
+      openFile: swaps.openFile,
     })
     return {
       key,
@@ -393,5 +381,3 @@ export class AgentMachine extends Machine {
     }
   }
 }
-
-const credentialsPath = '/agent/credentials'

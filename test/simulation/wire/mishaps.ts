@@ -53,6 +53,11 @@ export interface Mishaps {
   readonly drains: number
   readonly hubStops: number
   readonly retry: Partial<RetryLimits>
+  /** Commands that use the credentials of an agent beside it, and are killed now and then. */
+  readonly operators: number
+  /** Whoever takes a refresh token, and uses it later. */
+  readonly thieves: number
+  readonly accessTtlS: number
 }
 
 /** Nothing of what befalls machines and their connections, besides deaths and the network. */
@@ -65,6 +70,9 @@ export const noUnrest = {
   drains: 0,
   hubStops: 0,
   retry: {},
+  operators: 0,
+  thieves: 0,
+  accessTtlS: 600,
 } as const
 
 export const noMishaps: Mishaps = {
@@ -134,6 +142,9 @@ export function drawMishaps(random: SeededRandom): Mishaps {
       ...(some(0.15) && { attemptsMax: random.int(1, 4) }),
       ...(some(0.2) && { baseMs: random.pick([100, 5_000]) }),
     },
+    operators: some(0.3) ? random.int(1, 12) : 0,
+    thieves: some(0.1) ? random.int(1, 3) : 0,
+    accessTtlS: some(0.5) ? 60 : 600,
   }
   return {
     ...drawn,

@@ -62,6 +62,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       hubNodes: mishaps.hubNodes,
       tightAdmission: mishaps.tightAdmission,
       journal: mishaps.journal,
+      accessTtlS: mishaps.accessTtlS,
       retry: mishaps.retry,
     },
     { work, mishaps, mishapsMs, judge },

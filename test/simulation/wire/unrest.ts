@@ -1,5 +1,6 @@
 import type { SeededRandom } from '../../../src/testing/index.ts'
-import { hubHosts, type AgentMachine, type Surroundings } from './machines.ts'
+import { hubHosts } from './agent-credentials.ts'
+import type { AgentMachine, Surroundings } from './machines.ts'
 import type { Plan, WireWorld } from './wire-world.ts'
 import { agentNames } from './work.ts'
 

@@ -1,7 +1,9 @@
 import type { SeededRandom } from '../../../src/testing/index.ts'
-import { AgentMachine, hubHosts, HubMachine, type Surroundings } from './machines.ts'
+import { hubHosts } from './agent-credentials.ts'
+import { AgentMachine, HubMachine, type Surroundings } from './machines.ts'
 import type { Judge } from './judge.ts'
 import type { Mishaps } from './mishaps.ts'
+import { Operators } from './operators.ts'
 import { Unrest } from './unrest.ts'
 import { drain, revokeLogins } from './operator.ts'
 import { agentNames, type Input, type Work } from './work.ts'
@@ -27,6 +29,7 @@ export class WireWorld {
   #handingIn = 0
   #atRest = false
   readonly #unrest: Unrest
+  readonly #operators: Operators
 
   constructor(around: Surroundings, plan: Plan) {
     this.#around = around
@@ -36,6 +39,7 @@ export class WireWorld {
     this.hubs = around.hubNodes === 2 ? [first, new HubMachine(around, first)] : [first]
     this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
     this.#unrest = new Unrest(around, plan, this, (what) => this.#count(what))
+    this.#operators = new Operators(around, plan, this, (what) => this.#count(what))
   }
 
   start(): void {
@@ -55,6 +59,7 @@ export class WireWorld {
     this.#planRestores()
     for (let count = 0; count < mishaps.clones; count++) this.#planClone()
     this.#unrest.plan()
+    this.#operators.plan()
     const { clock } = this.#around
     for (let count = 0; count < mishaps.clockJumps; count++) {
       this.#sometime(() => clock.jump(this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)))
