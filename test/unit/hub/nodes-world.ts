@@ -38,9 +38,9 @@ export class Socket {
   readonly #world: NodesWorld
   readonly #connection: Connection
 
-  constructor(world: NodesWorld, url: string, token: string) {
+  constructor(world: NodesWorld, url: string, token: string, from: SimulatedProcess) {
     this.#world = world
-    this.#connection = world.transport.for(world.client).connect(
+    this.#connection = world.transport.for(from).connect(
       url,
       { headers: { authorization: `Bearer ${token}` }, frameBytesMax: 16 * 1024 * 1024 },
       {
@@ -159,13 +159,18 @@ export class NodesWorld {
     return answer.body.token
   }
 
-  dial(host: string, token: string, path = '/ws/v1/connect?resume=1'): Socket {
-    return new Socket(this, `ws://${host}:${port}${path}`, token)
+  dial(host: string, token: string, path = '/ws/v1/connect?resume=1', from = this.client): Socket {
+    return new Socket(this, `ws://${host}:${port}${path}`, token, from)
+  }
+
+  /** A client on a host of its own. */
+  guest(host: string): SimulatedProcess {
+    return this.network.place(new SimulatedProcess({ name: host }), host)
   }
 
   /** A session that is live; its instance is `instance`. */
-  async open(host: string, token: string, fields: object = {}): Promise<Socket> {
-    const socket = this.dial(host, token)
+  async open(host: string, token: string, fields: object = {}, from = this.client): Promise<Socket> {
+    const socket = this.dial(host, token, undefined, from)
     await socket.first('connected')
     socket.send(resumeFrame(fields))
     await socket.first('ready')
