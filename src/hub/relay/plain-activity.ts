@@ -1,4 +1,5 @@
 import { PerduraError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 
 /** When a client of v1 that says nothing is asked, put to sleep, and sent away. */
@@ -28,10 +29,8 @@ export function activityLimits(options: Partial<ActivityLimits> = {}): ActivityL
 }
 
 export interface ActivitySink {
-  /** To be asked, with this text. */
-  challenge(text: string): void
-  /** It sleeps from now on, for this reason. */
-  sleep(reason: string): void
+  /** The client is asked, or told that it sleeps. */
+  tell(frame: JsonObject): void
   /** It has slept for too long. */
   end(): void
 }
@@ -91,17 +90,17 @@ export class PlainActivity {
       if (restMs > 0) return this.#arm(restMs)
       this.#state = 'challenged'
       this.#arm(graceMs)
-      this.#sink.challenge(
+      const content =
         `⚠️ URGENT: Your activity has not been detected for ${stale}+ minutes. Please respond within ${grace} minutes to ` +
-          'confirm you are active. Send any message or update your brain state to avoid being put to sleep.',
-      )
+        'confirm you are active. Send any message or update your brain state to avoid being put to sleep.'
+      this.#sink.tell({ type: 'activity_verification', content })
     } else if (this.#state === 'challenged') {
       this.#state = 'asleep'
       this.#arm(sleepMaxMs)
-      this.#sink.sleep(
+      const reason =
         `no response to challenge for ${grace} minutes, no WebSocket heartbeat for ${stale}+ minutes, ` +
-          `no database activity for ${stale}+ minutes`,
-      )
+        `no database activity for ${stale}+ minutes`
+      this.#sink.tell({ type: 'sleep_notification', reason })
     } else if (this.#state === 'asleep') {
       this.stop()
       this.#sink.end()

@@ -33,9 +33,10 @@ const frameRate = { perSecond: 100, burst: 200 }
 
 const beatMs = 15_000
 const pingEveryMs = 30_000
-/** Nothing for so long, not even the answer to a ping: nobody is there. */
 const refusalDelayMs = 1_000
+/** Nothing for so long, not even the answer to a ping: nobody is there. */
 const silenceMs = 75_000
+
 /**
  * One socket of a plain v1 client. It is always opened; then the token is checked, and the socket greets or is told why
  * not. From then on it gets what is sent to the agent, and may send itself. Nothing of it outlives it.
@@ -63,6 +64,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   /** The last sign of life, and the last ping. */
   #heardMs: number
   #pingedMs: number
+  #toldActiveMs = -Infinity
   #activity: PlainActivity | undefined
   #publishingBytes = 0
   #timers: { deadline?: Timer; beat?: Timer } = {}
@@ -96,8 +98,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
   onFrame(text: string): void {
     if (this.#state === 'closed') return
     this.#heardMs = this.#relay.clock.monotonicMs()
-    // Whichever socket of an agent it comes on, the agent is awake.
-    if (this.#who !== undefined) this.#relay.registry.active(this.#who.aiId)
+    this.#tellActive()
     if (!this.#rate.take())
       return this.#end('rate', 'ERR_RATE_LIMIT', 'too many frames: at most 100 a second')
     if (this.#state === 'live') return this.#take(text)
@@ -322,16 +323,18 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     if (this.#state === 'live') this.#timers.beat = clock.setTimer(beatMs, () => this.#beat())
   }
 
+  /** Whichever socket of an agent it comes on, the agent is awake. It may have many: once a second is often enough. */
+  #tellActive(): void {
+    const { registry } = this.#relay
+    if (this.#who === undefined || this.#heardMs - this.#toldActiveMs < 1_000) return
+    this.#toldActiveMs = this.#heardMs
+    registry.active(this.#who.aiId)
+  }
+
   #watchActivity(): PlainActivity {
-    const { clock, log, activity } = this.#relay
-    const agent = this.#who?.name ?? ''
+    const { clock, activity } = this.#relay
     return new PlainActivity(clock, activity, {
-      challenge: (content) =>
-        this.#send({ type: 'activity_verification', content, timestamp: this.#now(), urgent: true }),
-      sleep: (reason) => {
-        log.info('hub:plain:asleep', { agent })
-        this.#send({ type: 'sleep_notification', reason, timestamp: this.#now(), urgent: true })
-      },
+      tell: (frame) => this.#send({ ...frame, timestamp: this.#now(), urgent: true }),
       end: () => this.close('timeout', 'asleep for too long'),
     })
   }
@@ -358,7 +361,7 @@ export class PlainConnection implements ConnectionSink, Listener, Member {
     if (this.bufferedBytes > queueBytesMax) return this.close('slow', 'not read in time')
     const text = JSON.stringify(frame)
     this.#connection.send(text)
-    this.#relay.sendQueues.sent(text.length)
+    this.#relay.sendQueues.sent(Buffer.byteLength(text))
   }
 
   /** Tells the client why, and closes. */

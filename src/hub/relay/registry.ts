@@ -95,17 +95,6 @@ export class Registry {
     return groups.flatMap((group) => [...group])
   }
 
-  /** Ends all connections of an agent, or of one of its logins. */
-  close(
-    { aiId, sid }: { readonly aiId: number; readonly sid?: string | undefined },
-    reason: CloseReason,
-    text: string,
-  ): void {
-    for (const member of this.members(aiId)) {
-      if (sid === undefined || member.sid === sid) member.close(reason, text)
-    }
-  }
-
   /** Agents with a connection of any kind. */
   present(): number[] {
     return [...new Set([...this.#sessions.keys(), ...this.#listeners.keys()])].toSorted((a, b) => a - b)

@@ -389,6 +389,6 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     if (this.#state === 'closed') return
     if (this.bufferedBytes > sendQueueBytesMax) return this.shed()
     this.#connection.send(text)
-    this.#relay.sendQueues.sent(text.length)
+    this.#relay.sendQueues.sent(Buffer.byteLength(text))
   }
 }
