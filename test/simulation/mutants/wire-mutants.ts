@@ -17,8 +17,6 @@ export interface WireMutant {
   readonly caughtBy: readonly Invariant[]
   /** Mishaps that it takes, where those that a seed draws would bring it out too rarely. */
   readonly mishaps?: Partial<Mishaps>
-  /** Where the first seeds would take too long to bring it out. */
-  readonly firstSeed?: number
   /** Made anew for every seed. */
   readonly swaps: () => WireSwaps
 }
@@ -242,17 +240,6 @@ export const wireMutants: readonly WireMutant[] = [
       withHub({
         resume: (tx, request) =>
           hubParts.resume(tx, { ...request, frame: { ...request.frame, claim: String(request.now) } }),
-      }),
-  },
-  {
-    name: 'a hub that gives the session to whichever process asks last, dead or not',
-    caughtBy: ['converges'],
-    // A frame must be on its way for longer than its process lives, and the next one's answer to a ping for longer still.
-    firstSeed: 71_365,
-    mishaps: noUnrest,
-    swaps: () =>
-      withHub({
-        resume: (tx, request) => hubParts.resume(tx, { ...request, frame: { ...request.frame, start: 1 } }),
       }),
   },
   {
