@@ -15,8 +15,6 @@ const undisturbed: Partial<Mishaps> = {
   hubRestores: 0,
   agentRestores: 0,
   clones: 0,
-  hubDrains: 0,
-  tightAdmission: false,
 }
 
 /** Hubs that do not do as who runs them wants. */

@@ -8,7 +8,7 @@ import type { Begun, IncomingPage } from '../../../src/session/position.ts'
 import type { Invariant } from '../wire/judge.ts'
 import { operatorMutants } from './operator-mutants.ts'
 import type { WireSwaps } from '../wire/machines.ts'
-import { noUnrest, type Mishaps } from '../wire/mishaps.ts'
+import type { Mishaps } from '../wire/mishaps.ts'
 
 /** A hub or a session with one part replaced by a broken one, and what must notice. */
 export interface WireMutant {

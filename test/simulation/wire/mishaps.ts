@@ -73,6 +73,9 @@ export const noUnrest = {
   operators: 0,
   thieves: 0,
   accessTtlS: 600,
+  hubDrains: 0,
+  revocations: 0,
+  tightAdmission: false,
 } as const
 
 export const noMishaps: Mishaps = {
@@ -95,9 +98,6 @@ export const noMishaps: Mishaps = {
   waitingMax: 10_000,
   publishMax: 512,
   hubNodes: 1,
-  hubDrains: 0,
-  revocations: 0,
-  tightAdmission: false,
   journal: false,
   ...noUnrest,
 }
