@@ -9,6 +9,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: Benchmar
   relay: () => import('./relay.ts'),
   idle: () => import('./idle.ts'),
   herd: () => import('./herd.ts'),
+  queue: () => import('./queue.ts'),
 }
 
 const usage = `usage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--json] [--folder <path>] [--quick]

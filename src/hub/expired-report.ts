@@ -14,14 +14,20 @@ interface UnreadMessage {
 }
 
 /** Reports a message that nobody has fetched in time to who sent it, if that is an agent with a session. */
-export async function tellSender(tx: HubTx, message: number, now: number): Promise<void> {
+export async function tellSender(
+  tx: HubTx,
+  message: number,
+  now: number,
+  { again = false }: { readonly again?: boolean } = {},
+): Promise<void> {
   const row = await tx.get<UnreadMessage>(
     `SELECT id, message_id, sender_id, recipient_id, message_type FROM messages
-     WHERE id = ? AND deleted_at IS NULL AND sender_id IN (SELECT ai_id FROM holders)`,
+     WHERE id = ? AND (deleted_at IS NULL OR ? = 1) AND sender_id IN (SELECT ai_id FROM holders)`,
     message,
+    again ? 1 : 0,
   )
   if (row === undefined || row.message_type === expiredType) return
-  const messageId = `expired.${row.id}`
+  const messageId = `expired.${row.id}${again ? `.${now}` : ''}`
   const content = JSON.stringify({ message_id: row.message_id })
   await appendEntry(tx, noBounds, row.sender_id, { messageId, sizeBytes: content.length, now }, async () => {
     const inserted = await tx.get<{ id: number }>(

@@ -71,6 +71,17 @@ export async function expireEntries(
   return due.length
 }
 
+/** Reports once more what was given up of a message. */
+export async function tellAgain(tx: HubTx, senderId: number, id: string, now: number): Promise<void> {
+  const given = await tx.all<{ id: number }>(
+    `SELECT messages.id FROM messages JOIN entries ON entries.ai_id = recipient_id AND entries.message = messages.id
+     WHERE messages.message_id = ? AND sender_id = ? AND expired_at IS NOT NULL`,
+    id,
+    senderId,
+  )
+  for (const message of given) await tellSender(tx, message.id, now, { again: true })
+}
+
 /** It keeps its place, which the reader passes over, and holds no room any more. */
 async function giveUp(tx: HubTx, entry: PassingEntry, now: number): Promise<void> {
   const { ai_id: aiId, position, message, size_bytes: sizeBytes } = entry

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../json.ts'
 import type { Random } from '../platform/random.ts'
 import { expiredType } from '../protocol/frames.ts'
 import type { Holder } from './holder.ts'
+import { tellAgain } from './lifetimes.ts'
 import { expectProfile } from './profiles.ts'
 import { appendEntry, type StreamLimits } from './streams.ts'
 import type { HubReader, HubTx } from './storage.ts'
@@ -151,6 +152,8 @@ export async function publishOnce(
         'this id was used for another message already, which stands',
       )
     }
+    // Its sender may have been put back to before it heard of that.
+    if (publication.ttlMs !== undefined) await tellAgain(tx, sender.aiId, publication.id, now)
     return { result, duplicate: true, code: code ?? undefined, error: error ?? undefined, recipients: [] }
   }
   const verdict = await append(tx, limits, sender, publication, now)

@@ -47,23 +47,28 @@ export function expireWaiting(tx: Tx, sequence: number, reason: string, now: num
   return { sequence, to: row.recipient, reason, sizeBytes: row.size_bytes }
 }
 
+const unfetchedReason = 'nobody fetched it in time'
+
 /**
  * The recipient's hub has given up a message that nobody fetched in time. Only from its recipient, and only what went to
- * it: whoever else says so is wrong. Returns which it was.
+ * it: whoever else says so is wrong. One whose verdict has not come yet, which may be later than this, expires with that.
  */
 export function expireAccepted(
   tx: Tx,
   { id, recipient }: { readonly id: string; readonly recipient: string },
 ): ExpiredMessage | undefined {
-  const reason = 'nobody fetched it in time'
-  const row = tx.get<{ sequence: number }>(
-    `UPDATE outbox SET status = 'expired', error = ?
-     WHERE id = ? AND recipient = ? AND status = 'delivered' RETURNING sequence`,
-    reason,
+  const row = tx.get<{ sequence: number; status: string }>(
+    `UPDATE outbox SET error = ?, status = CASE status WHEN 'delivered' THEN 'expired' ELSE status END
+     WHERE id = ? AND recipient = ? AND status IN ('delivered', 'pending') RETURNING sequence, status`,
+    unfetchedReason,
     id,
     recipient,
   )
-  return row === undefined
-    ? undefined
-    : { sequence: row.sequence, to: recipient, reason, sizeBytes: undefined }
+  if (row?.status !== 'expired') return undefined
+  return { sequence: row.sequence, to: recipient, reason: unfetchedReason, sizeBytes: undefined }
+}
+
+/** What a message that the hub has accepted is called then: whether it is known by now that nobody fetched it. */
+export function isGivenUp(error: string | null): error is string {
+  return error === unfetchedReason
 }

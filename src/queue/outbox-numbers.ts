@@ -1,6 +1,6 @@
 import { nextCount, readCount, setCount } from '../store/counters.ts'
 import type { Reader, Tx } from '../store/store.ts'
-import { expiredReason, expireWaiting, type ExpiredMessage } from './outbox-expiry.ts'
+import { expiredReason, expireWaiting, isGivenUp, type ExpiredMessage } from './outbox-expiry.ts'
 import type { nextWaiting } from './outbox-line.ts'
 import { nextOrdinal, seqCounter } from './outbox.ts'
 
@@ -233,21 +233,32 @@ export interface SettledMessage {
   readonly error: string | undefined
 }
 
-/** Returns what was settled by it; nothing where that had happened before. */
-export function settleNumber(tx: Tx, verdict: NumberVerdict, now: number): SettledMessage | undefined {
+/** Returns what was settled by it, or what had been given up before; nothing where that had happened before. */
+export function settleNumber(
+  tx: Tx,
+  verdict: NumberVerdict,
+  now: number,
+): SettledMessage | ExpiredMessage | undefined {
   const { seq, id, error, hub } = verdict
-  const row = tx.get<{ sequence: number; recipient: string; size_bytes: number }>(
-    `UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1, accepted_by = ?
-     WHERE status = 'pending' AND ordinal IS NOT NULL AND numbering = ? AND seq = ? AND id = ?
-     RETURNING sequence, recipient, size_bytes`,
-    error === undefined ? 'delivered' : 'refused',
-    error ?? null,
-    now,
-    error === undefined ? hub : null,
+  const row = tx.get<{ sequence: number; recipient: string; size_bytes: number; error: string | null }>(
+    `SELECT sequence, recipient, size_bytes, error FROM outbox INDEXED BY outbox_numbered
+     WHERE status = 'pending' AND ordinal IS NOT NULL AND numbering = ? AND seq = ? AND id = ?`,
     readCount(tx, numberingCounter),
     seq,
     id,
   )
   if (row === undefined) return undefined
-  return { sequence: row.sequence, to: row.recipient, sizeBytes: row.size_bytes, error }
+  const { sequence, recipient: to, size_bytes: sizeBytes } = row
+  const reason = error === undefined && isGivenUp(row.error) ? row.error : undefined
+  const accepted = reason === undefined ? 'delivered' : 'expired'
+  tx.run(
+    `UPDATE outbox SET status = ?, error = ?, settled_at = ?, attempts = attempts + 1, accepted_by = ?
+     WHERE sequence = ?`,
+    error === undefined ? accepted : 'refused',
+    error ?? reason ?? null,
+    now,
+    error === undefined ? hub : null,
+    sequence,
+  )
+  return reason === undefined ? { sequence, to, sizeBytes, error } : { sequence, to, sizeBytes, reason }
 }

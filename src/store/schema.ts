@@ -226,4 +226,8 @@ export const migrations: readonly string[] = [
   CREATE INDEX outbox_accepted ON outbox (accepted_by, ordinal) WHERE status = 'delivered';
   CREATE INDEX outbox_dead ON outbox (sequence) WHERE status IN ('refused', 'expired') AND recipient <> 'you';
   `,
+  `
+  -- A message is found by what it is called: whether it was sent before, and what its recipient's hub says of it.
+  CREATE INDEX outbox_id ON outbox (id);
+  `,
 ]

@@ -37,6 +37,10 @@ const promised = {
     ],
     ratio: ['simulated_all_back', 'real_all_back'],
   },
+  queue: {
+    figures: ['messages_per_second', 'live_growth_mb', 'open_live_mb'],
+    ratio: ['rss_peak_mb', 'open_live_mb'],
+  },
   idle: { figures: ['agent_rss_mb', 'agent_cpu_percent'], ratio: ['agent_rss_mb'] },
 }
 
@@ -64,7 +68,7 @@ test('bench says which names there are', async () => {
     (error: unknown) => error as { code: number; stderr: string },
   )
   assert.equal(failure.code, 2)
-  assert.match(failure.stderr, /commit\|restart\|relay\|idle\|herd/)
+  assert.match(failure.stderr, /commit\|restart\|relay\|idle\|herd\|queue/)
 })
 
 function bench(...args: readonly string[]): Promise<{ stdout: string }> {

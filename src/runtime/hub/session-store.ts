@@ -154,7 +154,7 @@ export class StoredSession implements SessionStore {
   }
 
   async settle(verdicts: readonly SettledVerdict[]): Promise<void> {
-    const { store, clock, hub, onSettled } = this.#options
+    const { store, clock, hub, onSettled, onExpired } = this.#options
     const settled = await store.write((tx) => {
       const messages = verdicts.flatMap((verdict) => {
         const error = verdict.result === 'refused' ? verdict.error : undefined
@@ -166,7 +166,8 @@ export class StoredSession implements SessionStore {
       if (this.#isLive) this.giveNumbers(tx)
       return messages
     })
-    onSettled(settled)
+    onSettled(settled.filter((message) => 'error' in message))
+    onExpired(settled.filter((message) => 'reason' in message))
   }
 
   async forgetNumbering(): Promise<void> {

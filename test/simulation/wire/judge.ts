@@ -4,9 +4,11 @@ import type { HubReader } from '../../../src/hub/storage.ts'
 import type { Transport } from '../../../src/platform/transport.ts'
 import type { SimulatedClock } from '../../../src/testing/index.ts'
 import { ConnectionJudge } from './connection-judge.ts'
-import type { AgentMachine, HubMachine, Watchers } from './machines.ts'
+import type { AgentMachine, HubMachine } from './machines.ts'
+import type { Watchers } from './watchers.ts'
 import type { Mishaps } from './mishaps.ts'
 import { TokenJudge } from './token-judge.ts'
+import { QueueWatch, type QueueInvariant } from './queue-watch.ts'
 import type { WireWorld } from './wire-world.ts'
 import { agentNames, nobody, type Task, type Work } from './work.ts'
 
@@ -25,6 +27,7 @@ export type Invariant =
   | 'no-gap'
   | 'delivered-once'
   | 'refusals-final'
+  | 'expired-final'
   | 'order'
   | 'offsets-without-holes'
   | 'one-accepted'
@@ -39,6 +42,7 @@ export type Invariant =
   | 'one-live-leaf'
   | 'no-reuse-alarm'
   | 'no-stray-errors'
+  | QueueInvariant
   | 'revocations-heeded'
 
 /** A poll, the time that a hub believes what it remembers without one, and something for the work itself. */
@@ -48,6 +52,7 @@ const heedsWithinMs = 8_000
 export class Judge implements Watchers {
   readonly violations: Violation[] = []
   readonly reached = new Map<string, number>()
+  readonly queues: QueueWatch
   readonly #work: Work
   readonly #mishaps: Mishaps
   readonly #sessions = new Map<string, Set<string>>()
@@ -70,6 +75,11 @@ export class Judge implements Watchers {
     })
     this.#work = work
     this.#mishaps = mishaps
+    this.queues = new QueueWatch({
+      clock,
+      work,
+      violate: (invariant, message) => this.violate(invariant, message),
+    })
   }
 
   violate(invariant: Invariant, message: string): void {
@@ -134,7 +144,9 @@ export class Judge implements Watchers {
     )
   }
 
-  #published({ agent, host }: AgentMachine, frame: string): void {
+  #published(machine: AgentMachine, frame: string): void {
+    const { agent, host } = machine
+    this.queues.published(machine)
     const { seq, id } = JSON.parse(frame) as { seq: number; id: string }
     const row = agent?.reader.get('SELECT 1 FROM outbox WHERE seq = ? AND id = ?', seq, id)
     if (row === undefined)
@@ -160,7 +172,9 @@ export class Judge implements Watchers {
       const agent = String(fields['agent'])
       this.#sessions.set(agent, (this.#sessions.get(agent) ?? new Set()).add(String(fields['session'])))
     }
-    if (event === 'session:gap:announced') this.violate('no-gap', `${machine}: ${JSON.stringify(fields)}`)
+    // That its sender gave a message so long only, and that was over, nobody waits for.
+    if (event === 'session:gap:announced' && fields['reason'] !== 'ttl')
+      this.violate('no-gap', `${machine}: ${JSON.stringify(fields)}`)
     if (event === 'session:connection:failed') this.#count(`failed:${String(fields['why'])}`)
     if (event === 'session:ended') this.#count('session:ended')
     if (event === 'hub:handshake:refused') this.#count('handshake:refused')
@@ -168,19 +182,27 @@ export class Judge implements Watchers {
 
   checkEnd(world: WireWorld): void {
     this.#checkSessions()
-    const refused = this.#refusedLabels(world)
+    const refused = this.#labelsOf(world, 'refused')
+    const expired = this.#labelsOf(world, 'expired')
+    if (expired.size > 0) this.#count('expired')
     for (const name of agentNames) {
       const machine = world.accepted(name)
       if (machine?.agent === undefined) {
         this.violate('converges', `${name} is not online`)
         continue
       }
-      this.#checkHandled(name, handledBy(machine), refused)
+      this.#checkHandled(name, handledBy(machine), { refused, expired })
       this.#checkAccepted(world, machine)
     }
     for (const [label, { to }] of this.#work.messages) {
       // A hub that was put back keeps what is published again for a name that it may have known before.
-      if (to !== nobody || isWithin(label, refused, true) || this.#mishaps.hubRestores > 0) continue
+      if (
+        to !== nobody ||
+        isWithin(label, refused, true) ||
+        isWithin(label, expired, true) ||
+        this.#mishaps.hubRestores > 0
+      )
+        continue
       this.violate('refusals-final', `${label} went to nobody, and was not refused`)
     }
     this.#checkRefusals(refused)
@@ -234,18 +256,30 @@ export class Judge implements Watchers {
     }
   }
 
-  #refusedLabels(world: WireWorld): Set<string> {
+  /** Of the messages of which this was the end. One that was tried again is what became of that. */
+  #labelsOf(world: WireWorld, status: 'refused' | 'expired'): Set<string> {
     const labels = agentNames.flatMap((name) => {
       const agent = world.accepted(name)?.agent
       const rows = agent?.reader.all<{ content: string }>(
-        "SELECT content FROM outbox WHERE status = 'refused' ORDER BY sequence",
+        'SELECT content FROM outbox WHERE status = ? AND retried_as IS NULL ORDER BY sequence',
+        status,
       )
       return (rows ?? []).map(({ content }) => (JSON.parse(content) as Task).label)
     })
     return new Set(labels)
   }
 
-  #checkHandled(name: string, handled: readonly string[], refused: ReadonlySet<string>): void {
+  /** Whether who was told that a message has expired may have sent it before, or its hub have forgotten that it was fetched. */
+  get #mayExpireSent(): boolean {
+    const { hubRestores, agentRestores, clones } = this.#mishaps
+    return hubRestores > 0 || agentRestores > 0 || clones > 0
+  }
+
+  #checkHandled(
+    name: string,
+    handled: readonly string[],
+    { refused, expired }: { readonly refused: ReadonlySet<string>; readonly expired: ReadonlySet<string> },
+  ): void {
     const counts = new Map<string, number>()
     for (const label of handled) counts.set(label, (counts.get(label) ?? 0) + 1)
     const wanted = [
@@ -255,7 +289,10 @@ export class Judge implements Watchers {
     for (const label of wanted) {
       const count = counts.get(label) ?? 0
       const mayCome = !isWithin(label, refused, true)
-      if (mayCome && count !== 1)
+      const isOver = isWithin(label, expired, true)
+      if (isOver && count > (this.#mayExpireSent ? 1 : 0))
+        this.violate('expired-final', `${label} has expired, and took effect`)
+      if (mayCome && !isOver && count !== 1)
         this.violate('delivered-once', `${label} took effect ${count} times at ${name}`)
       if (!mayCome && count > 0 && !this.#forgets)
         this.violate('refusals-final', `${label} was refused, and took effect`)
@@ -265,7 +302,9 @@ export class Judge implements Watchers {
       const [thread, number, ...way] = label.split('/')
       const key = [thread, ...way].join('/')
       const before = last.get(key)
-      if (before !== undefined && before.number >= Number(number) && !this.#forgetsOrder) {
+      // What was refused and is tried again comes behind what was not.
+      const keepsOrder = !this.#forgetsOrder && this.#mishaps.retries === 0
+      if (before !== undefined && before.number >= Number(number) && keepsOrder) {
         this.violate('order', `${name} handled ${label} after ${before.label}`)
       }
       last.set(key, { number: Number(number), label })

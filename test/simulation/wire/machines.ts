@@ -39,6 +39,7 @@ import {
 import { onFullDisk, storageOnFullDisk, type IsFull } from './full-disk.ts'
 import { tightAdmission } from './operator.ts'
 import { openQuickStore } from './quick-store.ts'
+import type { Watchers } from './watchers.ts'
 import { createWorker } from './work.ts'
 
 /** What all machines of a simulation share. */
@@ -54,6 +55,7 @@ export interface Surroundings {
   /** Bounds of the hub's streams, small enough in some seeds to be reached. */
   readonly waitingMax: number
   readonly publishMax: number
+  readonly windowMax: number
   readonly skewMsMax: number
   readonly isFull: IsFull
   readonly hubNodes: number
@@ -74,17 +76,6 @@ export interface WireSwaps {
   readonly platform?: (platform: Platform) => Platform
   readonly limits?: Partial<SessionLimits>
   readonly openFile?: OpenFile
-}
-
-/** Told what happens inside, whatever is swapped. */
-export interface Watchers {
-  hubParts(parts: HubParts): HubParts
-  sent(machine: AgentMachine, frame: string): void
-  transport(machine: AgentMachine, transport: Transport): Transport
-  answered(machine: HubMachine, frame: string): void
-  /** These logins were ended, and that is on disk. */
-  revoked(sids: readonly string[]): void
-  log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }
 
 /** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
@@ -300,11 +291,12 @@ export class AgentMachine extends Machine {
     this.agent = undefined
     this.session = 'none'
     this.#untilMs = 0
-    const { swaps, watch } = this.around
+    const { swaps, watch, windowMax } = this.around
     const whole = this.platform(process)
     const platform = swaps.platform?.(whole) ?? whole
     const { disk } = platform
     const log = this.log(process)
+    watch.queues.booted(this)
     disk.makeFolder('/agent')
     const watched = watch.transport(this, platform.transport)
     const transport = this.#killable(swaps.transport?.(watched) ?? watched)
@@ -324,11 +316,15 @@ export class AgentMachine extends Machine {
           this.around.isFull,
         ),
         ...swaps.agent,
+        outbox: watch.queues.parts({ ...agentParts.outbox, ...swaps.agent?.outbox }),
+        createSessionStore: (options) =>
+          (swaps.agent?.createSessionStore ?? agentParts.createSessionStore)({ ...options, windowMax }),
       },
       store: { segmentBytes: 16_384, cutEverySegments: 4 },
     })
     if (!process.alive) return
     agent.on('session:state:changed', ({ to }) => (this.session = to))
+    watch.queues.listen(this, agent)
     agent.on('session:ended', () => {
       this.over = true
       this.#onFenced?.()

@@ -37,6 +37,14 @@ export interface Mishaps {
   readonly revocations: number
   /** The hub lets in few at a time, so that most are refused at first. */
   readonly tightAdmission: boolean
+  /** What is sent has priorities, and some of it is good for a while only. */
+  readonly urgency: boolean
+  /** What an agent may have under way: small enough in some seeds that the rest waits without a number. */
+  readonly windowMax: number
+  /** Times that a queue is paused, what waits is purged, and dead letters are tried again. */
+  readonly pauses: number
+  readonly purges: number
+  readonly retries: number
   /** Agents keep their whole store, journal and all, which costs time and is judged elsewhere. */
   readonly journal: boolean
   /** Machines that sleep, or processes that are stopped, for a while. */
@@ -98,6 +106,11 @@ export const noMishaps: Mishaps = {
   waitingMax: 10_000,
   publishMax: 512,
   hubNodes: 1,
+  urgency: false,
+  windowMax: 256,
+  pauses: 0,
+  purges: 0,
+  retries: 0,
   journal: false,
   ...noUnrest,
 }
@@ -146,11 +159,18 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     thieves: some(0.1) ? random.int(1, 3) : 0,
     accessTtlS: some(0.5) ? 60 : 600,
   }
+  // An agent that is put back, or lives twice, knows nothing of what its owner has asked of it since.
+  const isOne = drawn.agentRestores === 0 && drawn.clones === 0
   return {
     ...drawn,
     hubDrains: some(0.3) ? random.int(1, 3) : 0,
     // A hub that is put back may have forgotten them.
     revocations: some(0.3) && drawn.hubRestores === 0 ? random.int(1, 3) : 0,
     tightAdmission: some(0.25),
+    urgency: some(0.5),
+    windowMax: some(0.5) ? random.int(1, 4) : 256,
+    pauses: some(0.3) && isOne ? random.int(1, 3) : 0,
+    purges: some(0.15) && isOne ? random.int(1, 3) : 0,
+    retries: some(0.3) && isOne ? random.int(1, 3) : 0,
   }
 }

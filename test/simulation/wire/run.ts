@@ -41,8 +41,8 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
   const trace = new Trace()
   trace.onLine = options.onLine
   const network = new SimulatedNetwork({ clock, random })
-  const work = drawWork(random.fork('work'))
   const mishaps = { ...drawMishaps(random.fork('mishaps')), ...options.mishaps }
+  const work = drawWork(random.fork('work'), mishaps.urgency ? random.fork('urgency') : undefined)
   const judge = new Judge(clock, work, mishaps)
   const disks = random.fork('full disks')
   const world: WireWorld = new WireWorld(
@@ -57,6 +57,7 @@ export async function runWireSeed(seed: number, options: WireSeedOptions = {}): 
       watch: judge,
       waitingMax: mishaps.waitingMax,
       publishMax: mishaps.publishMax,
+      windowMax: mishaps.windowMax,
       skewMsMax: mishaps.skewMsMax,
       isFull: () => world.isFull(disks),
       hubNodes: mishaps.hubNodes,

@@ -43,6 +43,10 @@ const mustReach = [
   'drain',
   'revocation',
   'handshake:refused',
+  'pause',
+  'purge',
+  'retry',
+  'expired',
 ] as const
 
 /** Runs a part of the seeds; each part is a file of its own, so that they share the processors. */

@@ -6,6 +6,7 @@ import type { Mishaps } from './mishaps.ts'
 import { Operators } from './operators.ts'
 import { Unrest } from './unrest.ts'
 import { drain, revokeLogins } from './operator.ts'
+import { Owner } from './owner.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
 export interface Plan {
@@ -24,6 +25,7 @@ export class WireWorld {
   readonly #around: Surroundings
   readonly #plan: Plan
   readonly #random: SeededRandom
+  readonly #owner: Owner
   #calm = false
   #over = false
   #handingIn = 0
@@ -40,6 +42,14 @@ export class WireWorld {
     this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
     this.#unrest = new Unrest(around, plan, this, (what) => this.#count(what))
     this.#operators = new Operators(around, plan, this, (what) => this.#count(what))
+    this.#owner = new Owner({
+      clock: around.clock,
+      random: around.random.fork('owner'),
+      mishaps: plan.mishaps,
+      watch: around.watch.queues,
+      machineOf: (name) => this.#reachable(name),
+      count: (what) => this.#count(what),
+    })
   }
 
   start(): void {
@@ -60,9 +70,14 @@ export class WireWorld {
     for (let count = 0; count < mishaps.clones; count++) this.#planClone()
     this.#unrest.plan()
     this.#operators.plan()
-    const { clock } = this.#around
+    const { clock, watch } = this.#around
+    this.#owner.start(this.#plan.mishapsMs)
     for (let count = 0; count < mishaps.clockJumps; count++) {
-      this.#sometime(() => clock.jump(this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)))
+      this.#sometime(() => {
+        const ms = this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)
+        clock.jump(ms)
+        watch.queues.jumped(ms)
+      })
     }
     this.#planOperator()
     clock.schedule(this.#plan.mishapsMs, () => this.#becomeCalm())
@@ -116,7 +131,7 @@ export class WireWorld {
         const outbox = count("outbox WHERE status = 'pending'")
         return inbox + outbox === 0 ? [] : [`${name}: ${inbox} in, ${outbox} out`]
       })
-      .concat(this.#waiting())
+      .concat(this.#waiting(), this.#owner.unrest())
       .join(', ')
   }
 
@@ -224,6 +239,7 @@ export class WireWorld {
     }
     for (const machine of [...this.hubs, ...this.agents]) machine.aim(undefined)
     this.#unrest.becomeCalm()
+    this.#owner.becomeCalm()
     this.#look()
   }
 

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { defineAgent, type AgentDefinition } from '../../../src/index.ts'
+import { priorities, type Priority } from '../../../src/queue/priority.ts'
 import type { SeededRandom } from '../../../src/testing/index.ts'
 
 /** What whoever gets a message is to do: send these on. */
@@ -13,6 +14,9 @@ export interface Task {
 
 export interface Errand {
   readonly to: string
+  readonly priority?: Priority
+  /** How long it is good for. */
+  readonly ttlMs?: number
   readonly task: Task
 }
 
@@ -28,15 +32,22 @@ export const agentNames = ['ada', 'bo', 'cy'] as const
 /** Nobody has this name: what is sent there is refused. */
 export const nobody = 'nobody'
 
+export interface SentMessage {
+  readonly from: string
+  readonly to: string
+  readonly ttlMs?: number
+}
+
 export interface Work {
   readonly inputs: readonly Input[]
   /** Every message that must be sent, by its label. */
-  readonly messages: ReadonlyMap<string, { readonly from: string; readonly to: string }>
+  readonly messages: ReadonlyMap<string, SentMessage>
 }
 
-export function drawWork(random: SeededRandom): Work {
+/** `urgency`: draws what is urgent, and what is good for a while only; without it, nothing is. */
+export function drawWork(random: SeededRandom, urgency?: SeededRandom): Work {
   const inputs: Input[] = []
-  const messages = new Map<string, { from: string; to: string }>()
+  const messages = new Map<string, SentMessage>()
   const threads = random.int(2, 4)
   for (let thread = 0; thread < threads; thread++) {
     const agent = random.pick(agentNames)
@@ -45,7 +56,7 @@ export function drawWork(random: SeededRandom): Work {
     const count = random.int(2, 8)
     for (let number = 0; number < count; number++) {
       const ballast = random.chance(0.15) ? 'x'.repeat(Math.floor(2 ** (random.fraction() * 16))) : undefined
-      const task = label(shape, `t${thread}/${number}`, agent, { messages, ballast })
+      const task = label(shape, `t${thread}/${number}`, agent, { messages, ballast, urgency })
       inputs.push({ id: `t${thread}-${number}`, agent, thread: `t${thread}`, task })
     }
   }
@@ -66,19 +77,23 @@ function drawShape(random: SeededRandom, at: string, depth: number): readonly Sh
 }
 
 interface Labelling {
-  readonly messages: Map<string, { from: string; to: string }>
+  readonly messages: Map<string, SentMessage>
+  readonly urgency: SeededRandom | undefined
   /** Goes with every message of the input. */
   readonly ballast: string | undefined
 }
 
 function label(shapes: readonly Shape[], prefix: string, from: string, labelling: Labelling): Task {
-  const { messages, ballast } = labelling
+  const { messages, ballast, urgency } = labelling
   return {
     label: prefix,
     sends: shapes.map(({ to, next }, index) => {
       const own = `${prefix}/${index}${to}`
-      messages.set(own, { from, to })
-      return { to, task: label(next, own, to, labelling) }
+      const priority = urgency?.pick(priorities)
+      const ttlMs = urgency?.chance(0.15) === true ? urgency.pick([300, 3_000, 20_000]) : undefined
+      const given = { ...(priority !== undefined && { priority }), ...(ttlMs !== undefined && { ttlMs }) }
+      messages.set(own, { from, to, ...given })
+      return { to, ...given, task: label(next, own, to, labelling) }
     }),
     ...(ballast !== undefined && { ballast }),
   }
@@ -101,8 +116,12 @@ export function createWorker(name: string): AgentDefinition {
     limits: { turnsMax: 3, hopsMax: 20 },
     async onMessage(message, ctx) {
       const task = message.payload as unknown as Task
-      for (const { to, task: next } of task.sends) {
-        await ctx.send(to, next as never, { conversation: message.conversation })
+      for (const { to, task: next, priority, ttlMs } of task.sends) {
+        await ctx.send(to, next as never, {
+          conversation: message.conversation,
+          ...(priority !== undefined && { priority }),
+          ...(ttlMs !== undefined && { ttl: ttlMs }),
+        })
       }
       ctx.update((state) => void state.handled.push(task.label))
     },
