@@ -97,7 +97,8 @@ export interface Numbering {
 /** Gives numbers to what goes next, as far as there is room on the way. */
 export function giveNumbers(tx: Tx, { hub, now, next, windowMax }: Numbering): Given {
   const numbering = readCount(tx, numberingCounter)
-  let seq = readCount(tx, seqCounter)
+  const before = readCount(tx, seqCounter)
+  let seq = before
   const end = seq + roomOf(tx, { numbering, seq, windowMax })
   const again: number[] = []
   const expired: ExpiredMessage[] = []
@@ -131,7 +132,7 @@ export function giveNumbers(tx: Tx, { hub, now, next, windowMax }: Numbering): G
       waiting.sequence,
     )
   }
-  setCount(tx, seqCounter, seq)
+  if (seq !== before) setCount(tx, seqCounter, seq)
   return { again, expired }
 }
 

@@ -65,12 +65,14 @@ export function createQueueControl(options: QueueControlOptions): QueueControl {
     async retryAll(queues) {
       let turns = 0
       let messages = 0
-      // What dies anew while this runs has a higher place than what was dead before, and is not met again in the inbox.
-      const last = store.reader.get<{ position: number | null }>(
-        'SELECT max(position) AS position FROM dead_letters',
-      )?.position
+      // What dies anew while this runs is not met again: it would go round and round.
+      const last = store.reader.get<{ position: number | null; sequence: number | null }>(
+        `SELECT (SELECT max(position) FROM dead_letters) AS position, (SELECT max(sequence) FROM outbox) AS sequence`,
+      )
       for (let after = 0; queues.includes('inbox');) {
-        const positions = deadPositions(store.reader, after, batchRows).filter((at) => at <= (last ?? 0))
+        const positions = deadPositions(store.reader, after, batchRows).filter(
+          (at) => at <= (last?.position ?? 0),
+        )
         if (positions.length === 0) break
         await store.write((tx) => {
           for (const position of positions) exhume(tx, position)
@@ -80,7 +82,9 @@ export function createQueueControl(options: QueueControlOptions): QueueControl {
         after = positions.at(-1) ?? after
       }
       for (let after = 0; queues.includes('outbox');) {
-        const letters = openLetters(store.reader, after, batchRows)
+        const letters = openLetters(store.reader, after, batchRows).filter(
+          (at) => at <= (last?.sequence ?? 0),
+        )
         if (letters.length === 0) break
         // Each by itself: where the outbox is full, those before it are on their way.
         for (const letter of letters) await store.write((tx) => outbox.retry(tx, letter))
