@@ -157,7 +157,9 @@ export class Heartbeat {
     const probeMs = this.#probe?.untilMs ?? Infinity
     this.#dueMs = Math.min(this.#pingDueMs(), this.#silentMs(), probeMs)
     this.#timer?.cancel()
-    this.#timer = this.#options.clock.setTimer(Math.max(0, this.#dueMs - nowMs), () => this.#beat())
+    // In whole milliseconds: a difference that is lost in the sum would have the timer fire before its time, for ever.
+    const waitMs = Math.max(0, Math.ceil(this.#dueMs - nowMs))
+    this.#timer = this.#options.clock.setTimer(waitMs, () => this.#beat())
   }
 }
 

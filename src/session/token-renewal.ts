@@ -73,7 +73,8 @@ export class TokenRenewal {
     const dueMs = Math.max(this.#notBeforeMs, Math.min(this.#access.refreshAtMs, this.#hubDueMs))
     this.#timer?.cancel()
     if (dueMs === Infinity) return
-    const waitMs = Math.min(timerMaxMs, Math.max(0, dueMs - this.#options.clock.monotonicMs()))
+    // In whole milliseconds: a difference that is lost in the sum would have the timer fire before its time, for ever.
+    const waitMs = Math.min(timerMaxMs, Math.max(0, Math.ceil(dueMs - this.#options.clock.monotonicMs())))
     this.#timer = this.#options.clock.setTimer(waitMs, () => {
       if (this.#options.clock.monotonicMs() >= dueMs) void this.#renew()
       else this.#arm()

@@ -11,6 +11,16 @@ const regressions = [
     mishaps: noUnrest,
     was: 'what a dead process had said late took the session from the next one, which ended itself',
   },
+  {
+    seed: 1_055,
+    mishaps: { operators: 25, accessTtlS: 60, thieves: 0, clones: 0 },
+    was: 'the beat of a connection was due in a time too short to be added, so it beat for ever at one moment',
+  },
+  {
+    seed: 1_092,
+    mishaps: { operators: 25, accessTtlS: 60, thieves: 0, clones: 0 },
+    was: 'the same of the next token of a connection',
+  },
 ] as const
 
 for (const { seed, mishaps, was } of regressions) {
