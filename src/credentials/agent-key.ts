@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
+import type { Random } from '../platform/random.ts'
 
 /** Bytes that an Ed25519 private key is made from (RFC 8032 5.1.5). */
 export const seedBytes = 32
@@ -27,4 +28,13 @@ export class AgentKey {
   sign(text: string): string {
     return sign(null, Buffer.from(text), this.#key).toString('base64url')
   }
+}
+
+/** A new one, in base64url. */
+export function seedOf(random: Pick<Random, 'bytes'>): string {
+  return Buffer.from(random.bytes(seedBytes)).toString('base64url')
+}
+
+export function keyOf(seed: string): AgentKey {
+  return new AgentKey(Buffer.from(seed, 'base64url'))
 }

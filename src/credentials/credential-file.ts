@@ -5,7 +5,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { KeyChest, StorageKey } from '../platform/key-chest.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
 import type { Random } from '../platform/random.ts'
-import { AgentKey, seedBytes } from './agent-key.ts'
+import { keyOf, seedOf, type AgentKey } from './agent-key.ts'
 import type { Content, HubEntry, LoginEntry } from './credential-content.ts'
 import type { Moment } from './moment.ts'
 import { portableOf } from './portable-credentials.ts'
@@ -273,6 +273,13 @@ export class CredentialFile {
     return this.#entry(hub)?.takeover ?? false
   }
 
+  /** Another copy of the agent has that right now. */
+  forgetTakeovers(): void {
+    for (const hub of this.places) {
+      if (this.takeover(hub)) this.#updateEntry(hub, (entry) => ({ ...entry, takeover: undefined }))
+    }
+  }
+
   /** What another copy of the agent needs in order to take its place; without tokens, and for one that proves nothing here. */
   portable(): JsonObject {
     return portableOf(this.#read() ?? this.#content)
@@ -358,14 +365,6 @@ export class CredentialFile {
     guardWrite(file, () => disk.replaceFile(file, bytes))
     this.#key = key
   }
-}
-
-function seedOf(random: Random): string {
-  return Buffer.from(random.bytes(seedBytes)).toString('base64url')
-}
-
-function keyOf(seed: string): AgentKey {
-  return new AgentKey(Buffer.from(seed, 'base64url'))
 }
 
 function readBytes(disk: Disk, file: string): Uint8Array | undefined {

@@ -5,7 +5,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { KeyChest } from '../platform/key-chest.ts'
 import type { Random } from '../platform/random.ts'
 import { parse } from '../protocol/parse.ts'
-import { AgentKey, seedBytes } from './agent-key.ts'
+import { keyOf, seedBytes } from './agent-key.ts'
 import { contentSchema, type Content } from './credential-content.ts'
 import { seal } from './sealed-file.ts'
 
@@ -14,7 +14,7 @@ import { seal } from './sealed-file.ts'
  * prove that a process is of this very folder.
  */
 export function portableOf({ aliases, hubs, old_seeds: older, seed }: Content): JsonObject {
-  const oldest = new AgentKey(Buffer.from(older.at(-1) ?? seed, 'base64url')).publicKey
+  const oldest = keyOf(older.at(-1) ?? seed).publicKey
   const known = Object.entries(hubs).map(([place, { generation, hub_id: hubId, key, login }]) => {
     // That it is known by the oldest key was told by there being a login.
     const knownKey = key ?? (login === undefined ? undefined : oldest)

@@ -84,8 +84,9 @@ export async function exportAgent(options: ExportOptions): Promise<Exported> {
       at: clock.now(),
       launch: options.launch,
     })
-    const credentials = Buffer.from(JSON.stringify(options.credentials().portable()))
-    const sources = [sourceOfFile(disk, 'state.db', copy), sourceOfBytes('credentials.json', credentials)]
+    const credentials = options.credentials()
+    const portable = Buffer.from(JSON.stringify(credentials.portable()))
+    const sources = [sourceOfFile(disk, 'state.db', copy), sourceOfBytes('credentials.json', portable)]
     const { passphrase, cost } = options
     writeArchive({ disk, random }, partial, {
       about: { ...about },
@@ -95,6 +96,8 @@ export async function exportAgent(options: ExportOptions): Promise<Exported> {
     })
     disk.remove(copy)
     writeMoved(disk, options.movedMarker, { at: clock.now(), exportId: about.export_id, file: target })
+    // Where it was imported and has not been at its hub since: the right to take over goes along, and does not stay.
+    credentials.forgetTakeovers()
     disk.rename(partial, target)
     disk.syncFolder(join(target, '..'))
     return { about, sizeBytes: sizeOf(disk, target) }

@@ -9,6 +9,7 @@ import type { Invariant } from '../wire/judge.ts'
 import { operatorMutants } from './operator-mutants.ts'
 import type { WireSwaps } from '../wire/machines.ts'
 import type { Mishaps } from '../wire/mishaps.ts'
+import { moveMutants } from './move-mutants.ts'
 
 /** A hub or a session with one part replaced by a broken one, and what must notice. */
 export interface WireMutant {
@@ -24,6 +25,7 @@ export interface WireMutant {
 const withHub = (broken: Partial<HubParts>): WireSwaps => ({ hub: broken })
 
 export const wireMutants: readonly WireMutant[] = [
+  ...moveMutants,
   {
     name: 'a hub that gives its verdict before the message is on disk',
     caughtBy: ['verdict-after-commit'],

@@ -7,6 +7,7 @@ import { ConnectionJudge } from './connection-judge.ts'
 import type { AgentMachine, HubMachine } from './machines.ts'
 import type { Watchers } from './watchers.ts'
 import type { Mishaps } from './mishaps.ts'
+import { lostOnTheWay } from './moved-picture.ts'
 import { TokenJudge } from './token-judge.ts'
 import { QueueWatch, type QueueInvariant } from './queue-watch.ts'
 import type { WireWorld } from './wire-world.ts'
@@ -31,6 +32,8 @@ export type Invariant =
   | 'order'
   | 'offsets-without-holes'
   | 'one-accepted'
+  | 'moved-whole'
+  | 'moved-for-good'
   | 'converges'
   | 'legal-steps'
   | 'no-hammering'
@@ -161,6 +164,11 @@ export class Judge implements Watchers {
     this.violate('verdict-after-commit', `${host} said ok of ${id}, which is not on its disk`)
   }
 
+  /** What was on the disk there is on the disk here: nobody else has it any more. */
+  moved(left: Uint8Array, to: AgentMachine): void {
+    for (const what of lostOnTheWay(left, to)) this.violate('moved-whole', what)
+  }
+
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     this.connections.log(machine, event, fields)
     this.#tokens.log(machine, event, fields)
@@ -231,16 +239,23 @@ export class Judge implements Watchers {
    * does not know what the other has sent, and a hub that was put back knows neither.
    */
   get #forgets(): boolean {
-    const { waitingMax, hubRestores, agentRestores, clones } = this.#mishaps
-    return hubRestores > 0 && (clones > 0 || (waitingMax < 100 && agentRestores > 0))
+    const { waitingMax, hubRestores, agentRestores, clones, moves } = this.#mishaps
+    return hubRestores > 0 && (clones > 0 || moves > 0 || (waitingMax < 100 && agentRestores > 0))
   }
 
   async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {
-    const holder = await tx.get<{ generation: number }>(
-      'SELECT generation FROM holders WHERE ai_id = ?',
+    const holder = await tx.get<{ generation: number; standing: string }>(
+      'SELECT generation, standing FROM holders WHERE ai_id = ?',
       aiId,
     )
-    if (holder === undefined || generation === undefined || generation >= holder.generation) return
+    if (holder === undefined || generation === undefined || generation > holder.generation) return
+    if (generation === holder.generation) {
+      if (holder.standing === 'held') return
+      return this.violate(
+        'fenced-changes-nothing',
+        `${name} ${what}, and has let go of generation ${generation}`,
+      )
+    }
     this.violate(
       'fenced-changes-nothing',
       `${name} ${what} under generation ${generation}, and ${holder.generation} is the current one`,
@@ -328,6 +343,11 @@ export class Judge implements Watchers {
       .machinesOf(machine.name)
       .filter(({ alive, session }) => alive && session === 'online')
     if (online.length > 1) this.violate('one-accepted', `${machine.name} is online ${online.length} times`)
+    if (machine.left)
+      this.violate(
+        'moved-for-good',
+        `${machine.host} was moved elsewhere, and is the one that the hub accepts`,
+      )
   }
 
   #checkStreams(world: WireWorld): void {

@@ -1,8 +1,6 @@
 import { toError } from '../../../src/errors.ts'
 import { createHub, type Hub } from '../../../src/hub/hub.ts'
-import { hubParts, type HubParts } from '../../../src/hub/parts.ts'
-import type { RetryLimits } from '../../../src/session/retry-policy.ts'
-import type { SessionLimits } from '../../../src/session/session-limits.ts'
+import { hubParts } from '../../../src/hub/parts.ts'
 import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
 import type { HubStorage } from '../../../src/hub/storage.ts'
 import type { Log } from '../../../src/platform/log.ts'
@@ -12,71 +10,24 @@ import type { AcceptConnection, Transport } from '../../../src/platform/transpor
 import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
 import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
-import { agentParts, type AgentParts } from '../../../src/runtime/parts.ts'
+import { refuseMoved } from '../../../src/runtime/move/moved-marker.ts'
+import { agentParts } from '../../../src/runtime/parts.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import { isDeath } from '../../../src/testing/death.ts'
 import { SimulatedDisk } from '../../../src/testing/disk.ts'
-import {
-  createSimulatedPlatform,
-  SimulatedProcess,
-  type SeededRandom,
-  type SimulatedClock,
-  type SimulatedHttp,
-  type SimulatedNetwork,
-  type SimulatedTransport,
-} from '../../../src/testing/index.ts'
+import { createSimulatedPlatform, SimulatedProcess, type SeededRandom } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { outside } from '../../../src/testing/owner.ts'
-import type { Trace } from '../../../src/testing/trace.ts'
-import {
-  credentialsPath,
-  hubHosts,
-  hubPort,
-  openAgentCredentials,
-  type OpenFile,
-} from './agent-credentials.ts'
-import { onFullDisk, storageOnFullDisk, type IsFull } from './full-disk.ts'
+import { credentialsPath, hubHosts, hubPort, openAgentCredentials } from './agent-credentials.ts'
+import { onFullDisk, storageOnFullDisk } from './full-disk.ts'
 import { tightAdmission } from './operator.ts'
 import { openQuickStore } from './quick-store.ts'
-import type { Watchers } from './watchers.ts'
 import { createWorker } from './work.ts'
 
-/** What all machines of a simulation share. */
-export interface Surroundings {
-  readonly clock: SimulatedClock
-  readonly random: SeededRandom
-  readonly network: SimulatedNetwork
-  readonly http: SimulatedHttp
-  readonly transport: SimulatedTransport
-  readonly trace: Trace
-  readonly swaps: WireSwaps
-  readonly watch: Watchers
-  /** Bounds of the hub's streams, small enough in some seeds to be reached. */
-  readonly waitingMax: number
-  readonly publishMax: number
-  readonly windowMax: number
-  readonly skewMsMax: number
-  readonly isFull: IsFull
-  readonly hubNodes: number
-  readonly tightAdmission: boolean
-  readonly journal: boolean
-  /** Life of the hub's access tokens. */
-  readonly accessTtlS: number
-  /** How soon the agents stop counting on a short outage, and after how many attempts they give up. */
-  readonly retry: Partial<RetryLimits>
-}
+import type { Surroundings } from './surroundings.ts'
 
-/** Parts that are put in place of the usual ones, to see that the simulation notices. */
-export interface WireSwaps {
-  readonly hub?: Partial<HubParts>
-  readonly storage?: (storage: HubStorage) => HubStorage
-  readonly transport?: (transport: Transport) => Transport
-  readonly agent?: Partial<AgentParts>
-  readonly platform?: (platform: Platform) => Platform
-  readonly limits?: Partial<SessionLimits>
-  readonly openFile?: OpenFile
-}
+export type { Surroundings, WireSwaps } from './surroundings.ts'
 
 /** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
 abstract class Machine {
@@ -244,6 +195,10 @@ export class AgentMachine extends Machine {
   /** What happens when one of its connections has got `ready`. */
   onReady: (() => void) | undefined
   #untilMs = 0
+  /** Nobody starts it now: it is being moved, or was. */
+  resting = false
+  /** It was moved, and goes on somewhere else. */
+  left = false
   #onFenced: (() => void) | undefined
 
   constructor(name: string, host: string, around: Surroundings) {
@@ -283,6 +238,15 @@ export class AgentMachine extends Machine {
     clock.sleep(this.process, ms, { monotonicGoesOn })
   }
 
+  get isMarked(): boolean {
+    return this.disk.files().includes(markerPath)
+  }
+
+  /** Whether there is an agent on it, as whoever starts one sees it. */
+  get hasAgent(): boolean {
+    return this.disk.files().some((path) => path.startsWith('/agent/'))
+  }
+
   onFenced(act: () => void): void {
     this.#onFenced = act
   }
@@ -309,6 +273,12 @@ export class AgentMachine extends Machine {
       openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
       deliver: () => Promise.reject(new Error('there is a hub')),
       openHub: () => this.#openHub(platform, log, transport),
+      admit: () => {
+        if (!disk.exists(markerPath)) return
+        // Exit code 78: nobody starts it again.
+        this.over = true
+        refuseMoved(disk, markerPath, this.name)
+      },
       parts: {
         ...agentParts,
         openStore: onFullDisk(
@@ -377,3 +347,5 @@ export class AgentMachine extends Machine {
     }
   }
 }
+
+export const markerPath = '/agent/moved.json'

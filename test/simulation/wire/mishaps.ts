@@ -20,6 +20,10 @@ export interface Mishaps {
   readonly agentRestores: number
   /** A second process of an agent, from a copy of its folder, on another host. */
   readonly clones: number
+  /** Times that a process hands its session over to the next one. */
+  readonly handovers: number
+  /** Times that an agent is exported, and imported into another machine; what is left may be started again. */
+  readonly moves: number
   readonly clockJumps: number
   readonly clockJumpMsMax: number
   /** How likely a write of hub or agent finds the disk full. */
@@ -84,6 +88,8 @@ export const noUnrest = {
   hubDrains: 0,
   revocations: 0,
   tightAdmission: false,
+  handovers: 0,
+  moves: 0,
 } as const
 
 export const noMishaps: Mishaps = {
@@ -158,9 +164,11 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     operators: some(0.3) ? random.int(1, 12) : 0,
     thieves: some(0.1) ? random.int(1, 3) : 0,
     accessTtlS: some(0.5) ? 60 : 600,
+    handovers: some(0.25) ? random.int(1, 4) : 0,
+    moves: some(0.15) ? random.int(1, 2) : 0,
   }
   // An agent that is put back, or lives twice, knows nothing of what its owner has asked of it since.
-  const isOne = drawn.agentRestores === 0 && drawn.clones === 0
+  const isOne = drawn.agentRestores === 0 && drawn.clones === 0 && drawn.moves === 0
   return {
     ...drawn,
     hubDrains: some(0.3) ? random.int(1, 3) : 0,

@@ -1,6 +1,7 @@
 import type { Database } from '../../../src/platform/database.ts'
 import { StatementCache } from '../../../src/store/group-commit.ts'
 import type { openStore } from '../../../src/store/open-store.ts'
+import { beginChain } from '../../../src/store/position.ts'
 import { migrations } from '../../../src/store/schema.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 
@@ -82,6 +83,7 @@ export const openQuickStore: typeof openStore = async ({ files, clock }) => {
   return { store, recovered }
 }
 
+/** As a whole store would have begun it: it can be taken elsewhere. */
 function prepare(database: Database): void {
-  for (const sql of migrations) database.exec(sql)
+  beginChain(database, migrations, 1, Buffer.alloc(16))
 }

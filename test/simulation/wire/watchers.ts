@@ -12,5 +12,7 @@ export interface Watchers {
   /** These logins were ended, and that is on disk. */
   revoked(sids: readonly string[]): void
   readonly queues: QueueWatch
+  /** An agent has been taken elsewhere, and has not been started there yet; `left` is its database as it was. */
+  moved(left: Uint8Array, to: AgentMachine): void
   log(machine: string, event: string, fields: Readonly<Record<string, unknown>>): void
 }

@@ -7,6 +7,7 @@ import { Operators } from './operators.ts'
 import { Unrest } from './unrest.ts'
 import { drain, revokeLogins } from './operator.ts'
 import { Owner } from './owner.ts'
+import { Moves } from './moves.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
 export interface Plan {
@@ -26,6 +27,7 @@ export class WireWorld {
   readonly #plan: Plan
   readonly #random: SeededRandom
   readonly #owner: Owner
+  readonly #moves: Moves
   #calm = false
   #over = false
   #handingIn = 0
@@ -50,6 +52,16 @@ export class WireWorld {
       machineOf: (name) => this.#reachable(name),
       count: (what) => this.#count(what),
     })
+    this.#moves = new Moves({
+      around,
+      random: around.random.fork('moves'),
+      boundaryMax: plan.mishaps.boundaryMax,
+      isCalm: () => this.#calm,
+      count: (what) => this.#count(what),
+      boot: (machine) => this.#bootAgent(machine),
+      sleep: (ms) => this.#sleep(ms),
+      moved: (left, to) => around.watch.moved(left, to),
+    })
   }
 
   start(): void {
@@ -72,6 +84,7 @@ export class WireWorld {
     this.#operators.plan()
     const { clock, watch } = this.#around
     this.#owner.start(this.#plan.mishapsMs)
+    this.#planMoves()
     for (let count = 0; count < mishaps.clockJumps; count++) {
       this.#sometime(() => {
         const ms = this.#random.int(-mishaps.clockJumpMsMax, mishaps.clockJumpMsMax)
@@ -211,7 +224,8 @@ export class WireWorld {
   }
 
   #bootAgent(machine: AgentMachine): void {
-    if (this.#over || machine.over) return
+    // It may have been started by hand meanwhile.
+    if (this.#over || machine.over || machine.resting || machine.alive) return
     machine.boot(() => this.#reboot(machine, () => this.#bootAgent(machine)))
   }
 
@@ -244,7 +258,7 @@ export class WireWorld {
   }
 
   #look(): void {
-    this.#atRest = this.#handingIn === 0 && this.unrest() === ''
+    this.#atRest = this.#handingIn === 0 && this.#moves.underWay === 0 && this.unrest() === ''
     if (!this.#atRest) this.#around.clock.schedule(500, () => this.#look())
   }
 
@@ -352,6 +366,21 @@ export class WireWorld {
       this.#around.trace.add(`${original.name} lives twice`)
       this.#bootAgent(copy)
     }, 5_000)
+  }
+
+  #planMoves(): void {
+    const { handovers, moves } = this.#plan.mishaps
+    for (let count = 0; count < handovers; count++) {
+      this.#sometime(() => this.#moves.handOver(this.#random.pick(this.agents)))
+    }
+    for (let count = 0; count < moves; count++) {
+      this.#sometime(() => {
+        void this.#moves.move(this.#random.pick(this.agents), (machine) => {
+          this.agents.push(machine)
+          for (let death = 0; death < 2; death++) this.#planDeath(machine)
+        })
+      }, 5_000)
+    }
   }
 
   #sleep(ms: number): Promise<void> {

@@ -126,6 +126,27 @@ test('an agent moves on, and back', async () => {
   await world.close(bo)
 })
 
+test('what was imported and moved on before its first start has handed its right to take over on', async () => {
+  const { world, place, bo, definition, go } = await stopped()
+  go()
+  await world.export(place)
+  const between = world.place()
+  await world.import(place, between, undefined, url)
+  between.disk.for(outside).remove(archive)
+  await world.export(between)
+  const to = world.place()
+  await world.import(between, to, undefined, url)
+  const there = await world.online('Ada', to, { hub: url, definition })
+  for (const left of [place, between]) {
+    removeMoved(left.disk.for(outside), marker)
+    const old = await world.open('Ada', left, { hub: url, definition })
+    await world.run(() => old.ended !== undefined)
+    assert.deepEqual([old.ended, there.session], ['ERR_FENCED', 'online'])
+    await world.close(old)
+  }
+  await world.close(there, bo)
+})
+
 test('while a process has the agent open it is not exported', async () => {
   const world = new MoveWorld()
   await world.hub(world.place(), 9001)
