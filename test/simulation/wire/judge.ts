@@ -343,7 +343,8 @@ export class Judge implements Watchers {
       .machinesOf(machine.name)
       .filter(({ alive, session }) => alive && session === 'online')
     if (online.length > 1) this.violate('one-accepted', `${machine.name} is online ${online.length} times`)
-    if (machine.left)
+    // A copy that was started in between has a generation that a hub which was put back may not know.
+    if (machine.left && this.#mishaps.hubRestores === 0)
       this.violate(
         'moved-for-good',
         `${machine.host} was moved elsewhere, and is the one that the hub accepts`,
