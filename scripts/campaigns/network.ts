@@ -1,5 +1,10 @@
 import { toError } from '../../src/errors.ts'
-import { fullProfile, networkCases, type NetworkCase } from '../../test/integration/network/cases.ts'
+import {
+  fullProfile,
+  networkCases,
+  reconnections,
+  type NetworkCase,
+} from '../../test/integration/network/cases.ts'
 import { throughProxies, type NetworkReport } from '../../test/integration/network/network-world.ts'
 import type { Campaign } from './campaign.ts'
 
@@ -12,10 +17,11 @@ interface Outcome {
   readonly failures: readonly string[]
 }
 
-/** The network tests with the limits that the product has, whose silence is 30 s, and ten times the reconnections. */
+/** The network tests with the limits that the product has, whose silence is 30 s, and five times the reconnections. */
 export const campaign: Campaign = async (say) => {
   const outcomes = new Map<string, Outcome>()
-  const waiting = [...networkCases]
+  const cases = [reconnections, ...networkCases]
+  const waiting = [...cases]
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const outcome = await execute(next)
@@ -24,7 +30,7 @@ export const campaign: Campaign = async (say) => {
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work))
-  const all = networkCases.flatMap(({ name }) => outcomes.get(name) ?? [])
+  const all = cases.flatMap(({ name }) => outcomes.get(name) ?? [])
   const told = all.flatMap(({ name, report }) => (report === undefined ? [] : [{ name, ...report }]))
   return {
     document: {

@@ -63,12 +63,16 @@ export class Databases {
     ]
   }
 
+  /** What an agent has not handled, and what it has not got through to the hub. */
+  waiting(name: string): number {
+    return this.#inboxOf(name) + this.#outboxOf(name)
+  }
+
   /** What is still under way; empty where everything is at rest, and nothing has moved while this was found out. */
   unrest(): string {
     const before = this.#positions()
     const found = agentNames.flatMap((name) => {
-      const inbox = this.#count(name, "inbox WHERE status IN ('pending', 'running', 'parked')")
-      const outbox = this.#count(name, "outbox WHERE status = 'pending'")
+      const [inbox, outbox] = [this.#inboxOf(name), this.#outboxOf(name)]
       return inbox + outbox === 0 ? [] : [`${name}: ${inbox} in, ${outbox} out`]
     })
     for (const row of this.#hub('SELECT name, waiting_count FROM streams JOIN profiles ON id = ai_id')) {
@@ -77,6 +81,14 @@ export class Databases {
     }
     if (found.length === 0 && before !== this.#positions()) return 'something has just been written'
     return found.join(', ')
+  }
+
+  #inboxOf(name: string): number {
+    return this.#count(name, "inbox WHERE status IN ('pending', 'running', 'parked')")
+  }
+
+  #outboxOf(name: string): number {
+    return this.#count(name, "outbox WHERE status = 'pending'")
   }
 
   #positions(): string {

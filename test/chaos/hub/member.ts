@@ -114,8 +114,9 @@ export class Member {
     return this.#life.ask(message)
   }
 
+  /** Lost where it is not there any more. */
   tell(message: ToAgent): void {
-    this.#life.child.send(message)
+    this.#life.child.send(message, () => undefined)
   }
 
   /** For what does not end it, such as SIGSTOP. */

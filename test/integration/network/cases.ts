@@ -36,7 +36,7 @@ export const shortProfile: Profile = {
 export const fullProfile: Profile = {
   options: { patienceMs: 180_000 },
   silenceMs: 30_000,
-  reconnections: 10_000,
+  reconnections: 5_000,
   slowMs: 30_000,
 }
 
@@ -142,10 +142,6 @@ export const networkCases: readonly NetworkCase[] = [
     },
   },
   {
-    name: 'connections that are reset as soon as they are live, a thousand times in a row',
-    run: (world, { reconnections }) => reconnect(world, reconnections),
-  },
-  {
     name: 'a wall clock that jumps by an hour, there and back',
     run: async (world) => {
       for (const ms of [3_600_000, -7_200_000, 3_600_000]) {
@@ -172,6 +168,12 @@ export const networkCases: readonly NetworkCase[] = [
   },
 ]
 
+/** The longest of them. */
+export const reconnections: NetworkCase = {
+  name: 'connections that are reset as soon as they are live, a thousand times in a row',
+  run: (world, { reconnections: count }) => reconnect(world, count),
+}
+
 function halfOpen(lost: Side, name: string): NetworkCase {
   return {
     name,
@@ -195,12 +197,15 @@ async function oneWay(world: NetworkWorld, { silenceMs }: Profile, blocked: 'up'
   await world.resumed(sinceMs, ...agentNames)
 }
 
-/** Each is reset when it is live, and a person asks for the next one at once: else the growing delays would take hours. */
+/** No faster than a hub lets one agent come. */
+const askAfterMs = 50
+
+/** Each is reset when it is live, and a person soon asks for the next one: else the growing delays would take hours. */
 async function reconnect(world: NetworkWorld, count: number): Promise<void> {
   let left = count
   const done = Promise.withResolvers<void>()
   world.onSession = (name, state) => {
-    if (state === 'backing-off') world.agent(name).tell({ type: 'reconnect' })
+    if (state === 'backing-off') setTimeout(() => world.agent(name).tell({ type: 'reconnect' }), askAfterMs)
     if (state !== 'online' || left === 0) return
     left -= 1
     world.proxy(name).reset()

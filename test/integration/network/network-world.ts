@@ -48,6 +48,8 @@ export interface NetworkReport {
 const planned = 20_000
 /** Between two inputs of a person. */
 const paceMs = 150
+/** What may wait at an agent while its person goes on: what piles up only makes the end late. */
+const waitingMax = 50
 
 /**
  * A hub and three agents, each a real process, and between each agent and the hub a proxy that does what networks do.
@@ -231,7 +233,10 @@ export class NetworkWorld {
     return new Person({
       agent,
       inputs: this.#plan.inputs.filter((input) => input.agent === name),
-      permit: () => sleep(paceMs),
+      permit: async () => {
+        do await sleep(paceMs)
+        while (!this.#calm.signal.aborted && this.#databases.waiting(name) > waitingMax)
+      },
       signal: this.#calm.signal,
     })
   }
