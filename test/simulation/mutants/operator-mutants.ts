@@ -28,7 +28,7 @@ export const operatorMutants: readonly WireMutant[] = [
   {
     name: 'an admission that counts the handshakes that it refused',
     caughtBy: ['converges'],
-    mishaps: { tightAdmission: true, cuts: 10 },
+    mishaps: { ...undisturbed, tightAdmission: true, cuts: 20 },
     swaps: () => ({
       hub: { createAdmission: (options) => countsRefused(hubParts.createAdmission(options)) },
     }),

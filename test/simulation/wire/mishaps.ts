@@ -35,8 +35,6 @@ export interface Mishaps {
   readonly publishMax: number
   /** Hubs that serve one database: 1 or 2. */
   readonly hubNodes: number
-  /** Times that a hub is stopped in order, and started again. */
-  readonly hubDrains: number
   /** Times that the operator ends all logins of an agent. */
   readonly revocations: number
   /** The hub lets in few at a time, so that most are refused at first. */
@@ -85,7 +83,6 @@ export const noUnrest = {
   operators: 0,
   thieves: 0,
   accessTtlS: 600,
-  hubDrains: 0,
   revocations: 0,
   tightAdmission: false,
   handovers: 0,
@@ -171,7 +168,6 @@ export function drawMishaps(random: SeededRandom): Mishaps {
   const isOne = drawn.agentRestores === 0 && drawn.clones === 0 && drawn.moves === 0
   return {
     ...drawn,
-    hubDrains: some(0.3) ? random.int(1, 3) : 0,
     // A hub that is put back may have forgotten them.
     revocations: some(0.3) && drawn.hubRestores === 0 ? random.int(1, 3) : 0,
     tightAdmission: some(0.25),

@@ -11,15 +11,6 @@ export const tightAdmission = {
   underWayMax: 4,
 }
 
-/** Stops a hub in order; it is started again like one that has died. */
-export async function drain(machine: HubMachine, graceMs: number): Promise<void> {
-  const { hub, process } = machine
-  if (hub === undefined || process === undefined || !machine.alive) return
-  machine.hub = undefined
-  await hub.close(graceMs)
-  process.kill('stopped in order')
-}
-
 /** Ends all logins of an agent: which they were, once it is on disk. */
 export async function revokeLogins(machine: HubMachine, name: string): Promise<string[]> {
   const { hub, storage, around } = machine

@@ -44,7 +44,6 @@ const mustReach = [
   'hub:stopped',
   'suspended',
   'attempts:exhausted',
-  'drain',
   'revocation',
   'handshake:refused',
   'pause',

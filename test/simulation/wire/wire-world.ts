@@ -5,7 +5,7 @@ import type { Judge } from './judge.ts'
 import type { Mishaps } from './mishaps.ts'
 import { Operators } from './operators.ts'
 import { Unrest } from './unrest.ts'
-import { drain, revokeLogins } from './operator.ts'
+import { revokeLogins } from './operator.ts'
 import { Owner } from './owner.ts'
 import { Moves } from './moves.ts'
 import { agentNames, type Input, type Work } from './work.ts'
@@ -334,14 +334,7 @@ export class WireWorld {
 
   /** What is done to the hub on purpose. */
   #planOperator(): void {
-    const { hubDrains, revocations } = this.#plan.mishaps
-    for (let count = 0; count < hubDrains; count++) {
-      this.#sometime(() => {
-        const graceMs = this.#random.int(200, 5_000)
-        this.#count('drain')
-        void drain(this.#random.pick(this.hubs), graceMs)
-      })
-    }
+    const { revocations } = this.#plan.mishaps
     for (let count = 0; count < revocations; count++) this.#sometime(() => void this.#revoke())
   }
 
