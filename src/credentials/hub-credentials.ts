@@ -144,6 +144,11 @@ export class HubCredentials {
     return this.#place.key
   }
 
+  /** What the hub of this place calls itself, where it has proven to keep a name. */
+  get hubId(): string | undefined {
+    return this.#place.hubId
+  }
+
   /** What is kept of the session in the file. */
   get kept(): {
     readonly generation: number

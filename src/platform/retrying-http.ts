@@ -23,7 +23,9 @@ export class RetryingHttp implements Http {
     const attempts = new Attempts(this.#options, options.timeoutMs)
     for (;;) {
       try {
-        const response = await http.request(address, request, { ...options, timeoutMs: attempts.timeoutMs })
+        // A timer may come late, and no time at all would be no time-out.
+        const timeoutMs = Math.max(1, attempts.timeoutMs)
+        const response = await http.request(address, request, { ...options, timeoutMs })
         const trouble = troubleOfStatus(response.status, response.headers)
         if (trouble === undefined) budget.succeeded()
         if (trouble === undefined || !(await attempts.another(trouble, signal))) return response

@@ -67,6 +67,11 @@ export class HubAddresses {
     return this.#current
   }
 
+  /** Whether the session would rather be elsewhere. What the hub itself named is no such place. */
+  get isFallback(): boolean {
+    return this.#options.list.findIndex(({ key }) => key === this.#current.key) > 0
+  }
+
   /** What the session would rather be at: addresses before the current one that are not to be left alone for now. */
   get preferred(): readonly HubAddress[] {
     const { list } = this.#options
@@ -128,7 +133,7 @@ export class HubAddresses {
   /**
    * Where the hub asks to come back to: tried first from the next connection on, until it has failed three times, or an
    * address of the list works. One that cannot be followed is passed over: it may neither lead out of TLS, nor into this
-   * machine from outside of it, nor hold a password or a path.
+   * machine from outside of it, nor out of it without TLS, nor hold a password or a path.
    */
   hint(url: string): void {
     const { log } = this.#options
@@ -140,13 +145,7 @@ export class HubAddresses {
       log.warn('hub:hint:ignored', { reason: toError(thrown).message })
       return
     }
-    const { rest } = this.#current
-    const problem =
-      rest.tls && !address.rest.tls
-        ? 'it has no TLS'
-        : isLoopback(address.rest.host) && !isLoopback(rest.host)
-          ? 'it names this machine'
-          : undefined
+    const problem = hintProblem(this.#current, address)
     if (problem !== undefined) {
       log.warn('hub:hint:ignored', { hint: address.key, reason: problem })
       return
@@ -196,6 +195,15 @@ export class HubAddresses {
     log.info('hub:address:changed', { from: this.#current.key, to: address.key, reason: why })
     this.#current = address
   }
+}
+
+/** Why the hub at one address may not lead to the other. */
+function hintProblem({ rest: from }: HubAddress, { rest: to }: HubAddress): string | undefined {
+  const [fromHere, toHere] = [isLoopback(from.host), isLoopback(to.host)]
+  if (from.tls && !to.tls) return 'it has no TLS'
+  if (toHere && !fromHere) return 'it names this machine'
+  if (fromHere && !toHere && !to.tls) return 'it leads out of this machine, and has no TLS'
+  return undefined
 }
 
 const hintFailuresMax = 3

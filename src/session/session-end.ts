@@ -1,5 +1,5 @@
 import { PerduraError, type ErrorCode } from '../errors.ts'
-import { closeReason } from '../protocol/close-codes.ts'
+import { closeReason, type CloseReason } from '../protocol/close-codes.ts'
 
 /** What a close after which nobody is to come back (4500-4999) means to whoever runs the agent. */
 export function endOf(code: number, reason: string): PerduraError {
@@ -29,4 +29,18 @@ export function endOf(code: number, reason: string): PerduraError {
           '`perdura up <agent> --takeover`',
       )
   }
+}
+
+const saidByLiveHubs: ReadonlySet<CloseReason> = new Set([
+  'slow',
+  'superseded',
+  'rate',
+  'resume_again',
+  'unauthorized',
+  'in_use',
+])
+
+/** Whether the hub that closed for this is in no trouble itself: another address of it would say the same. */
+export function isSaidByLiveHub(why: CloseReason | undefined): boolean {
+  return why !== undefined && saidByLiveHubs.has(why)
 }

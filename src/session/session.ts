@@ -4,11 +4,13 @@ import type { Http } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import type { Transport } from '../platform/transport.ts'
-import { closeReason, mayReconnect, type CloseReason } from '../protocol/close-codes.ts'
+import { closeReason, mayReconnect } from '../protocol/close-codes.ts'
 import { hintMs, retryAfterMsOf } from './backoff.ts'
 import type { Measured } from './heartbeat.ts'
+import type { HubAddress } from './hub-address.ts'
 import type { AddressFailure, HubAddresses, NextAttempt } from './hub-addresses.ts'
-import { endOf } from './session-end.ts'
+import { HubReturn, type HubReturnOptions } from './hub-return.ts'
+import { endOf, isSaidByLiveHub } from './session-end.ts'
 import { PlainConnection, type PlainParts } from './plain-connection.ts'
 import { PlainNames } from './plain-names.ts'
 import { PlainRest } from './plain-rest.ts'
@@ -63,6 +65,8 @@ export interface SessionOptions {
   readonly transport: Transport
   /** Where the hub is; the credentials ask at the same one. */
   readonly addresses: HubAddresses
+  /** Whether the hub works at an address; without it a session stays where it is. */
+  readonly probe?: HubReturnOptions['probe']
   readonly credentials: SessionCredentials
   readonly store: SessionStore
   /** What it takes to work with a server that speaks v1 only; without it such a server is not worked with. */
@@ -109,6 +113,9 @@ type AnyConnection = Pick<ResumedConnection, 'look' | 'close' | 'ended' | 'probe
  *
  * `SessionStates` holds the table and refuses any other step; `RetryPolicy` decides on the delays.
  *
+ * A hub may have several addresses (`HubAddresses`): what fails at one is tried at the next before there is a delay, and a
+ * session that is online at a later one goes back when an earlier one works again (`HubReturn`).
+ *
  * A server that keeps no sessions is met halfway: from then on the connections are plain ones, which go online with
  * `connected`, until it offers to resume again.
  */
@@ -125,6 +132,9 @@ export class Session {
   /** Times that the kind of connection has changed since the session was online. */
   #turns = 0
   #timer: Timer | undefined
+  readonly #return: HubReturn | undefined
+  /** The address to which the next connection is to be made. */
+  #backTo: HubAddress | undefined
   /** Monotonic ms. */
   #nextTryMs: number | undefined
 
@@ -137,6 +147,11 @@ export class Session {
     this.#sinceMs = clock.now()
     this.#states = new SessionStates((change) => this.#changed(change))
     this.#retry = createRetry({ clock, random, limits: retry })
+    const { addresses, log, probe } = options
+    if (probe !== undefined) {
+      const onReturn = (to: HubAddress): void => this.#goBack(to)
+      this.#return = new HubReturn({ clock, random, log, addresses, probe, onReturn })
+    }
     if (plain !== undefined) {
       const rest = new PlainRest({ ...options, ...plain })
       this.#plain = { store: plain.store, rest, names: new PlainNames(rest) }
@@ -206,6 +221,7 @@ export class Session {
   async stop({ release = false }: { readonly release?: boolean } = {}): Promise<void> {
     // Why it has ended is not to be hidden by what follows from it.
     this.#timer?.cancel()
+    this.#return?.stop(false)
     this.#nextTryMs = undefined
     if (!this.#isStopped()) this.#states.enter('stopped', release ? 'handed over' : 'the agent stops')
     await this.#connection?.close({ release })
@@ -251,6 +267,7 @@ export class Session {
       this.#retry.online()
       this.#turns = 0
       this.#options.addresses.succeeded()
+      this.#return?.start()
       this.#states.enter('online', reason)
     }
     const { addresses } = this.#options
@@ -273,20 +290,30 @@ export class Session {
 
   #ended(end: ConnectionEnd, access: Access): void {
     const { code, reason, next, isUnauthorized, token, retryAfterMs, isAsked } = end
-    const { credentials, instance } = this.#options
+    const { addresses, credentials, instance } = this.#options
     const lasted = this.#retry.offline()
+    this.#return?.stop(lasted)
+    const backTo = this.#backTo
+    this.#backTo = undefined
     const why = closeReason(code)
     if (isUnauthorized === true || why === 'unauthorized') credentials.invalidate(token ?? access.token)
     if (next !== undefined && this.#plain !== undefined) return this.#turn(next, reason)
     // Said of another connection of this very process, it is no reason to stop.
     if (why === 'replaced' && reason.includes(instance)) return this.#wait(reason)
     if (mayReconnect(code)) {
-      if (isAsked === true) return this.#plan(this.#retry.asked(), reason)
+      if (backTo !== undefined) addresses.returnTo(backTo)
+      if (isAsked === true || backTo !== undefined) return this.#plan(this.#retry.asked(), reason)
       const said = reason === '' ? `closed with ${code}` : reason
-      if (why !== undefined && saidByLiveHub.has(why)) return this.#wait(said)
+      if (isSaidByLiveHub(why)) return this.#wait(said)
       return this.#goOn(said, { lasted, leaving: why === 'drain', retryAfterMs })
     }
     this.#end(endOf(code, reason))
+  }
+
+  /** A preferred address works again: what is under way here is finished first. */
+  #goBack(to: HubAddress): void {
+    this.#backTo = to
+    this.#connection?.leave(`back to ${to.key}`)
   }
 
   /** At once, unless it goes back and forth. */
@@ -356,13 +383,3 @@ export class Session {
     this.#options.onChange(change, this.status)
   }
 }
-
-/** What a hub closes a connection for without being in trouble itself: another address of it would say the same. */
-const saidByLiveHub: ReadonlySet<CloseReason> = new Set([
-  'slow',
-  'superseded',
-  'rate',
-  'resume_again',
-  'unauthorized',
-  'in_use',
-])

@@ -23,6 +23,8 @@ interface SigningKey extends TokenKey {
 }
 
 const day = 86_400_000
+/** Whoever invents names of keys makes no more work than this. */
+const readEveryMs = 1_000
 const rotateAfterMs = 30 * day
 /** For clocks that differ, between hubs and over time. */
 const marginMs = day
@@ -41,16 +43,15 @@ export class SigningKeys {
   readonly #options: SigningKeysOptions
   /** The newest first. */
   #keys: SigningKey[]
+  /** Wall-clock ms at which the folder was read last. */
+  #readAt: number
 
   constructor(options: SigningKeysOptions) {
-    const { disk, folder } = options
+    const { clock, disk, folder } = options
     this.#options = options
     disk.makeFolder(folder)
-    this.#keys = disk
-      .list(folder)
-      .filter((name) => !name.startsWith('.') && name.endsWith('.json'))
-      .map((name) => readKey(disk, path.join(folder, name)))
-      .toSorted(newestFirst)
+    this.#keys = this.#read()
+    this.#readAt = clock.now()
     this.rotate()
   }
 
@@ -59,8 +60,28 @@ export class SigningKeys {
     return this.#keys[0]!
   }
 
+  /** Of one that is not known another hub on the same folder may have made it: looked for once a second at most. */
   find(kid: string): TokenKey | undefined {
+    const known = this.#keys.find((key) => key.kid === kid)
+    const now = this.#options.clock.now()
+    if (known !== undefined || Math.abs(now - this.#readAt) < readEveryMs) return known
+    this.#readAt = now
+    try {
+      this.#keys = this.#read()
+    } catch {
+      // What is wrong with a file is for the next start: those that are in memory go on.
+      return undefined
+    }
     return this.#keys.find((key) => key.kid === kid)
+  }
+
+  #read(): SigningKey[] {
+    const { disk, folder } = this.#options
+    return disk
+      .list(folder)
+      .filter((name) => !name.startsWith('.') && name.endsWith('.json'))
+      .map((name) => readKey(disk, path.join(folder, name)))
+      .toSorted(newestFirst)
   }
 
   /** Makes a new key once the newest is 30 days old, and removes those that no valid token is signed with any more. */

@@ -16,6 +16,7 @@ import {
   type Access,
   Session,
   type SessionCredentials,
+  type SessionOptions,
   type SessionStatus,
   type SessionView,
 } from '../../session/session.ts'
@@ -48,6 +49,8 @@ export interface HubOptions {
   readonly network?: NetworkWatch
   /** For servers that only speak v1; without it, there can be none. */
   readonly http?: Http
+  /** Whether the hub works at an address: then the session goes back to one that it prefers. */
+  readonly probe?: SessionOptions['probe']
   readonly credentials: HubAccess
   /** A `HubLink`: an agent without a hub does not load what one is made of. */
   readonly createLink: (options: HubLinkOptions) => Outlet
@@ -139,6 +142,7 @@ export class HubLink implements Outlet {
       log,
       transport: hub.transport,
       addresses: hub.addresses,
+      ...(hub.probe !== undefined && { probe: hub.probe }),
       credentials: hub.credentials,
       store: this.#stored,
       ...(hub.http !== undefined && {

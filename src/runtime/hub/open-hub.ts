@@ -5,6 +5,7 @@ import type { HubAddress } from '../../session/hub-address.ts'
 import { HubAddresses } from '../../session/hub-addresses.ts'
 import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { SessionLimits } from '../../session/session-limits.ts'
+import { createHubProbe } from './hub-probe.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
 import { openCredentials } from './open-credentials.ts'
 
@@ -49,6 +50,9 @@ export function openHub(options: OpenHubOptions): HubOptions {
     transport,
     network,
     http,
+    ...(options.addresses.length > 1 && {
+      probe: createHubProbe({ http, log, name, hubId: () => credentials.hubId }),
+    }),
     createLink: (options) => new HubLink(options),
     credentials,
     ...(takeover !== undefined && { takeover }),

@@ -125,6 +125,7 @@ for (const [hint, from, why] of [
   ['ws://elsewhere', 'wss://a', 'leads out of TLS'],
   ['http://127.0.0.1:9', 'http://a', 'leads into this machine'],
   ['http://localhost:9', 'http://a', 'leads into this machine'],
+  ['http://elsewhere', 'http://127.0.0.1', 'leads out of this machine without TLS'],
   ['http://me:geheim@elsewhere', 'http://a', 'holds a password'],
   ['http://elsewhere/path', 'http://a', 'has a path'],
   ['http://elsewhere?token=geheim', 'http://a', 'has a query'],
@@ -134,8 +135,9 @@ for (const [hint, from, why] of [
   test(`passes over a hint that ${why}: ${hint} from ${from}`, () => {
     const { addresses, at, fail, logged } = world(from)
     addresses.hint(hint)
+    const base = at()
     fail({ lasted: true })
-    assert.equal(at(), 'a')
+    assert.equal(at(), base)
     assert.deepEqual(
       logged.map(({ event }) => event),
       ['hub:hint:ignored'],
@@ -149,6 +151,10 @@ test('follows a hint into TLS, and on the same machine', () => {
   inTls.addresses.hint('wss://elsewhere')
   inTls.fail({ lasted: true })
   assert.equal(inTls.at(), 'elsewhere')
+  const out = world('http://127.0.0.1')
+  out.addresses.hint('https://elsewhere')
+  out.fail({ lasted: true })
+  assert.equal(out.at(), 'elsewhere')
   const local = world('http://127.0.0.1')
   local.addresses.hint('http://127.0.0.1:9')
   local.fail({ lasted: true })

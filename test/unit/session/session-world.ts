@@ -212,6 +212,7 @@ export class SessionWorld {
   readonly ends: HubEnd[] = []
   readonly states: SessionState[] = []
   readonly gaps: object[] = []
+  readonly logged: string[] = []
   readonly exhausted: object[] = []
   readonly invalidated: string[] = []
   readonly recorded: number[] = []
@@ -224,20 +225,24 @@ export class SessionWorld {
   refusal: number | undefined
   refusalRetryAfterMs: number | undefined
 
-  constructor(options: Partial<SessionOptions> = {}) {
-    this.transport.serve('ws://hub:8768', ({ path, headers }, connection) => {
-      if (this.refusal !== undefined) return refusalOf(this.refusal, this.refusalRetryAfterMs)
-      const end = new HubEnd(connection, path, headers['authorization'] ?? '')
-      this.ends.push(end)
-      return { onOpen: () => {}, onFrame: (text) => end.take(text), onClose: (close) => (end.closed = close) }
-    })
-    const log = createSimulatedLog(new Trace())
+  readonly addresses: HubAddresses
+  readonly #closers = new Map<string, () => void>()
+
+  /** With `hosts`, the hub has an address at each of them. */
+  constructor({
+    hosts = ['hub'],
+    ...options
+  }: Partial<SessionOptions> & { readonly hosts?: readonly string[] } = {}) {
+    for (const host of hosts) this.up(host)
+    const log = createSimulatedLog(new Trace(), (event) => void this.logged.push(event))
+    const list = hosts.map((host) => hubAddress(`ws://${host}:8768`))
+    this.addresses = new HubAddresses({ list, clock: this.clock, log })
     this.session = new Session({
       clock: this.clock.for(outside),
       random: this.random,
       log,
       transport: this.transport.for(new SimulatedProcess()),
-      addresses: new HubAddresses({ list: [hubAddress('ws://hub:8768')], clock: this.clock, log }),
+      addresses: this.addresses,
       credentials: {
         access: () => this.access(),
         invalidate: (token) => void this.invalidated.push(token),
@@ -251,6 +256,26 @@ export class SessionWorld {
       onEnd: (error) => (this.ended = error),
       ...options,
     })
+  }
+
+  /** The hub answers there. */
+  up(host: string): void {
+    const close = this.transport.serve(`ws://${host}:8768`, ({ path, headers }, connection) => {
+      if (this.refusal !== undefined) return refusalOf(this.refusal, this.refusalRetryAfterMs)
+      const end = new HubEnd(connection, path, headers['authorization'] ?? '')
+      this.ends.push(end)
+      return { onOpen: () => {}, onFrame: (text) => end.take(text), onClose: (close) => (end.closed = close) }
+    })
+    this.#closers.set(host, close)
+  }
+
+  /** Nobody answers there any more; what is connected stays so. */
+  down(host: string): void {
+    this.#closers.get(host)?.()
+  }
+
+  get host(): string {
+    return this.addresses.current.rest.host
   }
 
   run(done: () => boolean): Promise<void> {

@@ -97,3 +97,25 @@ test('an empty key file, one under another name and one of another shape are dam
   disk.replaceFile(`${keysFolder}/notes.txt`, Buffer.from('not a key'))
   assert.equal(open(world).current.kid, kid)
 })
+
+test('a key that another hub on the same folder has made verifies here too, and is looked for once a second', async () => {
+  const world = new HubWorld()
+  const keys = open(world)
+  const { current } = keys
+  await world.clock.runFor(31 * day)
+  const other = open(world).current
+  assert.notEqual(other.kid, current.kid)
+  assert.equal(keys.find('unknown'), undefined)
+  await world.clock.runFor(1_000)
+  let lists = 0
+  const { disk } = world.ports
+  const list = disk.list.bind(disk)
+  disk.list = (folder) => {
+    lists += 1
+    return list(folder)
+  }
+  assert.equal(keys.find(other.kid)?.kid, other.kid)
+  for (let asked = 0; asked < 100; asked++) assert.equal(keys.find('unknown'), undefined)
+  assert.equal(lists, 1)
+  assert.equal(keys.find(current.kid)?.kid, current.kid)
+})
