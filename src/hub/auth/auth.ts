@@ -275,10 +275,12 @@ export class Auth {
   }
 
   /** Ends the login that the token comes of, or all of its agent's; returns how many there were. */
-  async revoke({ aiId, name, sid }: Principal, { all }: { readonly all: boolean }): Promise<number> {
+  async revoke(actor: Principal, { all }: { readonly all: boolean }): Promise<number> {
     const { clock, log, storage } = this.#parts
+    const { aiId, name, sid } = actor
     const now = clock.now()
     const ended = await storage.write(async (tx) => {
+      await assertNotFenced(tx, actor)
       if (all) return revokeFamilies(tx, aiId, now)
       await revokeFamily(tx, sid, now)
       return 1

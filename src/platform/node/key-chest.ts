@@ -23,17 +23,19 @@ export function createNodeKeyChest(
   const keychain = (): Keychain | undefined =>
     (looked ??= { keychain: findKeychain(environment, platform) }).keychain
 
+  let inKeychain: Uint8Array | undefined
+  const findInKeychain = (): Uint8Array | undefined => (inKeychain ??= keychain()?.find(home))
+
   function ofKeychain(): Uint8Array | undefined {
-    const known = keychain()?.find(home)
+    const known = findInKeychain()
     if (known !== undefined) return known
-    const made = randomBytes(keyBytes)
     // What another process has kept at the same moment is what both find.
-    return keychain()?.keep(home, made) === true ? keychain()?.find(home) : undefined
+    return keychain()?.keep(home, randomBytes(keyBytes)) === true ? findInKeychain() : undefined
   }
 
   const finders: Record<KeyKeeper, () => Uint8Array | undefined> = {
     systemd: () => readSystemdKey(environment),
-    keychain: () => keychain()?.find(home),
+    keychain: findInKeychain,
     file: () => readKeyFile(file, log),
   }
 

@@ -91,5 +91,7 @@ test('what a fenced process asks for changes nothing', async () => {
   const body = { ai_name: 'Ada', nonce, signature, generation: 2 }
   const { token } = (await world.call('POST', '/auth/login', { body })).body
   assert.equal((await change(token as string, old)).body.code, 'ERR_FENCED')
+  const revoked = await world.call('POST', '/auth/revoke', { token: token as string, body: { all: true } })
+  assert.equal(revoked.body.code, 'ERR_FENCED')
   assert.equal((await login(old)).status, 200)
 })
