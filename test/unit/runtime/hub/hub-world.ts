@@ -52,12 +52,12 @@ export class HubWorld {
   readonly clock = new SimulatedClock()
   readonly random = createSeededRandom('hub world')
   readonly logged: string[] = []
-  readonly #network = new SimulatedNetwork({ clock: this.clock, random: this.random })
-  readonly #http = new SimulatedHttp({ clock: this.clock, random: this.random, network: this.#network })
+  readonly network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+  readonly #http = new SimulatedHttp({ clock: this.clock, random: this.random, network: this.network })
   readonly #transport = new SimulatedTransport({
     clock: this.clock,
     random: this.random,
-    network: this.#network,
+    network: this.network,
   })
   #pid = 100
 
