@@ -20,6 +20,8 @@ export { errorCodes, PerduraError, type ErrorCode } from './errors.ts'
 export { reflexAgent } from './mind/reflex/reflex.ts'
 export type { Log, LogFields, LogLevel } from './platform/log.ts'
 export type { Outgoing, Verdict } from './queue/outbox.ts'
+export type { Queue } from './queue/pauses.ts'
+export type { Priority } from './queue/priority.ts'
 export type {
   Accepted,
   Agent,
@@ -29,4 +31,5 @@ export type {
   RecoverySummary,
 } from './runtime/agent.ts'
 export type { AgentLimits } from './runtime/agent-limits.ts'
+export type { QueueControl } from './runtime/queue-control.ts'
 export { openAgent, type OpenAgentOptions } from './runtime/open-agent.ts'

@@ -1,7 +1,7 @@
 /**
  * An agent with a long queue, `queue-agent.ts <home> <hub> <role> <count>`. As `register` it goes online and ends. As `fill` it
  * commits so many messages to its outbox while there is no hub. As `replay` it opens that outbox, goes online and sends it all,
- * and says how much memory it held. As `receive` it handles what comes, and says whether it was all, once each and in order.
+ * and says how much memory it held. As `receive` it takes in what comes, and says whether it was all, once each and in order.
  */
 import { defineAgent, openAgent } from '../../src/index.ts'
 import type { Log } from '../../src/platform/log.ts'
@@ -33,22 +33,18 @@ let outOfOrder = 0
 let repeated = 0
 
 process.on('disconnect', () => process.exit(0))
-const definition = defineAgent({
-  name,
-  onMessage({ payload }) {
-    const { number } = payload as { number: number }
-    if (number < expected) repeated += 1
-    else if (number > expected) outOfOrder += 1
-    expected = number + 1
-    if (expected > count) tell({ type: 'bench:received', outOfOrder, repeated })
-  },
-})
+const definition = defineAgent({ name })
 const startedMs = performance.now()
 const agent = await openAgent(definition, {
   home,
   hub,
   log: silent,
-  limits: { outboxMax: 1_000_000, outboxBytesMax: 1_000_000_000 },
+  limits: {
+    outboxMax: 1_000_000,
+    outboxBytesMax: 1_000_000_000,
+    inboxMax: 1_000_000,
+    inboxBytesMax: 1_000_000_000,
+  },
   reconnect: { baseDelayMs: 100 },
 })
 const openMs = performance.now() - startedMs
@@ -61,8 +57,22 @@ if (role === 'fill') {
   tell({ type: 'bench:opened', openMs, liveMb: liveMb() })
   await replay()
 } else {
+  if (role === 'receive') await receive()
   await online()
   tell({ type: 'bench:ready' })
+}
+
+/** Takes in and handles nothing: what is measured is the way here. */
+async function receive(): Promise<void> {
+  agent.on('inbox:entry:accepted', ({ from, text }) => {
+    if (from !== 'Ada') return
+    const { number } = JSON.parse(text) as { number: number }
+    if (number < expected) repeated += 1
+    else if (number > expected) outOfOrder += 1
+    expected = number + 1
+    if (expected > count) tell({ type: 'bench:received', outOfOrder, repeated })
+  })
+  await agent.queue.pause(['inbox'])
 }
 
 async function fill(): Promise<void> {
