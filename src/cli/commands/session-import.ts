@@ -20,6 +20,7 @@ export function run(call: Call): undefined {
   const hubs = asked === undefined ? [] : hubAddressList(asked).map(({ key }) => key)
   const { disk, random } = createNodePlatform()
   let release = (): void => undefined
+  let folder: string | undefined
   let about: ExportAbout
   try {
     about = importAgent({
@@ -31,9 +32,14 @@ export function run(call: Call): undefined {
       target: (facts) => {
         const prepared = prepare(call, facts, asked)
         release = prepared.release
+        folder = prepared.target.folder
         return prepared.target
       },
     })
+  } catch (error) {
+    // What is half done holds the agent's key all the same; what stays is removed by the next import.
+    if (folder !== undefined) for (const left of disk.list(folder)) disk.remove(join(folder, left))
+    throw error
   } finally {
     release()
   }

@@ -101,8 +101,21 @@ export async function exportAgent(options: ExportOptions): Promise<Exported> {
     disk.rename(partial, target)
     disk.syncFolder(join(target, '..'))
     return { about, sizeBytes: sizeOf(disk, target) }
+  } catch (error) {
+    // What is half done holds the agent's key all the same.
+    for (const left of [copy, partial]) discard(disk, left)
+    throw error
   } finally {
     await store.close()
+  }
+}
+
+/** On a disk that is broken it stays; the next export removes it. */
+function discard(disk: Disk, path: string): void {
+  try {
+    if (disk.exists(path)) disk.remove(path)
+  } catch {
+    // What went wrong first is what is told.
   }
 }
 
