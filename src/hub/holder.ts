@@ -69,7 +69,7 @@ export async function release(tx: HubTx, actor: Actor): Promise<void> {
   await tx.run("UPDATE holders SET standing = 'released' WHERE ai_id = ?", actor.aiId)
 }
 
-/** Ends what the session's holder may do, if it has one: false where another session is the holder's. */
+/** Ends what the holder may do, where this session is the one that it has. */
 export async function endHolder(tx: HubTx, aiId: number, sessionId: string): Promise<void> {
   await tx.run("UPDATE holders SET standing = 'ended' WHERE ai_id = ? AND session_id = ?", aiId, sessionId)
 }
