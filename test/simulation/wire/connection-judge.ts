@@ -35,13 +35,15 @@ interface Process {
   attempts: number[]
   occasions: number[]
   actedMs: number
-  /** What a hub asked for, and when. */
-  notBefore: { readonly setMs: number; readonly untilMs: number }
+  /** What a hub asked for, and when, at each of the addresses that the agent tells apart. */
+  readonly notBefore: Map<string, { readonly setMs: number; readonly untilMs: number }>
 }
 
 interface Watched {
   readonly machine: AgentMachine
   readonly process: string
+  /** Where it leads, as far as the agent can tell. */
+  readonly address: string
   /** Gives the agent a frame, as if it came from the hub. */
   readonly take: (frame: string) => void
   readonly published: Set<number>
@@ -97,10 +99,13 @@ export class ConnectionJudge {
     const name = machine.process?.name ?? ''
     return {
       connect: (url, options, sink) => {
-        this.#connecting(name)
+        const addresses = machine.addresses?.list.length ?? 1
+        const address = addresses > 1 ? url : ''
+        this.#connecting(name, address, addresses)
         const watched: Watched = {
           machine,
           process: name,
+          address,
           take: (frame) => this.#take(watched, frame, sink),
           published: new Set(),
           answered: new Set(),
@@ -158,7 +163,8 @@ export class ConnectionJudge {
       if (known.actedMs >= atMs || ['idle', 'connecting', 'resuming', 'stopped'].includes(known.state)) return
       // So many occasions count, and what a hub has asked for counts more.
       const recent = known.occasions.filter((ms) => ms > atMs - 60_000)
-      if (recent.length > 4 || known.notBefore.untilMs > atMs) return
+      const isAsked = [...known.notBefore.values()].some(({ untilMs }) => untilMs > atMs)
+      if (recent.length > 4 || isAsked) return
       this.#violate(
         'hurries',
         `${name} has done nothing for ${hurryMs} ms after an occasion, being ${known.state}`,
@@ -183,22 +189,22 @@ export class ConnectionJudge {
   #process(name: string): Process {
     let known = this.#processes.get(name)
     if (known === undefined) {
-      known = { state: 'idle', attempts: [], occasions: [], actedMs: 0, notBefore: { setMs: 0, untilMs: 0 } }
+      known = { state: 'idle', attempts: [], occasions: [], actedMs: 0, notBefore: new Map() }
       this.#processes.set(name, known)
     }
     return known
   }
 
-  #connecting(name: string): void {
+  #connecting(name: string, address: string, addresses: number): void {
     const known = this.#process(name)
     const nowMs = this.#clock.monotonicMs()
     const occasionMs = known.occasions.at(-1) ?? -Infinity
     known.actedMs = nowMs
     known.attempts = [...known.attempts.filter((ms) => ms > nowMs - hammeringMs), nowMs]
-    if (known.attempts.filter((ms) => ms >= occasionMs).length > attemptsMax) {
+    if (known.attempts.filter((ms) => ms >= occasionMs).length > attemptsMax * addresses) {
       this.#violate('no-hammering', `${name} made ${known.attempts.length} attempts within ${hammeringMs} ms`)
     }
-    const { setMs, untilMs } = known.notBefore
+    const { setMs, untilMs } = known.notBefore.get(address) ?? { setMs: 0, untilMs: 0 }
     if (nowMs + 1 < untilMs && occasionMs < setMs) {
       this.#violate('obeys-retry-after', `${name} came back ${untilMs - nowMs} ms before it was to`)
     }
@@ -245,7 +251,8 @@ export class ConnectionJudge {
     const { drain } = watched
     const nowMs = this.#clock.monotonicMs()
     if (drain !== undefined && !watched.isOver && code === closeCodes.drain) {
-      this.#process(watched.process).notBefore = { setMs: nowMs, untilMs: nowMs + drain.afterMs }
+      const { notBefore } = this.#process(watched.process)
+      notBefore.set(watched.address, { setMs: nowMs, untilMs: nowMs + drain.afterMs })
       const underWay = watched.published.size - watched.answered.size
       if (underWay > 0 && nowMs - drain.atMs < drain.leaveMs - 1) {
         this.#violate('obeys-drain', `${watched.process} left ${underWay} messages without their verdict`)
@@ -280,10 +287,10 @@ export class ConnectionJudge {
     sink.onFrame(frame)
   }
 
-  #closed({ process }: Watched, { status, retryAfterMs }: ConnectionClose): void {
+  #closed({ process, address }: Watched, { status, retryAfterMs }: ConnectionClose): void {
     if (status === undefined || retryAfterMs === undefined) return
     this.#count('refused')
     const setMs = this.#clock.monotonicMs()
-    this.#process(process).notBefore = { setMs, untilMs: setMs + retryAfterMs }
+    this.#process(process).notBefore.set(address, { setMs, untilMs: setMs + retryAfterMs })
   }
 }

@@ -42,6 +42,7 @@ export type Invariant =
   | 'half-open-noticed'
   | 'hurries'
   | 'back-in-time'
+  | 'online'
   | 'one-live-leaf'
   | 'no-reuse-alarm'
   | 'no-stray-errors'
@@ -184,12 +185,14 @@ export class Judge implements Watchers {
     if (event === 'session:gap:announced' && fields['reason'] !== 'ttl')
       this.violate('no-gap', `${machine}: ${JSON.stringify(fields)}`)
     if (event === 'session:connection:failed') this.#count(`failed:${String(fields['why'])}`)
-    if (event === 'session:ended') this.#count('session:ended')
+    if (['session:ended', 'hub:address:changed', 'hub:address:returning'].includes(event)) this.#count(event)
     if (event === 'hub:handshake:refused') this.#count('handshake:refused')
   }
 
   checkEnd(world: WireWorld): void {
     this.#checkSessions()
+    for (const name of world.outage.offline)
+      this.violate('online', `${name} was not, and one of two addresses worked`)
     const refused = this.#labelsOf(world, 'refused')
     const expired = this.#labelsOf(world, 'expired')
     if (expired.size > 0) this.#count('expired')

@@ -10,8 +10,10 @@ import type { AcceptConnection, Transport } from '../../../src/platform/transpor
 import { assembleAgent } from '../../../src/runtime/assemble.ts'
 import type { Agent } from '../../../src/runtime/agent.ts'
 import { HubLink, type HubOptions } from '../../../src/runtime/hub/hub-link.ts'
+import { createHubProbe } from '../../../src/runtime/hub/hub-probe.ts'
 import { refuseMoved } from '../../../src/runtime/move/moved-marker.ts'
 import { agentParts } from '../../../src/runtime/parts.ts'
+import type { HubAddresses } from '../../../src/session/hub-addresses.ts'
 import { openNoteIndex } from '../../../src/store/sqlite/note-index.ts'
 import { SimulatedDatabase } from '../../../src/testing/database.ts'
 import { isDeath } from '../../../src/testing/death.ts'
@@ -192,6 +194,8 @@ export class AgentMachine extends Machine {
   agent: Agent | undefined
   /** How the session stands, as it said last. */
   session = 'none'
+  /** Where it takes its hub to be. */
+  addresses: HubAddresses | undefined
   /** What happens when one of its connections has got `ready`. */
   onReady: (() => void) | undefined
   #untilMs = 0
@@ -306,29 +310,38 @@ export class AgentMachine extends Machine {
   #openHub(platform: Platform, log: Log, transport: Transport): HubOptions {
     const { network } = platform
     const { retry, swaps } = this.around
-    const { addresses, credentials, key } = openAgentCredentials(platform, {
-      name: this.name,
+    const { name } = this
+    const opened = openAgentCredentials(platform, {
+      name,
       log,
       openFile: swaps.openFile,
+      count: this.around.addresses,
     })
-    return {
+    const { addresses, credentials, key, create, file } = opened
+    this.addresses = addresses
+    const hub: HubOptions = {
       key,
       addresses,
       transport,
       network,
+      probe: createHubProbe({ http: platform.http, log, name, hubId: () => credentials.hubId }),
       createLink: (options) => new HubLink(options),
       credentials,
       limits: { ...this.random.pick([{}, { window: { messages: 4, bytes: 4_000 } }]), ...swaps.limits },
       retry,
     }
+    return swaps.access?.(hub, create, file) ?? hub
   }
 
   /** Between committing and sending, and between sending and what comes after, a process may die too. */
   #killable(transport: Transport): Transport {
     return {
       connect: (url, options, sink) => {
-        const host = this.random.pick(hubHosts.slice(0, this.around.hubNodes))
-        const connection = transport.connect(url.replace(hubHosts[0], host), options, sink)
+        // Where the agents know one address, it leads to either hub.
+        const { addresses, hubNodes } = this.around
+        const host = this.random.pick(hubHosts.slice(0, hubNodes))
+        const to = addresses > 1 ? url : url.replace(hubHosts[0], host)
+        const connection = transport.connect(to, options, sink)
         return {
           get bufferedBytes() {
             return connection.bufferedBytes

@@ -35,6 +35,10 @@ export interface Mishaps {
   readonly publishMax: number
   /** Hubs that serve one database: 1 or 2. */
   readonly hubNodes: number
+  /** How many of their addresses the agents know: with 1, something between may lead to either hub. Seeds of their own have 2. */
+  readonly addresses: number
+  /** One of two hubs is gone for long, and comes back in the quiet period only: dead, or cut off from the agents. */
+  readonly outage: 'none' | 'dead' | 'cut'
   /** Times that the operator ends all logins of an agent. */
   readonly revocations: number
   /** The hub lets in few at a time, so that most are refused at first. */
@@ -109,6 +113,8 @@ export const noMishaps: Mishaps = {
   waitingMax: 10_000,
   publishMax: 512,
   hubNodes: 1,
+  addresses: 1,
+  outage: 'none',
   urgency: false,
   windowMax: 256,
   pauses: 0,
@@ -145,6 +151,8 @@ export function drawMishaps(random: SeededRandom): Mishaps {
     waitingMax: some(0.1) ? random.int(2, 6) : 10_000,
     publishMax: some(0.3) ? random.int(1, 4) : 512,
     hubNodes,
+    addresses: 1,
+    outage: 'none' as const,
     journal,
     sleeps: some(0.25) ? random.int(1, 3) : 0,
     networkChanges: some(0.25) ? random.int(1, 3) : 0,

@@ -1,9 +1,11 @@
+import type { CredentialFile } from '../../../src/credentials/credential-file.ts'
 import type { HubParts } from '../../../src/hub/parts.ts'
 import type { RetryLimits } from '../../../src/session/retry-policy.ts'
 import type { SessionLimits } from '../../../src/session/session-limits.ts'
 import type { HubStorage } from '../../../src/hub/storage.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
 import type { Transport } from '../../../src/platform/transport.ts'
+import type { HubOptions } from '../../../src/runtime/hub/hub-link.ts'
 import type { AgentParts } from '../../../src/runtime/parts.ts'
 import type {
   SeededRandom,
@@ -13,7 +15,7 @@ import type {
   SimulatedTransport,
 } from '../../../src/testing/index.ts'
 import type { Trace } from '../../../src/testing/trace.ts'
-import type { OpenFile } from './agent-credentials.ts'
+import type { CreateCredentials, OpenFile } from './agent-credentials.ts'
 import type { IsFull } from './full-disk.ts'
 import type { MoveParts } from './moves.ts'
 import type { Watchers } from './watchers.ts'
@@ -35,6 +37,8 @@ export interface Surroundings {
   readonly skewMsMax: number
   readonly isFull: IsFull
   readonly hubNodes: number
+  /** How many of them the agents know by address. */
+  readonly addresses: number
   readonly tightAdmission: boolean
   readonly journal: boolean
   /** Life of the hub's access tokens. */
@@ -52,5 +56,7 @@ export interface WireSwaps {
   readonly platform?: (platform: Platform) => Platform
   readonly limits?: Partial<SessionLimits>
   readonly openFile?: OpenFile
+  /** What an agent has of its hub; `create` makes its credentials for other addresses, or with another file. */
+  readonly access?: (hub: HubOptions, create: CreateCredentials, file: CredentialFile) => HubOptions
   readonly move?: Partial<MoveParts>
 }

@@ -8,6 +8,7 @@ import { Unrest } from './unrest.ts'
 import { revokeLogins } from './operator.ts'
 import { Owner } from './owner.ts'
 import { Moves } from './moves.ts'
+import { Outage } from './outage.ts'
 import { agentNames, type Input, type Work } from './work.ts'
 
 export interface Plan {
@@ -31,6 +32,7 @@ export class WireWorld {
   #calm = false
   #over = false
   #handingIn = 0
+  readonly outage: Outage
   #atRest = false
   readonly #unrest: Unrest
   readonly #operators: Operators
@@ -41,6 +43,7 @@ export class WireWorld {
     this.#random = around.random.fork('world')
     const first = new HubMachine(around)
     this.hubs = around.hubNodes === 2 ? [first, new HubMachine(around, first)] : [first]
+    this.outage = new Outage(around, plan.mishaps.outage, this)
     this.agents = agentNames.map((name) => new AgentMachine(name, name, around))
     this.#unrest = new Unrest(around, plan, this, (what) => this.#count(what))
     this.#operators = new Operators(around, plan, this, (what) => this.#count(what))
@@ -80,6 +83,10 @@ export class WireWorld {
     this.#planNetwork()
     this.#planRestores()
     for (let count = 0; count < mishaps.clones; count++) this.#planClone()
+    this.outage.plan(this.#plan.mishapsMs, {
+      begun: () => this.#count(`outage:${mishaps.outage}`),
+      boot: (hub) => this.#bootHub(hub),
+    })
     this.#unrest.plan()
     this.#operators.plan()
     const { clock, watch } = this.#around
@@ -135,6 +142,8 @@ export class WireWorld {
       .flatMap((name) => {
         const agent = this.accepted(name)?.agent
         if (agent === undefined) return [`${name} is not online`]
+        const unrest = this.outage.unrest(name)
+        if (unrest !== '') return [unrest]
         // Another hub on the same database tells whom it has lost its place to with its next heartbeat.
         const online = this.machinesOf(name).filter(({ alive, session }) => alive && session === 'online')
         if (online.length > 1) return [`${name} is online ${online.length} times`]
@@ -219,7 +228,7 @@ export class WireWorld {
   }
 
   #bootHub(hub: HubMachine): void {
-    if (this.#over) return
+    if (this.#over || hub.alive || this.outage.keepsDown(hub)) return
     hub.boot(() => this.#reboot(hub, () => this.#bootHub(hub)))
   }
 
