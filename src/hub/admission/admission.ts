@@ -21,10 +21,7 @@ export type Admitted =
 export interface Admission {
   /** One that is refused must change nothing. */
   admit(caller: Caller): Admitted
-  /**
-   * A login or a refresh, of whom it is about: 0 where it may be answered, else when to try again, ms. `free` where another
-   * one has paid for it.
-   */
+  /** A login or a refresh; `subject` is whom it is about, and `free` says that another request has paid for it. */
   admitLogin(caller: { readonly address: string; readonly subject: string; readonly free: boolean }): Admitted
   /** Spreads those who are sent away over the time that it takes to let them in again: what each has to wait, ms. */
   spread(count: number): readonly number[]

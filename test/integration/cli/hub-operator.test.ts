@@ -106,8 +106,14 @@ test('a hub that is stopped sends its agents away, and a second signal ends it a
     await until('it is in', () => frames.includes('ready'))
     hub.kill('SIGTERM')
     await until('it is told', () => frames.includes('drain'))
-    hub.kill('SIGTERM')
-    assert.equal((await hub.ended).code, 1)
+    // What comes within half a second is taken for an echo of the first.
+    let code: number | null | undefined
+    void hub.ended.then((end) => (code = end.code))
+    await until('a second signal has ended it', () => {
+      if (code === undefined) hub.kill('SIGTERM')
+      return code !== undefined
+    })
+    assert.equal(code, 1)
     socket.terminate()
   }),
 )
