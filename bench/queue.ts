@@ -18,6 +18,7 @@ interface Replayed {
   readonly open_ms: number
   readonly open_live_mb: number
   readonly live_growth_mb: number
+  readonly live_left_mb: number
   readonly rss_peak_mb: number
   readonly messages_per_second: number
   readonly out_of_order: number
@@ -77,6 +78,7 @@ async function measure({ folder }: BenchOptions, count: number): Promise<Replaye
     open_ms: opened.openMs,
     open_live_mb: opened.liveMb,
     live_growth_mb: Math.max(0, replayed.livePeakMb - replayed.liveMb),
+    live_left_mb: Math.max(0, replayed.liveEndMb - replayed.liveMb),
     rss_peak_mb: replayed.rssPeakMb,
     messages_per_second: count / replayed.seconds,
     out_of_order: received.outOfOrder,

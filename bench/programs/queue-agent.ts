@@ -13,9 +13,11 @@ export type QueueMessage =
   | {
       readonly type: 'bench:replayed'
       readonly seconds: number
-      /** What is reachable, after a collection: before, and at most while it went on. */
+      /** What is reachable, after a collection: before, at most while it went on, and afterwards. */
       readonly liveMb: number
       readonly livePeakMb: number
+      /** When all is sent, and at rest. */
+      readonly liveEndMb: number
       readonly rssPeakMb: number
     }
   | { readonly type: 'bench:received'; readonly outOfOrder: number; readonly repeated: number }
@@ -107,7 +109,8 @@ async function replay(): Promise<void> {
   )
   if (left?.count !== 0) throw new Error(`${left?.count} messages are not delivered`)
   const seconds = (performance.now() - firstMs) / 1_000
-  tell({ type: 'bench:replayed', seconds, liveMb: before, livePeakMb, rssPeakMb })
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  tell({ type: 'bench:replayed', seconds, liveMb: before, livePeakMb, liveEndMb: liveMb(), rssPeakMb })
 }
 
 function online(): Promise<void> {

@@ -55,7 +55,7 @@ export const queueMutants: readonly WireMutant[] = [
   {
     name: 'an outbox that expires what has a number',
     caughtBy: ['expired-final', 'delivered-once'],
-    mishaps: { urgency: true, hubRestores: 0, agentRestores: 0, clones: 0, partitions: 4, cuts: 10 },
+    mishaps: { urgency: true, hubRestores: 0, agentRestores: 0, clones: 0, delayMsMax: 1_000, windowMax: 2 },
     swaps: () =>
       withOutbox({
         expireDue: (tx, options) => [...expireDue(tx, options), ...expireNumbered(tx, options.now)],
