@@ -19,6 +19,7 @@ export class Owner {
   readonly #options: OwnerOptions
   readonly #paused = new Map<string, Queue[]>()
   #calm = false
+  #rounds = 0
 
   constructor(options: OwnerOptions) {
     this.#options = options
@@ -72,7 +73,9 @@ export class Owner {
         }
       }
     }
-    clock.schedule(2_000, () => void this.#settle())
+    // Later and later, so that what never gets through costs little.
+    clock.schedule(2_000 * 2 ** this.#rounds, () => void this.#settle())
+    this.#rounds = Math.min(this.#rounds + 1, 3)
   }
 
   async #pause(name: string): Promise<void> {
