@@ -71,6 +71,7 @@ export function authRoutes({ auth, clock }: RestDeps): Route[] {
       method: 'POST',
       path: /^\/auth\/prove$/,
       access: 'open',
+      subjectOf: () => ({ kind: 'hub' }),
       answer: async ({ request }) => {
         const { token, nonce } = readBody(request, proveBody)
         if (!token) throw missing('token')

@@ -56,3 +56,20 @@ test('it computes nothing for what it cannot have made', async () => {
     assert.deepEqual([status, body.details.field], [400, field])
   }
 })
+
+test('all agents of a machine may ask the hub who it is when it comes back', async () => {
+  const { half, prove } = await begin()
+  const statuses = new Set<number>()
+  for (let agent = 0; agent < 2_000; agent++)
+    statuses.add((await prove({ token: half, nonce: `n${agent}` })).status)
+  assert.deepEqual([...statuses], [200])
+})
+
+test('whoever asks without end who the hub is, is told to wait', async () => {
+  const world = await RestWorld.start({ requestsPerMinute: 1 })
+  const ask = () => world.call('POST', '/auth/prove', { body: { token: 'a.b', nonce: 'n' } })
+  for (let asked = 0; asked < 60; asked++) assert.notEqual((await ask()).status, 429)
+  const { status, headers } = await ask()
+  assert.equal(status, 429)
+  assert.ok(Number(headers['retry-after']) >= 1)
+})
