@@ -46,7 +46,7 @@ abstract class Machine {
   over = false
   protected readonly random: SeededRandom
   /** By how much its wall clock is wrong. */
-  readonly #skewMs: number
+  readonly skewMs: number
   #aim: number | undefined
 
   /** With `shared`, disk and database are those of another machine. */
@@ -59,7 +59,7 @@ abstract class Machine {
     this.database = shared?.database ?? new SimulatedDatabase({ clock, random: this.random.fork('database') })
     this.#nodes = shared === undefined ? [] : shared.#nodes
     this.#nodes.push(this)
-    this.#skewMs = around.skewMsMax === 0 ? 0 : this.random.int(-around.skewMsMax, around.skewMsMax)
+    this.skewMs = around.skewMsMax === 0 ? 0 : this.random.int(-around.skewMsMax, around.skewMsMax)
     this.database.onBoundary = (_boundary, process) => {
       this.#nodes.find((node) => node.process === process)?.boundary('database')
     }
@@ -112,7 +112,7 @@ abstract class Machine {
     const { clock, http, transport } = this.around
     const host = { clock, http, transport, disk: this.disk, process, random: this.random }
     const platform = createSimulatedPlatform(host)
-    return { ...platform, clock: { ...platform.clock, now: () => platform.clock.now() + this.#skewMs } }
+    return { ...platform, clock: { ...platform.clock, now: () => platform.clock.now() + this.skewMs } }
   }
 
   log(process: SimulatedProcess): ReturnType<typeof createSimulatedLog> {

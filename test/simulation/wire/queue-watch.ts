@@ -24,8 +24,8 @@ interface Row {
 /** Sees what agents do with their queues while they do it. */
 export class QueueWatch {
   readonly #options: QueueWatchOptions
-  /** When a message was committed last, by its label; ms that no clock of a machine has any part in. */
-  readonly #committed = new Map<string, number>()
+  /** When a message was committed last, by its label, in ms that no clock of a machine has any part in; and on which one. */
+  readonly #committed = new Map<string, { readonly atMs: number; readonly on: AgentMachine }>()
   readonly #jumps: { readonly atMs: number; readonly ms: number }[] = []
   readonly #booted = new Map<AgentMachine, number>()
   readonly #paused = new Set<string>()
@@ -71,9 +71,10 @@ export class QueueWatch {
   }
 
   /** A message is on disk. Without a connection it must not have a number: what is urgent may come yet. */
-  #committedNow({ agent, host, session }: AgentMachine, sequence: number, text: string): void {
+  #committedNow(machine: AgentMachine, sequence: number, text: string): void {
+    const { agent, host, session } = machine
     const { label } = JSON.parse(text) as Task
-    this.#committed.set(label, this.#nowMs)
+    this.#committed.set(label, { atMs: this.#nowMs, on: machine })
     if (session === 'online' || session === 'resuming') return
     const row = agent?.reader.get<{ ordinal: number | null }>(
       'SELECT ordinal FROM outbox WHERE sequence = ?',
@@ -84,7 +85,10 @@ export class QueueWatch {
     }
   }
 
-  /** A message was not sent in time. Nothing makes it early but a clock that jumped while no process ran that saw it. */
+  /**
+   * A message was not sent in time. Nothing makes it early but a clock that jumped while no process ran that saw it, or that
+   * of another machine, to which the message has come with the whole folder.
+   */
   #expired(machine: AgentMachine, sequence: number): void {
     const row = machine.agent?.reader.get<{ content: string }>(
       'SELECT content FROM outbox WHERE sequence = ?',
@@ -92,10 +96,11 @@ export class QueueWatch {
     )
     if (row === undefined) return
     const { label } = JSON.parse(row.content) as Task
-    const committedMs = this.#committed.get(label) ?? this.#nowMs
+    const { atMs: committedMs, on } = this.#committed.get(label) ?? { atMs: this.#nowMs, on: machine }
+    const aheadMs = Math.max(0, machine.skewMs - on.skewMs)
     const bootMs = this.#booted.get(machine) ?? 0
     const unseen = this.#jumps.filter(({ atMs, ms }) => ms > 0 && atMs >= committedMs && atMs <= bootMs)
-    const passedMs = this.#nowMs - committedMs + unseen.reduce((sum, { ms }) => sum + ms, 0)
+    const passedMs = this.#nowMs - committedMs + aheadMs + unseen.reduce((sum, { ms }) => sum + ms, 0)
     const ttlMs = this.#options.work.messages.get(label)?.ttlMs ?? Infinity
     if (passedMs >= ttlMs - 1) return
     this.#options.violate(
