@@ -101,7 +101,9 @@ export class StoredSession implements SessionStore {
       const row = this.#row(tx)
       if (row.producer_epoch !== begun.producerEpoch) this.#beginNumbering(tx, begun)
       this.giveNumbers(tx)
-      tx.onCommit(() => (this.#isLive = true))
+      // Not only once it is committed: what is committed together with it comes after it, and nothing else gives it a number.
+      this.#isLive = true
+      tx.onUndo(() => (this.#isLive = false))
       const sameStream = row.stream_epoch === begun.streamEpoch
       tx.run(
         `UPDATE session SET address = ?, session_identifier = ?, generation = ?, stream_epoch = ?,
