@@ -69,16 +69,17 @@ export class Registry {
     if (this.#sessions.get(aiId) === session) this.#sessions.delete(aiId)
   }
 
+  /** Returns what takes it out again, which may be called more than once. */
   listen(aiId: number, listener: Listener): () => void {
     const listeners = this.#listeners.get(aiId) ?? new Set()
     this.#listeners.set(aiId, listeners.add(listener))
     return () => {
       listeners.delete(listener)
-      if (listeners.size === 0) this.#listeners.delete(aiId)
+      if (listeners.size === 0 && this.#listeners.get(aiId) === listeners) this.#listeners.delete(aiId)
     }
   }
 
-  /** Returns what takes it out again. */
+  /** Returns what takes it out again, which may be called more than once. */
   join(member: Member): () => void {
     const { aiId } = member
     const members = this.#members.get(aiId) ?? new Set()

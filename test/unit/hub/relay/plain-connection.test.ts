@@ -27,6 +27,27 @@ test('an agent is present while it has a socket of any kind', async () => {
   assert.deepEqual(world.registry.present(), [])
 })
 
+test('a socket that comes while the last one is being closed is present, and hears of what comes', async () => {
+  const world = await PlainWorld.start()
+  const [ada, bob] = [await world.join('Ada'), await world.join('Bob')]
+  const last = await world.open(bob.accessToken)
+  const { authenticate } = world.relay
+  let letThrough = (): void => {}
+  const checked = new Promise<void>((resolve) => (letThrough = resolve))
+  world.relay = { ...world.relay, authenticate: (token) => checked.then(() => authenticate(token)) }
+  const next = world.dial(`/ws/v1/connect?token=${bob.accessToken}`)
+  await world.clock.runFor(100)
+  // Its peer answers the close a round trip later.
+  for (const member of world.registry.members(bob.aiId)) member.close('slow', '')
+  letThrough()
+  await next.next('connected')
+  assert.equal(await last.ended(), 4002)
+  await world.clock.runFor(1_000)
+  assert.deepEqual(world.registry.present(), [bob.aiId])
+  await world.publish(ada, { name: 'Bob' }, { content: 'still there?' })
+  assert.equal((await next.next('message')).content, 'still there?')
+})
+
 test('a token that opens nothing is told so and closed with a code of ours', async () => {
   const world = await PlainWorld.start()
   const ada = await world.join('Ada')
