@@ -155,7 +155,8 @@ export class OutboxPump {
     const { expiresAt } = message
     if (message.ttlMs === undefined && (expiresAt === undefined || expiresAt > dueBy())) return message
     return store.write((tx) => {
-      const expired = outbox.expireDue(tx, { now: dueBy(), countMax: expiredMax })
+      const bounds = { now: dueBy(), countMax: expiredMax, except: this.#inFlight }
+      const expired = outbox.expireDue(tx, bounds)
       tx.onCommit(() => onExpired(expired))
       return markTried(tx, sequence, undefined) ? message : undefined
     })

@@ -8,10 +8,10 @@ import { HubWorld, type OpenOptions, type TestAgent } from '../runtime/hub/hub-w
 const definition = defineAgent({ name: 'Ada' })
 
 /** An agent without a hub, whose messages go where the test says. */
-async function open(deliver: (message: Outgoing) => Promise<Verdict>) {
+async function open(deliver: (message: Outgoing) => Promise<Verdict>, limits: OpenOptions['limits'] = {}) {
   const world = new HubWorld()
   const place = world.place()
-  const options = { definition, deliver } as OpenOptions
+  const options = { definition, deliver, limits } as OpenOptions
   const ada = await world.open('Ada', place, options)
   const send = (
     id: string,
@@ -74,6 +74,25 @@ test('what was being handed over when the process died does not expire: it may h
   await world.clock.runFor(60_000)
   assert.deepEqual(statusOf(again), ['a pending'])
   await world.close(again)
+})
+
+test('what is being handed over does not expire by a message to somebody else', async () => {
+  let answer = (_verdict: Verdict): void => {}
+  const { world, ada, send } = await open(
+    ({ to }) =>
+      to === 'Bo' ? new Promise((resolve) => (answer = resolve)) : Promise.resolve({ verdict: 'delivered' }),
+    { outboxAgeMaxMs: 60_000 },
+  )
+  const expired: number[] = []
+  ada.agent.on('outbox:message:expired', ({ sequence }) => expired.push(sequence))
+  await send('a')
+  await world.clock.runFor(61_000)
+  await world.clock.settle(ada.agent.send({ id: 'b', to: 'Cy', content: 'b', ttl: '10s' }))
+  await world.run(() => statusOf(ada)[1] === 'b delivered')
+  answer({ verdict: 'delivered' })
+  await world.run(() => !statusOf(ada).includes('a pending'))
+  assert.deepEqual([statusOf(ada), expired], [['a delivered', 'b delivered'], []])
+  await world.close(ada)
 })
 
 test('recipients do not wait for each other, and one that is away is tried later and later', async () => {

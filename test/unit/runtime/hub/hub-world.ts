@@ -4,6 +4,7 @@ import { createHub, type Hub } from '../../../../src/hub/hub.ts'
 import type { StreamLimits } from '../../../../src/hub/streams.ts'
 import { SqliteStorage } from '../../../../src/hub/storage/sqlite-storage.ts'
 import type { Verdict } from '../../../../src/queue/outbox.ts'
+import type { AgentLimits } from '../../../../src/runtime/agent-limits.ts'
 import type { Agent } from '../../../../src/runtime/agent.ts'
 import { assembleAgent } from '../../../../src/runtime/assemble.ts'
 import { openHub } from '../../../../src/runtime/hub/open-hub.ts'
@@ -37,6 +38,7 @@ export interface OpenOptions {
   readonly takeover?: boolean
   readonly definition?: AgentDefinition
   readonly deliver?: () => Promise<Verdict>
+  readonly limits?: Partial<AgentLimits>
 }
 
 export interface TestAgent {
@@ -113,6 +115,7 @@ export class HubWorld {
       hub,
       trustNewHub,
       takeover,
+      limits = {},
       deliver = () => Promise.reject(new Error('there is a hub')),
     } = options
     const log = createSimulatedLog(new Trace(), (event) => void this.logged.push(event))
@@ -126,6 +129,7 @@ export class HubWorld {
         log,
         openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
         deliver,
+        limits,
         ...(hub !== undefined && {
           openHub: () =>
             openHub({
