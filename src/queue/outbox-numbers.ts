@@ -193,7 +193,9 @@ function earlier(
   const merged = [...rest, ...lost].toSorted((a, b) => a.ordinal - b.ordinal).slice(0, countMax)
   const last = merged.findLast(({ accepted }) => accepted)
   if (last !== undefined) tx.run('UPDATE session SET again_after = ? WHERE hub = ?', last.ordinal, hub)
-  else if (lost.length === 0) tx.run('UPDATE session SET again_below = NULL WHERE hub = ?', hub)
+  // What is pending beyond this page may have been accepted as well.
+  else if (lost.length === 0 && pending.length < countMax)
+    tx.run('UPDATE session SET again_below = NULL WHERE hub = ?', hub)
   return merged
 }
 

@@ -159,6 +159,27 @@ test('what a hub that was put back had accepted goes once more, in the old order
     assert.deepEqual(outbox.numbered, [])
   }))
 
+test('what had no verdict when the hub was put back is said to be known, even where that happens twice', () =>
+  withOutbox((outbox) => {
+    for (const id of range('m', windowMax)) outbox.add(id)
+    outbox.begin()
+    for (let seq = 1; seq <= windowMax; seq++) outbox.settle(seq)
+    for (const id of range('n', windowMax)) outbox.add(id)
+    outbox.give()
+    outbox.begin(hub)
+    assert.deepEqual(outbox.numbered, range('m', windowMax))
+    outbox.begin(hub)
+    assert.deepEqual(outbox.numbered, range('m', windowMax))
+    for (let seq = 1; seq <= windowMax; seq++) outbox.settle(seq)
+    outbox.give()
+    assert.deepEqual(outbox.numbered, range('n', windowMax))
+    assert.deepEqual(new Set(outbox.again()), new Set([1]))
+    outbox.add('new')
+    for (let seq = 1; seq <= windowMax; seq++) outbox.settle(windowMax + seq)
+    outbox.give()
+    assert.deepEqual([outbox.numbered, outbox.again()], [['new'], [0]])
+  }))
+
 test('what another hub accepted is none of the business of one that was put back', () =>
   withOutbox((outbox) => {
     outbox.add('a')
