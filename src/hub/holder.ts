@@ -39,7 +39,9 @@ export function decideHolder(
   const isSame = holder.instance === frame.instance
   if (isSame && holder.standing === 'ended') return { kind: 'ended' }
   // The hub does not know what the agent knows of it: it was put back, and what it believes about holders is of the past.
-  if (frame.takeover || frame.generation > holder.generation) return { kind: 'take', generation: next }
+  if (frame.generation > holder.generation) return { kind: 'take', generation: next }
+  // Nobody takes over from itself: one that was on its way for long would raise the generation over the next process.
+  if (frame.takeover && !isSame) return { kind: 'take', generation: next }
   // Whoever has let go does not come back; what comes of it was on its way for long.
   if (isSame && holder.standing === 'released') return { kind: 'fenced', generation: holder.generation }
   // A `ready` that got lost must not lock out whom it was for.

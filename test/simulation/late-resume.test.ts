@@ -41,3 +41,37 @@ test('is caught: a hub that gives the session to whichever process asks last, de
   })
   assert.equal(alive.closed?.code, 4500)
 })
+
+/** A process takes the session over twice, since its first `resume` is late: so late that it comes when the process is over. */
+async function takeOverTwice({ release }: { readonly release: boolean }) {
+  const world = new NodesWorld()
+  await world.start('hub')
+  world.network.retransmitMs = 60_000
+  const token = await world.join('hub', 'Ada', 4)
+  const [first, other] = [world.guest('first'), world.guest('other')]
+  const asked = { instance: 'one', generation: 4, claim: 'before', start: 1, takeover: true }
+  const late = world.dial('hub', token, undefined, first)
+  await late.first('connected')
+  world.network.link('first', 'hub').down = true
+  late.send(resumeFrame(asked))
+  const live = await world.open('hub', token, asked, other)
+  const { generation } = await live.first('ready')
+  if (release) live.send({ type: 'release' })
+  else live.close()
+  await live.ended()
+  late.alive = false
+  world.network.link('first', 'hub').down = false
+  await world.clock.runFor(1_000)
+  // It has noted that generation, and a claim of its own with it.
+  const noted = { instance: 'two', generation, claim: 'after', start: 1 }
+  return { late, generation, next: await world.open('hub', token, noted, other) }
+}
+
+for (const release of [false, true]) {
+  const how = release ? 'was handed over' : 'died'
+  test(`the late takeover of a process that ${how} does not shut out the next one`, async () => {
+    const { late, generation, next } = await takeOverTwice({ release })
+    assert.equal((await next.first('ready')).generation, generation + 1)
+    assert.equal(late.closed?.code, release ? 4501 : 4500)
+  })
+}

@@ -36,7 +36,7 @@ test('decides about every newcomer as the table of the protocol says', () => {
       assert.deepEqual(decision, { kind: 'take', generation: frame.generation + 1 }, what)
     } else if (frame.instance === at.instance && at.standing === 'ended') {
       assert.deepEqual(decision, { kind: 'ended' }, what)
-    } else if (frame.takeover || frame.generation > at.generation) {
+    } else if ((frame.takeover && frame.instance !== at.instance) || frame.generation > at.generation) {
       const generation = Math.max(at.generation, frame.generation) + 1
       assert.deepEqual(decision, { kind: 'take', generation }, what)
     } else if (frame.instance === at.instance && at.standing === 'released') {
