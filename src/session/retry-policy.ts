@@ -94,15 +94,17 @@ export class RetryPolicy {
 
   /**
    * There is reason to believe that it would work now. `passedMs` is what has passed without the clock: asleep, one waits
-   * too. Undefined where there were too many occasions lately: then it stays as it was.
+   * too. Undefined where there were too many occasions lately: then it stays as it was. Only whoever makes no more attempts
+   * by itself comes back to it, when the next occasion would count: it might be the last one, by which it works.
    */
   occasion(passedMs: number): Retry | undefined {
-    if (!this.#occasions.take()) return undefined
+    const { waitMs } = this.#occasions
+    if (!this.#occasions.take() && this.#attempts < this.#limits.attemptsMax) return undefined
     const { random } = this.#options
     this.#notBeforeMs -= passedMs
     this.#beginAnew()
     // A thousand agents of one machine wake at the same moment.
-    return { state: 'backing-off', delayMs: this.#atLeast(random.fraction() * 1_000) }
+    return { state: 'backing-off', delayMs: this.#atLeast(waitMs + random.fraction() * 1_000) }
   }
 
   /** Somebody wants a connection now. */

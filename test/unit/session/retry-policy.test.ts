@@ -117,3 +117,20 @@ test('a network that changes all the time is no occasion more than four times a 
   assert.notEqual(retry.occasion(0), undefined)
   assert.equal(retry.occasion(0), undefined)
 })
+
+test('whoever has given up misses no occasion, and comes back to one too many when it would count', () => {
+  const { retry, pass } = policy({ attemptsMax: 1 }, 0)
+  const giveUp = (): void => {
+    while (retry.failed().delayMs !== undefined);
+  }
+  giveUp()
+  for (let count = 0; count < 4; count++) {
+    assert.equal(retry.occasion(0)?.delayMs, 0)
+    giveUp()
+  }
+  pass(5_000)
+  const { state, delayMs = 0 } = retry.occasion(0) ?? {}
+  assert.deepEqual([state, Math.round(delayMs)], ['backing-off', 10_000])
+  // Now it has an attempt before it.
+  assert.equal(retry.occasion(0), undefined)
+})
