@@ -47,8 +47,9 @@ export function storedSessions(reader: Reader): StoredSession[] {
     sent: {
       producerEpoch: row.producer_epoch,
       nextSeq,
-      ackedSeq: row.acked_seq,
-      ackedId: row.acked_id,
+      // Of a numbering that was left, they are kept for the hub.
+      ackedSeq: row.producer_epoch === null ? null : row.acked_seq,
+      ackedId: row.producer_epoch === null ? null : row.acked_id,
       pending,
     },
   }))

@@ -230,4 +230,9 @@ export const migrations: readonly string[] = [
   -- A message is found by what it is called: whether it was sent before, and what its recipient's hub says of it.
   CREATE INDEX outbox_id ON outbox (id);
   `,
+  `
+  -- The numbering that was given up at this hub for that of another, or for its holes: its last verdict is kept (acked_seq,
+  -- acked_id), and shows at the next resume whether the hub has lost it since.
+  ALTER TABLE session ADD COLUMN left_epoch TEXT;
+  `,
 ]

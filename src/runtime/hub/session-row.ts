@@ -10,6 +10,8 @@ export interface SessionRow {
   readonly rx_offset: number
   readonly rx_last_id: string | null
   readonly producer_epoch: string | null
+  /** The last one of which there is a verdict, where there is none now. */
+  readonly left_epoch: string | null
   readonly acked_seq: number | null
   readonly acked_id: string | null
   readonly state: string
@@ -77,16 +79,15 @@ export function positionOf(
       row.stream_epoch === null
         ? undefined
         : { epoch: row.stream_epoch, offset: row.rx_offset, lastId: row.rx_last_id ?? undefined },
-    tx:
-      row.producer_epoch === null
-        ? undefined
-        : {
-            producerEpoch: row.producer_epoch,
-            nextSeq: nextSeq(reader),
-            lastAcked:
-              row.acked_seq === null || row.acked_id === null
-                ? undefined
-                : { seq: row.acked_seq, id: row.acked_id },
-          },
+    tx: numberingOf(reader, row),
   }
+}
+
+/** One that was left says no more than its last verdict, by which the hub is found out if it was put back, and begins anew. */
+function numberingOf(reader: Reader, row: SessionRow): SessionPosition['tx'] {
+  const { producer_epoch: current, left_epoch: left, acked_seq: seq, acked_id: id } = row
+  const lastAcked = seq === null || id === null ? undefined : { seq, id }
+  if (current !== null) return { producerEpoch: current, nextSeq: nextSeq(reader), lastAcked }
+  // A hub that has the verdict has one of the number 1: whatever it finds, it gives another numbering.
+  return left === null || lastAcked === undefined ? undefined : { producerEpoch: left, nextSeq: 1, lastAcked }
 }

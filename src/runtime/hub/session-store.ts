@@ -175,7 +175,7 @@ export class StoredSession implements SessionStore {
   async forgetNumbering(): Promise<void> {
     const { store, hub } = this.#options
     await store.write((tx) => {
-      tx.run('UPDATE session SET producer_epoch = NULL, acked_seq = NULL, acked_id = NULL WHERE hub = ?', hub)
+      tx.run(`${leaveNumbering} WHERE hub = ?`, hub)
     })
   }
 
@@ -214,8 +214,12 @@ export class StoredSession implements SessionStore {
   #beginNumbering(tx: Tx, begun: Begun): void {
     const { hub } = this.#options
     beginNumbering(tx, begun.reason === 'hub_rewound' ? hub : undefined)
-    tx.run('UPDATE session SET producer_epoch = NULL, acked_seq = NULL, acked_id = NULL')
-    tx.run('UPDATE session SET producer_epoch = ? WHERE hub = ?', begun.producerEpoch, hub)
+    tx.run(leaveNumbering)
+    tx.run(
+      'UPDATE session SET producer_epoch = ?, left_epoch = NULL, acked_seq = NULL, acked_id = NULL WHERE hub = ?',
+      begun.producerEpoch,
+      hub,
+    )
   }
 
   #row(tx: Tx): SessionRow {
@@ -224,6 +228,10 @@ export class StoredSession implements SessionStore {
     return row
   }
 }
+
+/** What its last verdict was stays known: a hub that is put back meanwhile is to be found out by it. */
+const leaveNumbering =
+  'UPDATE session SET left_epoch = coalesce(producer_epoch, left_epoch), producer_epoch = NULL'
 
 /** Takes a message into the inbox. What its sender has used the id for before is known, and only the first counts. */
 export function takeIncoming(
