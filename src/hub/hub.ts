@@ -115,7 +115,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     return storage.write(async (tx) => {
       const bounds = { now, countMax: sweepRows }
       const entries = await sweepStreams(tx, streamLimits, bounds)
-      const lifetimes = await parts.expireEntries(tx, { ...bounds, now: doubt.earliest() })
+      const lifetimes = await parts.expireEntries(tx, bounds)
       const messages = await sweepMessages(tx, streamLimits, bounds)
       const sessions = await sweepSessions(tx, bounds)
       return entries + lifetimes + messages + sessions + (await auth.sweep(tx, now, sweepRows))

@@ -1,5 +1,5 @@
 import { PerduraError, toError } from '../errors.ts'
-import type { ClockDoubt } from '../platform/clock-doubt.ts'
+import { type ClockDoubt, jumpMaxMs } from '../platform/clock-doubt.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 
@@ -18,6 +18,8 @@ export class Sweeper {
   readonly #options: SweeperOptions
   #timer: Timer | undefined
   #stopped = false
+  /** By how much the clock had jumped when that was said last. */
+  #toldMs = 0
 
   constructor(options: SweeperOptions) {
     this.#options = options
@@ -32,19 +34,22 @@ export class Sweeper {
     this.#timer?.cancel()
   }
 
-  /** What a clock that has jumped calls old is not removed: mail would be lost that nobody read. */
-  #mayTrustClock(): boolean {
+  /** Wall-clock ms, no later than it can be: by a clock that has jumped, mail would be lost that nobody read. */
+  #now(): number {
     const { doubt, log } = this.#options
-    const found = doubt.look()
-    if (found?.isNew === true) log.warn('hub:sweep:skipped', { clockJumpedMs: found.jumpedMs })
-    return found === undefined
+    const jumpedMs = doubt.look() ?? 0
+    if (Math.abs(jumpedMs - this.#toldMs) > jumpMaxMs && jumpedMs !== 0) {
+      log.warn('hub:clock:doubted', { clockJumpedMs: jumpedMs })
+    }
+    this.#toldMs = jumpedMs
+    return doubt.earliest()
   }
 
   async #run(): Promise<void> {
-    const { clock, log, sweep } = this.#options
+    const { log, sweep } = this.#options
     try {
       // Until nothing more is due.
-      while (!this.#stopped && this.#mayTrustClock() && (await sweep(clock.now())) > 0);
+      while (!this.#stopped && (await sweep(this.#now())) > 0);
     } catch (thrown) {
       const error = toError(thrown)
       const expected = error instanceof PerduraError && error.retryable

@@ -1,39 +1,50 @@
 import type { Clock } from './clock.ts'
 
 /** A wall clock that has jumped by more than this is doubted. */
-const jumpMaxMs = 3_600_000
+export const jumpMaxMs = 3_600_000
 const believeAfterMs = 86_400_000
 
 /**
  * Doubts a wall clock that jumps, since what it calls old would be gone for good. It is believed again once it has held for
- * a day, as it does after a sleep of the machine, in which the monotonic clock stands still.
+ * a day, as it does after a sleep of the machine, in which the monotonic clock stands still. Of one that goes on jumping the
+ * same way, as on a machine that sleeps every night, that part is believed which has held for a day.
  */
 export class ClockDoubt {
   readonly #clock: Pick<Clock, 'now' | 'monotonicMs'>
-  /** As `#zeroOfClock` is when all is well, and where it has gone since. */
+  /** As `#zeroOfClock` is when all is well, and the nearest to it that it has come back to since it has gone. */
   #trusted: number
-  #doubted: { readonly zero: number; readonly sinceMs: number } | undefined
+  #doubted: { readonly nearest: number; readonly sinceMs: number } | undefined
 
   constructor(clock: Pick<Clock, 'now' | 'monotonicMs'>) {
     this.#clock = clock
     this.#trusted = this.#zeroOfClock()
   }
 
-  /** By how much it has jumped, and is not believed for; undefined where it may be trusted. */
-  look(): { readonly jumpedMs: number; readonly isNew: boolean } | undefined {
+  /** By how much it has jumped, and is not believed for, ms; undefined where it may be trusted. */
+  look(): number | undefined {
+    const jumpedMs = this.#jumpedMs()
+    if (jumpedMs === undefined || this.#doubted === undefined) return jumpedMs
+    const { nearest, sinceMs } = this.#doubted
+    if (this.#clock.monotonicMs() - sinceMs < believeAfterMs) return jumpedMs
+    this.#trusted = nearest
+    this.#doubted = undefined
+    return this.#jumpedMs()
+  }
+
+  #jumpedMs(): number | undefined {
     const zero = this.#zeroOfClock()
-    if (Math.abs(zero - this.#trusted) <= jumpMaxMs) {
+    const trusted = this.#trusted
+    if (Math.abs(zero - trusted) <= jumpMaxMs) {
       this.#doubted = undefined
       return undefined
     }
-    const isNew = this.#doubted === undefined || Math.abs(zero - this.#doubted.zero) > jumpMaxMs
-    if (isNew || this.#doubted === undefined) this.#doubted = { zero, sinceMs: this.#clock.monotonicMs() }
-    if (this.#clock.monotonicMs() - this.#doubted.sinceMs < believeAfterMs) {
-      return { jumpedMs: Math.round(zero - this.#trusted), isNew }
+    const before = this.#doubted
+    if (before === undefined || before.nearest > trusted !== zero > trusted) {
+      this.#doubted = { nearest: zero, sinceMs: this.#clock.monotonicMs() }
+    } else if (Math.abs(zero - trusted) < Math.abs(before.nearest - trusted)) {
+      this.#doubted = { ...before, nearest: zero }
     }
-    this.#trusted = zero
-    this.#doubted = undefined
-    return undefined
+    return Math.round(zero - trusted)
   }
 
   /**
