@@ -26,7 +26,7 @@ export function suspendedMs(random: Pick<Random, 'fraction'>): number {
 }
 
 /** A server may ask for an hour, and for no more: else a wrong number would take an agent off for good. */
-const hintMaxMs = 3_600_000
+export const hintMaxMs = 3_600_000
 
 /**
  * What a server asked for, ms, and a little more: those whom it told the same number are not to come back in step. A

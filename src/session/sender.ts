@@ -3,6 +3,7 @@ import { sleep, type Clock, type Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import { SenderCredit } from '../protocol/credit.ts'
 import type { Credit, PublishAckFrame } from '../protocol/frames.ts'
+import { hintMaxMs } from './backoff.ts'
 import type { Outbound, SettledVerdict } from './position.ts'
 
 export interface SenderOptions {
@@ -104,7 +105,8 @@ export class Sender {
   #goBack(frame: PublishAckFrame): void {
     const to = frame.result === 'expected' ? (frame.expected_seq ?? frame.seq) : frame.seq
     this.#backTo = Math.min(this.#backTo ?? Infinity, to)
-    if (frame.result === 'retry') this.#waitMs = Math.max(this.#waitMs, frame.retry_after_ms ?? retryMs)
+    if (frame.result !== 'retry') return
+    this.#waitMs = Math.max(this.#waitMs, Math.min(hintMaxMs, frame.retry_after_ms ?? retryMs))
   }
 
   /** Once everything that was under way behind the hole has been answered, publishing begins again at the hole. */

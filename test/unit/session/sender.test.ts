@@ -164,6 +164,16 @@ test('a retry without a time waits half a second, and of several the longest cou
   assert.deepEqual(several.published, [1, 2, 1, 2])
 })
 
+test('a hub may ask for an hour, and not for ever', async () => {
+  const { clock, sender, published, verdict } = setUp(1)
+  sender.look()
+  verdict(1, 'retry', { retry_after_ms: Number.MAX_SAFE_INTEGER })
+  await clock.runFor(3_599_000)
+  assert.deepEqual(published, [1])
+  await clock.runFor(2_000)
+  assert.deepEqual(published, [1, 1])
+})
+
 test('goes back to what the hub expects, even where that was answered before', async () => {
   const { sender, published, verdict, clock } = setUp(3)
   sender.look()
