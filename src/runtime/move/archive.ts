@@ -10,7 +10,7 @@ import {
 } from 'node:crypto'
 import { dirname } from 'node:path'
 import * as v from 'valibot'
-import { PerduraError } from '../../errors.ts'
+import { type ErrorCode, PerduraError } from '../../errors.ts'
 import type { Disk, DiskFile } from '../../platform/disk.ts'
 import type { Random } from '../../platform/random.ts'
 import { parse, parseJson } from '../../protocol/parse.ts'
@@ -163,7 +163,7 @@ export function readArchive(
       line.length + header.payload_bytes + (header.sealed === null ? 0 : tagBytes) + digestBytes
     if (file.sizeBytes < expected) throw invalid(path, 'is cut off')
     if (file.sizeBytes > expected) throw invalid(path, 'has something behind its end')
-    const decipher = header.sealed === null ? undefined : unsealOf(path, header.sealed, passphrase)
+    const decipher = decipherOf(path, header, passphrase)
     decipher?.setAAD(line)
     const digest = createHash('sha256').update(line)
     const contents = new Contents(path, sink)
@@ -341,15 +341,19 @@ function sealOf(random: Random, passphrase: string, cost: number): Seal {
   }
 }
 
-function unsealOf(
+/** Undefined where it is not sealed, and nobody expects it to be. */
+function decipherOf(
   path: string,
-  sealed: NonNullable<Header['sealed']>,
+  { sealed }: Header,
   passphrase: string | undefined,
-): DecipherGCM {
-  const refusal = (what: string): PerduraError =>
-    new PerduraError('ERR_EXPORT_PASSPHRASE', `${path} ${what}; nothing was changed`, {
-      details: { file: path },
-    })
+): DecipherGCM | undefined {
+  if (sealed === null && passphrase === undefined) return undefined
+  const refusal = (what: string): PerduraError => refused('ERR_EXPORT_PASSPHRASE', path, what)
+  // Whoever can put another file in its place must not get by with one that anybody can make.
+  if (sealed === null)
+    throw refusal(
+      'is not sealed, so anybody can have made it: if you expect that, leave --passphrase-file out',
+    )
   if (passphrase === undefined) {
     throw refusal('is sealed with a passphrase: give the file that holds it with --passphrase-file')
   }
@@ -387,8 +391,9 @@ function lengthOf(manifest: Uint8Array): Buffer {
 }
 
 function invalid(path: string, what: string, cause?: unknown): PerduraError {
-  return new PerduraError('ERR_EXPORT_INVALID', `${path} ${what}; nothing was changed`, {
-    cause,
-    details: { file: path },
-  })
+  return refused('ERR_EXPORT_INVALID', path, what, cause)
+}
+
+function refused(code: ErrorCode, path: string, what: string, cause?: unknown): PerduraError {
+  return new PerduraError(code, `${path} ${what}; nothing was changed`, { cause, details: { file: path } })
 }

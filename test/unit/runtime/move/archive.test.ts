@@ -130,6 +130,14 @@ test('a sealed one needs its passphrase, and says so', () => {
   )
 })
 
+test('where a passphrase is given, one that is not sealed is refused: anybody could have made it', () => {
+  const { disk } = arrange()
+  assert.equal(
+    codeOf(() => readArchive(disk, path, 'correct horse')),
+    'ERR_EXPORT_PASSPHRASE',
+  )
+})
+
 test('a passphrase is the same in every way that Unicode can spell it', () => {
   const { disk } = arrange('caf\u00E9 au lait')
   assert.equal(
