@@ -201,18 +201,20 @@ export async function revokeReplayed(tx: HubTx, sid: string, now: number): Promi
   if (row !== undefined) await noteLoginChange(tx, { aiId: row.ai_id, sid })
 }
 
-/** Revokes every login of an agent, or all but one; returns how many there were. */
+/**
+ * Revokes every login of an agent, or all but one; returns how many there were. Those that have run out are not counted, and
+ * revoked all the same: by a clock that is ahead they only seem to have, and once it is put right they would be good again.
+ */
 export async function revokeFamilies(tx: HubTx, aiId: number, now: number, except = ''): Promise<number> {
-  const ended = await tx.all<{ sid: string }>(
+  const ended = await tx.all<{ sid: string; expires_at: number }>(
     `UPDATE token_families SET revoked_at = ?
-     WHERE ai_id = ? AND sid <> ? AND revoked_at IS NULL AND expires_at > ? RETURNING sid`,
+     WHERE ai_id = ? AND sid <> ? AND revoked_at IS NULL RETURNING sid, expires_at`,
     now,
     aiId,
     except,
-    now,
   )
   for (const { sid } of ended) await noteLoginChange(tx, { aiId, sid })
-  return ended.length
+  return ended.filter(({ expires_at: expiresAt }) => expiresAt > now).length
 }
 
 /** A login that was ended because an old token of it came again. */

@@ -25,6 +25,13 @@ interface Standing {
   readonly refusal: PerduraError | undefined
 }
 
+interface Asking {
+  readonly aiId: number
+  readonly sid: string
+  /** Something of it has changed since: what was read before may be over. */
+  isOutdated: boolean
+}
+
 /** Agents of which something is remembered; one more, and the one that was asked about longest ago is forgotten. */
 const agentsMax = 50_000
 
@@ -47,8 +54,8 @@ export class LoginWatch {
   readonly #options: LoginWatchOptions
   readonly #known = new Map<number, Map<string, Standing>>()
   #revision: number | undefined
-  /** How often something was forgotten: what was asked before that is not remembered after it. */
-  #changes = 0
+  /** What is being asked about now. */
+  readonly #asking = new Set<Asking>()
   #trustedUntilMs = -Infinity
   #timer: Timer | undefined
   #stopped = false
@@ -109,9 +116,25 @@ export class LoginWatch {
     return standing
   }
 
+  /** Asks again where something has changed meanwhile: who goes on with the answer before that is told of it by nobody. */
   async #ask(aiId: number, sid: string): Promise<Standing> {
-    const before = this.#changes
-    const standing = await this.#options.storage.read(async (reader): Promise<Standing> => {
+    const asking: Asking = { aiId, sid, isOutdated: false }
+    this.#asking.add(asking)
+    try {
+      for (;;) {
+        asking.isOutdated = false
+        const standing = await this.#read(aiId, sid)
+        if (asking.isOutdated) continue
+        this.#remember(aiId, sid, standing)
+        return standing
+      }
+    } finally {
+      this.#asking.delete(asking)
+    }
+  }
+
+  #read(aiId: number, sid: string): Promise<Standing> {
+    return this.#options.storage.read(async (reader): Promise<Standing> => {
       try {
         const { expiresAt } = await readFamily(reader, sid, aiId)
         const row = await reader.get<{ is_active: number }>(
@@ -124,9 +147,6 @@ export class LoginWatch {
         return { expiresAt: Infinity, refusal: error }
       }
     })
-    // What changed after it was read, and was told before it came here, would otherwise be remembered as it was.
-    if (before === this.#changes) this.#remember(aiId, sid, standing)
-    return standing
   }
 
   #remember(aiId: number, sid: string, standing: Standing): void {
@@ -176,7 +196,11 @@ export class LoginWatch {
   }
 
   #forget(change: LoginChange | 'all'): void {
-    this.#changes += 1
+    for (const asking of this.#asking) {
+      const { aiId, sid } = asking
+      const isMeant = change === 'all' || (change.aiId === aiId && (change.sid ?? sid) === sid)
+      if (isMeant) asking.isOutdated = true
+    }
     if (change === 'all') this.#known.clear()
     else if (change.sid === undefined) this.#known.delete(change.aiId)
     else this.#known.get(change.aiId)?.delete(change.sid)

@@ -192,6 +192,18 @@ test('an agent ends one of its logins, or all of them', async () => {
   assert.deepEqual((await login(setting)).replayed, [])
 })
 
+test('what is revoked while the clock is far ahead stays revoked when it is put right', async () => {
+  const setting = await registered()
+  const { auth, world } = setting
+  const stolen = await login(setting)
+  world.clock.jump(8 * 86_400_000)
+  const who = await world.settle(auth.authenticate((await login(setting)).accessToken))
+  assert.equal(await world.settle(auth.revoke(who, { all: true })), 1, 'what seems to be over is not counted')
+  world.clock.jump(-8 * 86_400_000)
+  await fails(world.settle(auth.authenticate(stolen.accessToken)), 'ERR_TOKEN_REVOKED')
+  await fails(world.settle(auth.refresh(stolen.refreshToken)), 'ERR_TOKEN_REVOKED')
+})
+
 test('only a refresh token refreshes, and only an access token opens', async () => {
   const setting = await registered()
   const { auth, world } = setting
