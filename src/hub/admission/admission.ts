@@ -27,6 +27,9 @@ export interface Admission {
   spread(count: number): readonly number[]
 }
 
+/** Handshakes of one agent that may be under way at a time; one comes after the other, but for those that were cut off. */
+const agentUnderWayMax = 32
+
 export interface AdmissionOptions {
   readonly clock: Clock
   readonly random: Random
@@ -53,6 +56,8 @@ class BudgetedAdmission implements Admission {
   readonly #loginAddresses: TokenBuckets<string>
   readonly #badTokens: TokenBuckets<string>
   #underWay = 0
+  /** By agent; of those that have any. */
+  readonly #underWayOf = new Map<number, number>()
   #newUnderWay = 0
 
   constructor({ clock, random, limits }: AdmissionOptions) {
@@ -76,12 +81,14 @@ class BudgetedAdmission implements Admission {
     const own = this.#agents.of(agent.aiId)
     if (!own.take()) return this.#often(own.waitMs, own.waitMs)
     const { resumes, aiId } = agent
+    // Open handshakes are what all share: no agent needs many.
+    if ((this.#underWayOf.get(aiId) ?? 0) >= agentUnderWayMax) return this.#often(1_000)
     const isFull =
       this.#underWay >= this.#limits.underWayMax ||
       (!resumes && this.#newUnderWay >= this.#limits.underWayMax / 4)
     const waitMs = (resumes ? this.#resumes : this.#newSessions).ask(aiId, isFull)
     if (waitMs > 0) return { kind: 'refused', why: 'crowded', waitMs }
-    return { kind: 'admitted', settled: this.#enter(resumes) }
+    return { kind: 'admitted', settled: this.#enter(aiId, resumes) }
   }
 
   admitLogin({
@@ -104,14 +111,18 @@ class BudgetedAdmission implements Admission {
     return Array.from({ length: count }, (_, index) => (index + this.#random.fraction()) * stepMs)
   }
 
-  #enter(resumes: boolean): () => void {
+  #enter(aiId: number, resumes: boolean): () => void {
     this.#underWay += 1
+    this.#underWayOf.set(aiId, (this.#underWayOf.get(aiId) ?? 0) + 1)
     if (!resumes) this.#newUnderWay += 1
     let isOver = false
     return () => {
       if (isOver) return
       isOver = true
       this.#underWay -= 1
+      const own = (this.#underWayOf.get(aiId) ?? 1) - 1
+      if (own > 0) this.#underWayOf.set(aiId, own)
+      else this.#underWayOf.delete(aiId)
       if (!resumes) this.#newUnderWay -= 1
     }
   }

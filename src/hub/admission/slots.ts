@@ -6,6 +6,11 @@ import type { Rate } from '../../platform/token-bucket.ts'
 const promisesMax = 100_000
 /** How long a slot is kept for who does not come. */
 const lateMaxMs = 60_000
+/**
+ * No slot is promised further ahead. Anybody can ask under any number of names, and never come: that must not tell
+ * everybody else to come in hours. Who finds all taken comes again within this time, and is placed then.
+ */
+const aheadMaxMs = 600_000
 /** What is added to a wait, so that many who were told the same come apart: a twentieth of it, within these bounds. */
 const jitterMs = { min: 50, max: 1_000 }
 /** A wait is never shorter: a caller that comes at once learns nothing. */
@@ -60,10 +65,11 @@ export class Slots<Caller> {
     return isAhead ? this.#left >= burst : this.#left >= 1
   }
 
-  /** The slot after the last one that was promised, and not before the budget allows it. */
+  /** The slot after the last one that was promised, and not before the budget allows it; or when to ask for one again. */
   #promise(caller: Caller, nowMs: number): number {
     const stepMs = 1_000 / this.#rate.perSecond
     const slotMs = Math.max(this.#lastSlotMs + stepMs, nowMs + Math.max(1, 1 - this.#left) * stepMs)
+    if (slotMs > nowMs + aheadMaxMs) return nowMs + aheadMaxMs * (0.5 + 0.5 * this.#random.fraction())
     this.#lastSlotMs = slotMs
     this.#promised.delete(caller)
     this.#promised.set(caller, slotMs)

@@ -189,10 +189,11 @@ function subjectByName(request: HttpRequest): Subject | undefined {
   return name === undefined ? undefined : { kind: 'name', name }
 }
 
-/** What names nobody is refused before it costs anything. */
+/** What names nobody is refused before it costs anything. With its address: nobody takes an agent's place from elsewhere. */
 function entryByName(request: HttpRequest, free: boolean): Entry | undefined {
   const subject = subjectByName(request)
-  return subject?.kind === 'name' ? { subject: `name ${subject.name}`, free } : undefined
+  if (subject?.kind !== 'name') return undefined
+  return { subject: `name ${request.remoteAddress ?? ''} ${subject.name}`, free }
 }
 
 function registrarToken(request: HttpRequest): string {

@@ -58,6 +58,15 @@ test('handshakes under way have a bound, of which new sessions have a quarter', 
   assert.ok(!isIn(admission, 22))
 })
 
+test('one agent cannot hold all the handshakes that may be under way, and gets more when it ends some', () => {
+  const { admission } = start()
+  const own = Array.from({ length: 100 }, () => admission.admit(agent(1, false)))
+  const admitted = own.filter(({ kind }) => kind === 'admitted')
+  assert.equal(admitted.length, 32)
+  assert.ok(own.slice(32).every((answer) => answer.kind === 'refused' && answer.why === 'often'))
+  for (let count = 2; count < 100; count++) assert.ok(isIn(admission, count, false))
+})
+
 test('an agent that comes all the time is slowed down, and gets a thousand connections in a minute all the same', async () => {
   const { clock, admission } = start()
   let connected = 0

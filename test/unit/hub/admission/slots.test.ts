@@ -107,6 +107,19 @@ test('slots of those who never come are not lost: others have them once the budg
   assert.equal(slots.ask('late'), 0)
 })
 
+test('callers that never come, however many, tell nobody to come in more than ten minutes', async () => {
+  const clock = new SimulatedClock()
+  const slots = new Slots<string>(clock.for(outside), createSeededRandom(1), { perSecond: 10, burst: 20 })
+  for (let count = 0; count < 100_000; count++) slots.ask(`gone ${count}`)
+  const waits = Array.from({ length: 100 }, (_, n) => slots.ask(`late ${n}`))
+  assert.ok(
+    waits.every((waitMs) => waitMs >= 300_000 && waitMs <= 601_000),
+    `${Math.max(...waits)}`,
+  )
+  // Told apart, so that they do not come back together.
+  assert.ok(Math.max(...waits) - Math.min(...waits) > 200_000)
+})
+
 test('nobody is let in while it is shut, and its slot is a later one', async () => {
   const clock = new SimulatedClock()
   const slots = new Slots<string>(clock.for(outside), createSeededRandom(1), { perSecond: 10, burst: 20 })

@@ -145,6 +145,20 @@ test('logins are counted by name, and all those of an address together', async (
   assert.equal((await world.call('POST', '/auth/challenge', challenge)).status, 200)
 })
 
+test('the place that an agent was promised is not to be had from another address', async () => {
+  const subjects: string[] = []
+  const world = await RestWorld.start({
+    admitLogin: ({ subject }) => {
+      subjects.push(subject)
+      return { kind: 'admitted', settled: () => {} }
+    },
+  })
+  for (const remoteAddress of ['192.0.2.7', '192.0.2.8']) {
+    await world.call('POST', '/auth/challenge', { body: { name: 'Ada' }, remoteAddress })
+  }
+  assert.equal(new Set(subjects).size, 2)
+})
+
 test('a body that is too large to be of a login is counted by its address alone', async () => {
   const world = await RestWorld.start({ requestsPerMinute: 20 })
   const body = { ai_name: 'Ada', ai_secret: secret, extra: 'x'.repeat(20_000) }
