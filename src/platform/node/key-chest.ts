@@ -5,8 +5,11 @@ import { PerduraError } from '../../errors.ts'
 import type { KeyChest, KeyKeeper } from '../key-chest.ts'
 import type { Log } from '../log.ts'
 import { findKeychain, type Keychain } from './keychain.ts'
+import { createNodeLocks } from './locks.ts'
 
 const keyBytes = 32
+/** Of another process that puts one into the keychain, which takes three programs at most. */
+const makeWaitMs = 15_000
 /** By convention in the folder that systemd makes for one service; see systemd.exec(5), LoadCredentialEncrypted. */
 const systemdName = 'perdura-key'
 
@@ -28,9 +31,19 @@ export function createNodeKeyChest(
 
   function ofKeychain(): Uint8Array | undefined {
     const known = findInKeychain()
-    if (known !== undefined) return known
-    // What another process has kept at the same moment is what both find.
-    return keychain()?.keep(home, randomBytes(keyBytes)) === true ? findInKeychain() : undefined
+    const chain = keychain()
+    if (known !== undefined || chain === undefined) return known
+    // To keep is to replace: of two processes at once, the second would put its key in the place of the one that the first has
+    // sealed with already.
+    fs.mkdirSync(home, { recursive: true, mode: 0o700 })
+    const lock = createNodeLocks().lock(`${file}.lock`, makeWaitMs)
+    try {
+      const others = findInKeychain()
+      if (others !== undefined) return others
+      return chain.keep(home, randomBytes(keyBytes)) ? findInKeychain() : undefined
+    } finally {
+      lock.release()
+    }
   }
 
   const finders: Record<KeyKeeper, () => Uint8Array | undefined> = {

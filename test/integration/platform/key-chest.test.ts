@@ -164,23 +164,50 @@ test('the secret service of Linux keeps a key, where it runs and is unlocked, an
   assert.equal(open().find('keychain'), undefined)
 })
 
-test('of twenty processes that make a key at once, all have the same', async (t) => {
+test('of processes that put a key into the keychain at once, all have the same, and it is the one that stays there', async (t) => {
+  const folder = temporaryFolder(t)
   const { home } = begin(t)
+  // Slow enough that all have looked before the first one has kept its key.
+  const script = `#!/bin/sh
+case "$1" in
+  lookup) [ -s "${folder}/secret" ] && cat "${folder}/secret"; sleep 0.3 ;;
+  store) cat > "${folder}/new.$$"; sleep 0.$(($$ % 5)); mv "${folder}/new.$$" "${folder}/secret" ;;
+esac
+`
+  writeFileSync(join(folder, 'secret-tool'), script, { mode: 0o755 })
+  writeFileSync(join(folder, 'busctl'), '#!/bin/sh\necho b false\n', { mode: 0o755 })
+  const keys = await keysOf(home, 3, {
+    PATH: `${folder}:${process.env['PATH'] ?? ''}`,
+    DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nowhere',
+    PERDURA_KEYCHAIN: 'on',
+  })
+  assert.deepEqual(new Set(keys), new Set([readFileSync(join(folder, 'secret'), 'utf8')]))
+  assert.equal(existsSync(join(home, 'credentials.key')), false)
+})
+
+/** The keys of so many processes that open the chest of a home at once. */
+function keysOf(home: string, count: number, environment: NodeJS.ProcessEnv): Promise<string[]> {
   const module = new URL('../../../src/platform/node/key-chest.ts', import.meta.url).href
   const source = `
     import { createNodeKeyChest } from ${JSON.stringify(module)}
-    const chest = createNodeKeyChest(${JSON.stringify(home)}, { warn() {} }, { PERDURA_KEYCHAIN: 'off' }, 'linux')
+    const chest = createNodeKeyChest(${JSON.stringify(home)}, { warn() {} }, process.env, 'linux')
     process.stdout.write(Buffer.from(chest.open().bytes).toString('hex'))`
-  const keys = await Promise.all(
-    Array.from({ length: 20 }, async () => {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
         stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, ...environment },
       })
       let text = ''
       for await (const chunk of child.stdout.setEncoding('utf8')) text += String(chunk)
       return text
     }),
   )
+}
+
+test('of twenty processes that make a key at once, all have the same', async (t) => {
+  const { home } = begin(t)
+  const keys = await keysOf(home, 20, { PERDURA_KEYCHAIN: 'off' })
   assert.match(keys[0] ?? '', /^[0-9a-f]{64}$/)
   assert.equal(new Set(keys).size, 1)
 })
