@@ -31,20 +31,24 @@ export interface ImportTarget {
   readonly commit: () => void
 }
 
+/** Both are shown to a person, the address as a part of a command to copy: nothing in them may speak to terminal or shell. */
+const address = v.pipe(v.string(), v.regex(/^https?:\/\/[\w.:[\]-]{1,300}$/))
+const shown = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,4096}$/u))
+
 const about = v.object({
   export_id: v.string(),
   agent: v.string(),
   agent_id: v.string(),
   exported_at: v.string(),
   schema_version: v.number(),
-  hub: v.nullable(v.string()),
+  hub: v.nullable(address),
   hub_place: v.nullable(v.string()),
   session_identifier: v.nullable(v.string()),
   generation: v.number(),
   launch: v.nullable(
     v.variant('kind', [
       v.object({ kind: v.literal('reflex') }),
-      v.object({ kind: v.literal('file'), path: v.string() }),
+      v.object({ kind: v.literal('file'), path: shown }),
     ]),
   ),
   open_turns: v.number(),
