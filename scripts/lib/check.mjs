@@ -13,7 +13,7 @@ import { killLeftovers } from './leftovers.mjs'
 import { root } from './setup.mjs'
 import { runTests } from './tests.mjs'
 
-const guardMs = 15 * 60_000
+const guardMs = 19 * 60_000
 const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined
 const kinds = ['unit', 'integration', 'simulation', 'chaos', 'types', 'tidy']
 

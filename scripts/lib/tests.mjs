@@ -26,7 +26,8 @@ export async function runTests(files, { signal, namePattern }) {
 
   const events = run({
     files,
-    concurrency: 2, // the machines that this runs on have two cores
+    // The machines that this runs on have two cores, and every third test waits for something.
+    concurrency: 3,
     timeout: fileTimeoutMs,
     signal,
     ...(namePattern !== undefined && { testNamePatterns: namePattern }),

@@ -1,3 +1,3 @@
 import { testShard } from './wire/shard.ts'
 
-testShard(1, 500)
+testShard(1, 250)

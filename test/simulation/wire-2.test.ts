@@ -1,3 +1,3 @@
 import { testShard } from './wire/shard.ts'
 
-testShard(501, 500)
+testShard(251, 250)

@@ -1,3 +1,3 @@
 import { testShard } from './wire/shard.ts'
 
-testShard(1001, 500)
+testShard(501, 250)

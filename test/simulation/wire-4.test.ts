@@ -1,3 +1,3 @@
 import { testShard } from './wire/shard.ts'
 
-testShard(1501, 500)
+testShard(751, 250)

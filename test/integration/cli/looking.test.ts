@@ -113,6 +113,8 @@ test('every verb that prints documents prints exactly one with --json', patience
       'session end',
       'session reconnect',
       'session handover',
+      'session export',
+      'session import',
       'hub run',
       'hub status',
     ]

@@ -7,6 +7,8 @@ import { DecisionWorld } from './hub-world.ts'
 
 const day = 86_400_000
 const minute = 60_000
+/** Less than the usual 30: it looks every minute. */
+const ageDays = 4
 
 /** A hub that nobody reaches: it sweeps. */
 async function start() {
@@ -28,7 +30,8 @@ async function start() {
       storage,
       keysFolder,
       addresses: [],
-      // Months go by here.
+      streamLimits: { ageMaxMs: ageDays * day },
+      // Days go by here.
       auth: { watch: { pollMs: 3_600_000, trustMs: 7_200_000 } },
     }),
   )
@@ -42,7 +45,7 @@ async function start() {
 
 test('what is over is swept: entries, and the messages with them', async () => {
   const { world, hub, count } = await start()
-  await world.clock.runFor(29 * day)
+  await world.clock.runFor((ageDays - 1) * day)
   assert.deepEqual([count('entries'), count('messages')], [1, 1])
   await world.clock.runFor(day + 2 * minute)
   assert.deepEqual([count('entries'), count('messages')], [0, 0])
@@ -58,7 +61,7 @@ test('a wall clock that has jumped expires nothing, and is warned of once', asyn
     assert.equal(count('entries'), 1)
     assert.deepEqual(warnings, ['hub:clock:doubted'])
     world.clock.jump(-jumpMs)
-    await world.clock.runFor(29 * day)
+    await world.clock.runFor((ageDays - 1) * day)
     assert.equal(count('entries'), 1)
     await world.clock.runFor(2 * day)
     assert.equal(count('entries'), 0)
@@ -70,7 +73,7 @@ test('a wall clock that has jumped expires nothing, and is warned of once', asyn
 test('a wall clock that is put right by less than an hour stops nothing', async () => {
   const { world, hub, warnings, count } = await start()
   world.clock.jump(3_000_000)
-  await world.clock.runFor(31 * day)
+  await world.clock.runFor((ageDays + 1) * day)
   assert.equal(count('entries'), 0)
   assert.deepEqual(warnings, [])
   await world.settle(hub.close())

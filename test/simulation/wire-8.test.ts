@@ -1,0 +1,3 @@
+import { testShard } from './wire/shard.ts'
+
+testShard(1751, 250)
