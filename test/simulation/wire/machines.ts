@@ -31,6 +31,8 @@ import type { Surroundings } from './surroundings.ts'
 
 export type { Surroundings, WireSwaps } from './surroundings.ts'
 
+const nodesSkewMsMax = 20_000
+
 /** One machine: a disk and a database that outlive the processes on it, and a process that is started again when it dies. */
 abstract class Machine {
   readonly host: string
@@ -59,7 +61,10 @@ abstract class Machine {
     this.database = shared?.database ?? new SimulatedDatabase({ clock, random: this.random.fork('database') })
     this.#nodes = shared === undefined ? [] : shared.#nodes
     this.#nodes.push(this)
-    this.skewMs = around.skewMsMax === 0 ? 0 : this.random.int(-around.skewMsMax, around.skewMsMax)
+    // Nodes of one hub take each other's tokens by their clocks, so these have to agree somewhat.
+    const skewMsMax = shared === undefined ? around.skewMsMax : Math.min(around.skewMsMax, nodesSkewMsMax)
+    const ownMs = skewMsMax === 0 ? 0 : this.random.int(-skewMsMax, skewMsMax)
+    this.skewMs = (shared?.skewMs ?? 0) + ownMs
     this.database.onBoundary = (_boundary, process) => {
       this.#nodes.find((node) => node.process === process)?.boundary('database')
     }
