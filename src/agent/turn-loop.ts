@@ -200,7 +200,18 @@ export class TurnLoop {
     const { host, inbox, onStarted } = this.#options
     const { store, clock } = host
     const startedMs = clock.monotonicMs()
-    await store.write((tx) => inbox.begin(tx, position, { alone, now: clock.now() }))
+    const begun = await store.write((tx) => {
+      // A pause may have come to the disk since it was taken: before this write, or while room for it was waited for.
+      if (!this.#paused) inbox.begin(tx, position, { alone, now: clock.now() })
+      // An attempt before may have been abandoned: what stands still is not to be blamed for a death of the process.
+      else if (alone) inbox.markSuspect(tx, position, false)
+      return !this.#paused
+    })
+    if (!begun) {
+      if (alone) this.#exclusive.unshift(position)
+      this.#lanes.postpone(position, 0)
+      return
+    }
     const entry = readEntry(store.reader, position)
     if (entry === undefined) throw new Error(`entry ${position} has left the inbox`)
     onStarted(position, entry.attempts)

@@ -64,6 +64,55 @@ test('a paused inbox takes in what comes, and handles it when it goes on, over r
   await world.close(again)
 })
 
+test('a turn that runs alone and found no room on the disk is not begun again while the inbox is paused', async () => {
+  const world = new HubWorld()
+  const place = world.place()
+  const attempts: number[] = []
+  const definition = defineAgent({
+    name: 'Ada',
+    onStart: (_, { turn: { attempt } }) => {
+      attempts.push(attempt)
+      place.database.fullRate = attempt === 1 ? 1 : 0
+    },
+  })
+  const ada = await world.open('Ada', place, { definition })
+  await world.run(() => world.logged.includes('turn:attempt:abandoned'))
+  place.database.fullRate = 0
+  await world.clock.settle(ada.agent.queue.pause(['inbox']))
+  await world.clock.runFor(30_000)
+  assert.deepEqual(attempts, [1])
+  // It is not to be taken for what killed the process, should that die now.
+  const row = ada.agent.reader.get<{ status: string }>('SELECT status FROM inbox')
+  assert.equal(row?.status, 'pending')
+  await world.clock.settle(ada.agent.queue.resume(['inbox']))
+  await world.clock.runFor(1_000)
+  assert.deepEqual(attempts, [1, 2])
+  await world.close(ada)
+})
+
+test('a turn is not begun that was taken before a pause, and would come to the disk after it', async () => {
+  const world = new HubWorld()
+  const handled: string[] = []
+  const definition = defineAgent({
+    name: 'Ada',
+    onMessage: ({ text }) => void handled.push(text.slice(0, 1)),
+  })
+  const ada = await world.open('Ada', world.place(), { definition })
+  await world.clock.runFor(1_000)
+  // Each input fills its batch: the pause comes to the disk with the second one, and the first turn only after it.
+  const input = (id: string) => ({ id, payload: id.repeat(600_000) })
+  const { agent } = ada
+  await world.clock.settle(
+    Promise.all([agent.ingest(input('a')), agent.queue.pause(['inbox']), agent.ingest(input('b'))]),
+  )
+  await world.clock.runFor(10_000)
+  assert.deepEqual(handled, [])
+  await world.clock.settle(agent.queue.resume(['inbox']))
+  await world.run(() => handled.length === 2)
+  assert.deepEqual(handled, ['a', 'b'])
+  await world.close(ada)
+})
+
 test('a dead letter is sent again under another id, and once, however often that is asked for', async () => {
   const { world, bo, send } = await meet()
   const ada = await world.online('Ada', world.place(), { hub })
