@@ -71,6 +71,28 @@ export async function expireEntries(
   return due.length
 }
 
+/**
+ * Gives up what was over when an agent says that it has passed it, and was not noted to be fetched. Such a thing is never sent,
+ * so the hub was put back, and has forgotten which of both came of it: if it was given up, nobody else tells its sender.
+ */
+export async function giveUpPassed(
+  tx: HubTx,
+  aiId: number,
+  { from, to, now }: { readonly from: number; readonly to: number; readonly now: number },
+): Promise<void> {
+  const passed = await tx.all<PassingEntry>(
+    `SELECT ai_id, position, message, size_bytes, expires_at
+     FROM entries JOIN messages ON messages.id = entries.message
+     WHERE ai_id = ? AND position > ? AND position <= ? AND ${passing} AND expires_at <= ? AND acked_at IS NULL
+       AND status <> 'read' ORDER BY position`,
+    aiId,
+    from,
+    to,
+    now,
+  )
+  for (const entry of passed) await giveUp(tx, entry, now)
+}
+
 /** Reports once more what was given up of a message. */
 export async function tellAgain(tx: HubTx, senderId: number, id: string, now: number): Promise<void> {
   const given = await tx.all<{ id: number }>(

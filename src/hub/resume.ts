@@ -1,6 +1,7 @@
 import type { ReadyReason, ResumeFrame } from '../protocol/frames.ts'
 import type { Random } from '../platform/random.ts'
 import { decideHolder, readHolder, type HolderDecision } from './holder.ts'
+import { giveUpPassed } from './lifetimes.ts'
 import { markSeen } from './profiles.ts'
 import { idOfSeq, readProducer, renumber, type Producer } from './publishing.ts'
 import { adoptSession, type AdoptedSession } from './resumable-session.ts'
@@ -75,8 +76,10 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   }
   const read = frame.rx?.offset ?? stream.floor
   // Where it says that it stands is on its disk: an acknowledgement may have been lost with the connection before.
-  if (read > stream.acked) await advanceAcked(tx, aiId, { from: stream.acked, to: read, now })
-  else if (read < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
+  if (read > stream.acked) {
+    await giveUpPassed(tx, aiId, { from: stream.acked, to: read, now })
+    await advanceAcked(tx, aiId, { from: stream.acked, to: read, now })
+  } else if (read < stream.acked) await rewindAcked(tx, aiId, Math.max(read, stream.floor))
   const reason = reasonOf(session.outcome, { standing, first: frame.rx === undefined || frame.rx === null })
   const keepsNumbers = standing === 'alike' || (standing === 'given up' && producer.verdictSeq === 0)
   return {

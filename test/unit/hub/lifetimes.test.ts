@@ -64,6 +64,26 @@ test('what is fetched too late is given up there and then', async () => {
   assert.equal((await reports()).length, 1)
 })
 
+test('a hub that was put back, and has forgotten that it gave up what its reader has passed, reports it again', async () => {
+  const { world, ada, bo, expire, fetch, inStream, reports } = await meet()
+  await world.publish(ada, 'm1', { ttlMs: 5_000 })
+  await world.publish(ada, 'm2', { ttlMs: 60_000 })
+  await world.publish(ada, 'm3', { ttlMs: 5_000 })
+  assert.deepEqual([...(await fetch(3))], [])
+  const backup = world.backup()
+  await world.clock.runFor(5_000)
+  assert.deepEqual([...(await fetch(1, 2))], [1])
+  const rx = { epoch: (await world.stream(bo)).epoch, offset: 3, last_id: await world.mark(bo, 3) }
+  backup.restore()
+  assert.deepEqual(await reports(), [])
+  assert.equal((await world.resume(bo, { generation: 1, rx })).stream.epoch, rx.epoch)
+  // The second was not over when it was passed, so it can only have been fetched, as the third is known to have been.
+  await world.clock.runFor(60_000)
+  await expire()
+  assert.deepEqual([await inStream(), await reports()], [['ttl', 'm2', 'm3'], [{ message_id: 'm1' }]])
+  assert.deepEqual(await world.waiting(bo), { count: 0, bytes: 0 })
+})
+
 test('what a client without a session says it has read is not given up', async () => {
   const { world, ada, expire } = await meet()
   const cy = await world.join('Cy')
