@@ -6,7 +6,7 @@ import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
-import { AccessToken } from './access-token.ts'
+import { AccessToken, type AccessTokenFields } from './access-token.ts'
 import { AuthClient, isRefusal } from './auth-client.ts'
 import { type Compromise, newsOf } from './compromise.ts'
 import { DoubtfulHttp } from './doubtful-http.ts'
@@ -55,6 +55,11 @@ export interface AccessOptions {
   readonly fresh?: boolean
 }
 
+type TokenFields = Pick<AccessTokenFields, 'token' | 'aiId' | 'name'> & {
+  readonly startMs: number
+  readonly lifeMs: number
+}
+
 /** When a token is replaced, as parts of its life: spread, so that agents that started together do not stay together. */
 const refreshAfter = { min: 0.7, max: 0.85 }
 /** A token with less than this left is not handed out when no other can be got. */
@@ -72,7 +77,6 @@ const usableMs = 1_000
  * at a time asks the hub; the others find what it has got.
  *
  * Tokens carry the generation of their login, so a generation that has risen since leads to a new login.
- *
  * At its first login it notes what the hub calls itself, and from then on signs for no other at that place. At its first
  * contact, and after each failure to reach it, the hub is to show that it knows the refresh token before it is sent any.
  */
@@ -170,6 +174,12 @@ export class HubCredentials {
   invalidate(token: string): void {
     this.#spurned = token
     if (this.#current?.access.token === token) this.#current = undefined
+  }
+
+  /** The hub went away: another program may answer there by now, and is not to get even a token that is young. */
+  doubt(): void {
+    this.#isProven = false
+    this.#place.leave()
   }
 
   /** How it stands, by what is on disk now. */
@@ -373,14 +383,7 @@ export class HubCredentials {
     return token
   }
 
-  #tokenOf(fields: {
-    readonly token: string
-    readonly aiId: number
-    readonly name: string
-    readonly startMs: number
-    readonly lifeMs: number
-  }): AccessToken {
-    const { lifeMs, startMs, ...rest } = fields
+  #tokenOf({ lifeMs, startMs, ...rest }: TokenFields): AccessToken {
     const part = refreshAfter.min + (refreshAfter.max - refreshAfter.min) * this.#options.random.fraction()
     return new AccessToken({ ...rest, refreshAtMs: startMs + lifeMs * part, expiresAtMs: startMs + lifeMs })
   }

@@ -97,6 +97,11 @@ export class HubPlace {
     this.#metAt = address
   }
 
+  /** Who answers next has to show who it is, wherever that is. */
+  leave(): void {
+    this.#metAt = undefined
+  }
+
   /** Nothing is known by which it could be told from another. */
   trust(): void {
     this.#metAt = this.address.key

@@ -34,6 +34,8 @@ export interface SessionCredentials {
   access(options?: { readonly fresh?: boolean; readonly signal?: AbortSignal }): Promise<Access>
   /** The hub said that it takes this token no more. */
   invalidate(token: string): void
+  /** The hub was not reached, or went away: who answers next has to show that it is the hub, before it gets a token. */
+  doubt?(): void
   /** Notes the generation outside the agent's database, so that one that was put back still knows it. */
   recordGeneration(generation: number): void
 }
@@ -305,6 +307,7 @@ export class Session {
       if (isAsked === true || backTo !== undefined) return this.#plan(this.#retry.asked(), reason)
       const said = reason === '' ? `closed with ${code}` : reason
       if (isSaidByLiveHub(why)) return this.#wait(said)
+      credentials.doubt?.()
       return this.#goOn(said, { lasted, leaving: why === 'drain', retryAfterMs })
     }
     this.#end(endOf(code, reason))

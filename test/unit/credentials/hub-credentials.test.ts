@@ -125,6 +125,25 @@ test('gets another token when the hub refuses the one it has, and only for that 
   assert.equal(hub.calls.filter((path) => path === '/auth/refresh').length, 1)
 })
 
+test('where the hub went away, whoever answers next has to show who it is before it gets the token that is there', async () => {
+  const { clock, hub, start } = createScene()
+  const { credentials } = start()
+  const access = await clock.settle(credentials.access())
+  hub.calls.length = 0
+  credentials.doubt()
+  assert.equal((await clock.settle(credentials.access())).token, access.token)
+  await clock.settle(credentials.access())
+  assert.deepEqual(hub.calls, ['/auth/prove'])
+  // Another program has its port.
+  credentials.doubt()
+  for (const impostor of [refusal(401, 'ERR_TOKEN'), answer(404, 'no'), answer(503, 'no')]) {
+    hub.script = () => impostor
+    await clock.settle(assert.rejects(credentials.access()))
+  }
+  hub.script = () => undefined
+  assert.equal((await clock.settle(credentials.access())).token, access.token)
+})
+
 test('logs in anew under a generation that has risen, and not before', async () => {
   const { clock, hub, start } = createScene()
   const { credentials } = start()

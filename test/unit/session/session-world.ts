@@ -215,6 +215,8 @@ export class SessionWorld {
   readonly logged: string[] = []
   readonly exhausted: object[] = []
   readonly invalidated: string[] = []
+  /** How often the next hub was asked to show who it is. */
+  doubts = 0
   readonly recorded: number[] = []
   readonly session: Session
   ended: PerduraError | undefined
@@ -246,6 +248,7 @@ export class SessionWorld {
       credentials: {
         access: () => this.access(),
         invalidate: (token) => void this.invalidated.push(token),
+        doubt: () => void (this.doubts += 1),
         recordGeneration: (generation) => void this.recorded.push(generation),
       },
       store: this.store,

@@ -75,6 +75,9 @@ test('every close code of the hub leads where its table says', async () => {
     assert.equal(state, code < 4_500 ? 'backing-off' : 'stopped', why)
     assert.equal(world.ended?.code, code < 4_500 ? undefined : (endsAs[why] ?? 'ERR_FENCED'))
     assert.deepEqual(world.invalidated, why === 'unauthorized' ? ['t1'] : [])
+    // What is in no trouble is there still, and nobody else can have its port.
+    const isGone = ['protocol_error', 'timeout', 'drain', 'unavailable'].includes(why)
+    assert.equal(world.doubts, isGone ? 1 : 0, why)
     await world.stopped()
   }
 })
@@ -86,6 +89,7 @@ test('a hub that is gone, refuses the upgrade or is unknown is tried again', asy
   await world.run(() => world.session.status.attempts === 2)
   assert.equal(world.session.status.reason, 'HTTP 401')
   assert.deepEqual(world.invalidated, ['t1', 't1'])
+  assert.equal(world.doubts, 2)
   world.refusal = undefined
   await world.online()
   await world.stopped()
