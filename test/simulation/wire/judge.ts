@@ -4,6 +4,7 @@ import type { HubReader } from '../../../src/hub/storage.ts'
 import type { Transport } from '../../../src/platform/transport.ts'
 import type { SimulatedClock } from '../../../src/testing/index.ts'
 import { ConnectionJudge } from './connection-judge.ts'
+import { Forgotten } from './forgotten.ts'
 import type { AgentMachine, HubMachine } from './machines.ts'
 import type { Watchers } from './watchers.ts'
 import type { Mishaps } from './mishaps.ts'
@@ -59,6 +60,7 @@ export class Judge implements Watchers {
   readonly queues: QueueWatch
   readonly #work: Work
   readonly #mishaps: Mishaps
+  readonly #forgotten: Forgotten
   readonly #sessions = new Map<string, Set<string>>()
   readonly connections: ConnectionJudge
   readonly #tokens: TokenJudge
@@ -79,6 +81,7 @@ export class Judge implements Watchers {
     })
     this.#work = work
     this.#mishaps = mishaps
+    this.#forgotten = new Forgotten(work, mishaps)
     this.queues = new QueueWatch({
       clock,
       work,
@@ -229,23 +232,6 @@ export class Judge implements Watchers {
     }
   }
 
-  /**
-   * A hub that is put back may forget that it refused something for want of room, before its sender has noted it: it is
-   * then accepted behind what came after.
-   */
-  get #forgetsOrder(): boolean {
-    return this.#forgets || (this.#mishaps.hubRestores > 0 && this.#mishaps.waitingMax < 100)
-  }
-
-  /**
-   * Where the sender is put back too, neither knows any more what was accepted, and what refused. And of two copies one
-   * does not know what the other has sent, and a hub that was put back knows neither.
-   */
-  get #forgets(): boolean {
-    const { waitingMax, hubRestores, agentRestores, clones, moves } = this.#mishaps
-    return hubRestores > 0 && (clones > 0 || moves > 0 || (waitingMax < 100 && agentRestores > 0))
-  }
-
   async #mustBeCurrent(tx: HubReader, { aiId, name, generation }: Actor, what: string): Promise<void> {
     const holder = await tx.get<{ generation: number; standing: string }>(
       'SELECT generation, standing FROM holders WHERE ai_id = ?',
@@ -287,12 +273,6 @@ export class Judge implements Watchers {
     return new Set(labels)
   }
 
-  /** Whether who was told that a message has expired may have sent it before, or its hub have forgotten that it was fetched. */
-  get #mayExpireSent(): boolean {
-    const { hubRestores, agentRestores, clones } = this.#mishaps
-    return hubRestores > 0 || agentRestores > 0 || clones > 0
-  }
-
   #checkHandled(
     name: string,
     handled: readonly string[],
@@ -308,11 +288,11 @@ export class Judge implements Watchers {
       const count = counts.get(label) ?? 0
       const mayCome = !isWithin(label, refused, true)
       const isOver = isWithin(label, expired, true)
-      if (isOver && count > (this.#mayExpireSent ? 1 : 0))
+      if (isOver && count > (this.#forgotten.expiry ? 1 : 0))
         this.violate('expired-final', `${label} has expired, and took effect`)
       if (mayCome && !isOver && count !== 1)
         this.violate('delivered-once', `${label} took effect ${count} times at ${name}`)
-      if (!mayCome && count > 0 && !this.#forgets)
+      if (!mayCome && count > 0 && !this.#forgotten.verdicts)
         this.violate('refusals-final', `${label} was refused, and took effect`)
     }
     const last = new Map<string, { number: number; label: string }>()
@@ -321,11 +301,12 @@ export class Judge implements Watchers {
       const key = [thread, ...way].join('/')
       const before = last.get(key)
       // What was refused and is tried again comes behind what was not.
-      const keepsOrder = !this.#forgetsOrder && this.#mishaps.retries === 0
+      const keepsOrder =
+        !this.#forgotten.order && this.#mishaps.retries === 0 && !this.#forgotten.mayComeLate(label)
       if (before !== undefined && before.number >= Number(number) && keepsOrder) {
         this.violate('order', `${name} handled ${label} after ${before.label}`)
       }
-      last.set(key, { number: Number(number), label })
+      if (keepsOrder) last.set(key, { number: Number(number), label })
     }
   }
 

@@ -24,8 +24,8 @@ interface Row {
 /** Sees what agents do with their queues while they do it. */
 export class QueueWatch {
   readonly #options: QueueWatchOptions
-  /** When a message was committed last, by its label, in ms that no clock of a machine has any part in; and on which one. */
-  readonly #committed = new Map<string, { readonly atMs: number; readonly on: AgentMachine }>()
+  /** When a machine has committed a message last, by its label, in ms that no clock of a machine has any part in. */
+  readonly #committed = new Map<string, Map<AgentMachine, number>>()
   readonly #jumps: { readonly atMs: number; readonly ms: number }[] = []
   readonly #booted = new Map<AgentMachine, number>()
   readonly #paused = new Set<string>()
@@ -74,7 +74,8 @@ export class QueueWatch {
   #committedNow(machine: AgentMachine, sequence: number, text: string): void {
     const { agent, host, session } = machine
     const { label } = JSON.parse(text) as Task
-    this.#committed.set(label, { atMs: this.#nowMs, on: machine })
+    const committed = this.#committed.get(label) ?? new Map<AgentMachine, number>()
+    this.#committed.set(label, committed.set(machine, this.#nowMs))
     if (session === 'online' || session === 'resuming') return
     const row = agent?.reader.get<{ ordinal: number | null }>(
       'SELECT ordinal FROM outbox WHERE sequence = ?',
@@ -96,7 +97,7 @@ export class QueueWatch {
     )
     if (row === undefined) return
     const { label } = JSON.parse(row.content) as Task
-    const { atMs: committedMs, on } = this.#committed.get(label) ?? { atMs: this.#nowMs, on: machine }
+    const { on, committedMs } = this.#origin(label, machine)
     const aheadMs = Math.max(0, machine.skewMs - on.skewMs)
     const bootMs = this.#booted.get(machine) ?? 0
     const unseen = this.#jumps.filter(({ atMs, ms }) => ms > 0 && atMs >= committedMs && atMs <= bootMs)
@@ -107,6 +108,15 @@ export class QueueWatch {
       'expires-in-time',
       `${machine.host} expired ${label} after ${passedMs} of ${ttlMs} ms`,
     )
+  }
+
+  /** Where and when the message was committed that this machine has: here, or first of all where its folder comes from. */
+  #origin(label: string, machine: AgentMachine): { readonly on: AgentMachine; readonly committedMs: number } {
+    const committed = this.#committed.get(label)
+    const own = committed?.get(machine)
+    const [[on, committedMs] = [machine, own ?? this.#nowMs]] =
+      own === undefined ? [...(committed ?? [])] : []
+    return { on, committedMs }
   }
 
   /**
