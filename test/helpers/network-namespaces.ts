@@ -107,6 +107,16 @@ export function whyNoNamespaces(): string | undefined {
   }
 }
 
+/** Undefined where packets can be lost on purpose. */
+export function whyNoLoss(): string | undefined {
+  try {
+    run('tc', '-V')
+    return undefined
+  } catch (error) {
+    return `there is no tc here: ${String(error).split('\n')[0]}`
+  }
+}
+
 /** Those of runs that were killed: of processes that are no more. */
 function removeLeftovers(): void {
   for (const line of run('ip', 'netns', 'list').split('\n')) {
@@ -125,5 +135,10 @@ function tc(namespace: string, ...parameters: readonly string[]): void {
 }
 
 function run(program: string, ...parameters: readonly string[]): string {
-  return execFileSync(program, parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return execFileSync(program, parameters, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Where such programs are, and which is not in everybody's path.
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+  })
 }

@@ -114,8 +114,13 @@ test('every verb that prints documents prints exactly one with --json', patience
       'session reconnect',
       'session handover',
       'session export',
+      'token refresh',
+      'token rotate',
+      'token revoke',
       'session import',
       'hub run',
+      'hub revoke',
+      'hub allow',
       'hub status',
     ]
     for (const { name } of commands.filter((command) => !elsewhere.includes(command.name))) {

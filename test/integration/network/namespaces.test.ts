@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { agentNames } from '../../chaos/hub/plan.ts'
-import { NamespacePair, whyNoNamespaces } from '../../helpers/network-namespaces.ts'
+import { NamespacePair, whyNoLoss, whyNoNamespaces } from '../../helpers/network-namespaces.ts'
 import { shortProfile } from './cases.ts'
 import { assertKept, describeReport, inNetwork, type NetworkWorld } from './network-world.ts'
 
@@ -47,7 +47,7 @@ suite(
         await world.resumed(sinceMs, ...agentNames)
       }))
 
-    test('while packets are lost', (t) =>
+    test('while packets are lost', { skip: whyNoLoss() ?? false }, (t) =>
       between(t, async (world, pair) => {
         const how = pair.losePackets()
         for (let rounds = 0; rounds < 40 && pair.lostPackets() < 20; rounds += 1) {
@@ -58,7 +58,8 @@ suite(
         assert.ok(pair.lostPackets() > 0)
         pair.keepPackets()
         await world.allOnline()
-      }))
+      }),
+    )
 
     test('what a killed run has left behind is removed by the next', () => {
       // No process has this number: it is above what the kernel gives.

@@ -37,13 +37,26 @@ export class Forgotten {
     return hubRestores > 0 || agentRestores > 0 || clones > 0 || moves > 0
   }
 
+  /** Where hub and agent have forgotten it, nobody can know which session it was. A copy knows no more than one that was put back. */
+  get session(): boolean {
+    const { hubRestores, agentRestores, clones, moves } = this.#mishaps
+    return hubRestores > 0 && agentRestores + clones + moves > 0
+  }
+
   /**
    * Whether one of the messages on the way to this one, or itself, may have expired and been sent all the same, behind what came
-   * after it: an agent or a hub that was put back has forgotten that it had given it up.
+   * after it: an agent or a hub that was put back has forgotten that it had given it up, and so has a copy of an agent.
    */
   mayComeLate(label: string): boolean {
-    const { hubRestores, agentRestores } = this.#mishaps
-    if (hubRestores + agentRestores === 0) return false
+    return this.expiry && this.#hasTtl(label)
+  }
+
+  /** Whether it may have been fetched, called expired by a hub that had forgotten that, and been sent again by a person. */
+  mayComeTwice(label: string): boolean {
+    return this.expiry && this.#mishaps.retries > 0 && this.#hasTtl(label)
+  }
+
+  #hasTtl(label: string): boolean {
     const parts = label.split('/')
     return parts.some((_, index) => {
       const own = parts.slice(0, index + 1).join('/')

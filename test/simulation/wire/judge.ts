@@ -252,8 +252,7 @@ export class Judge implements Watchers {
   }
 
   #checkSessions(): void {
-    // Where both forget it, nobody can know what it was.
-    if (this.#mishaps.hubRestores > 0 && this.#mishaps.agentRestores > 0) return
+    if (this.#forgotten.session) return
     for (const [agent, sessions] of this.#sessions) {
       if (sessions.size > 1)
         this.violate('one-session', `${agent} had the sessions ${[...sessions].join(', ')}`)
@@ -290,7 +289,7 @@ export class Judge implements Watchers {
       const isOver = isWithin(label, expired, true)
       if (isOver && count > (this.#forgotten.expiry ? 1 : 0))
         this.violate('expired-final', `${label} has expired, and took effect`)
-      if (mayCome && !isOver && count !== 1)
+      if (mayCome && !isOver && count !== 1 && !(count > 1 && this.#forgotten.mayComeTwice(label)))
         this.violate('delivered-once', `${label} took effect ${count} times at ${name}`)
       if (!mayCome && count > 0 && !this.#forgotten.verdicts)
         this.violate('refusals-final', `${label} was refused, and took effect`)
