@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { unseal } from '../../../src/credentials/sealed-file.ts'
 import { createNodeHttp } from '../../../src/platform/node/http-client.ts'
 import { createNodeKeyChest } from '../../../src/platform/node/key-chest.ts'
+import { AgentProcess } from '../../helpers/agent-process.ts'
 import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import { credentialsPath, logTo } from '../../helpers/token-world.ts'
 import '../../helpers/leaks.ts'
@@ -38,7 +39,7 @@ const password = 'canary-password-in-a-url-91f2'
 const ingress = 'canary-ingress-token-7c3d'
 
 test(
-  'no secret is in a log, a file but its own, an argument of a process, an output, or an answer',
+  'no secret is in a log, a file but its own, an argument or message of a process, an output, or an answer',
   { timeout: 180_000 },
   () =>
     withCommandLine(async (cli) => {
@@ -125,6 +126,7 @@ export default defineAgent({ name: 'Ada', onMessage(message) {
         await run(words.join(' '), [...words, '--json'])
         await run(`${words.join(' ')} for people`, words)
       }
+      said['messages of a process to its supervisor'] = JSON.stringify(await messagesOf(cli, canaries, url))
       // A token that was stolen, and a hub that is gone.
       hub.kill('SIGKILL')
       await hub.ended
@@ -166,6 +168,30 @@ export default defineAgent({ name: 'Ada', onMessage(message) {
       }
     }),
 )
+
+/** All that a process tells whoever has started it, from its start through a crash. */
+async function messagesOf(cli: CommandLine, canaries: Canaries, url: string): Promise<unknown[]> {
+  const target = join(cli.folder, 'dee.mjs')
+  writeFileSync(
+    target,
+    `import { defineAgent } from 'perdura'
+export default defineAgent({ name: 'Dee', onMessage() { setTimeout(() => { throw new Error('a bug') }, 1) } })`,
+  )
+  const messages: unknown[] = []
+  const dee = new AgentProcess({
+    target,
+    home: cli.home,
+    environment: { PERDURA_KEYCHAIN: 'off', PERDURA_HUB: url, PERDURA_INGRESS_TOKEN: ingress },
+    onMessage: (message) => messages.push(message),
+  })
+  await dee.ready
+  await until('it is online', async () => (await cli.json(['session', 'show', 'Dee'])).state === 'online')
+  plantOf(cli, canaries, 'Dee')
+  await cli.run(['send', 'Dee', 'crash'])
+  await dee.ended
+  assert.ok(messages.length >= 2, 'it has told something')
+  return messages
+}
 
 /** What holds nothing but keys. */
 function isForSecrets(path: string): boolean {
