@@ -2,7 +2,7 @@ import type { Json } from '../json.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import type { SettledMessage } from './outbox-numbers.ts'
 import type { nextWaiting } from './outbox-line.ts'
-import { nextOrdinal } from './outbox.ts'
+import { placeUnderWay } from './outbox.ts'
 
 /*
  * The outbox as it goes to a server that knows no repeats: one message at a time, and whether the server has been asked to
@@ -65,17 +65,9 @@ export function firstPending(
 
 /** False where it does not wait any more: it has expired since. */
 export function markAsked(tx: Tx, sequence: number, now: number): boolean {
-  const row = tx.get<{ ordinal: number | null }>(
-    "SELECT ordinal FROM outbox WHERE sequence = ? AND status = 'pending'",
-    sequence,
-  )
-  if (row === undefined) return false
-  tx.run(
-    'UPDATE outbox SET asked_at = ?, ordinal = ? WHERE sequence = ?',
-    now,
-    row.ordinal ?? nextOrdinal(tx),
-    sequence,
-  )
+  const ordinal = placeUnderWay(tx, sequence)
+  if (ordinal === undefined) return false
+  tx.run('UPDATE outbox SET asked_at = ?, ordinal = ? WHERE sequence = ?', now, ordinal, sequence)
   return true
 }
 

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
-import type { Json } from '../json.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import { expireWaiting, type ExpiredMessage } from './outbox-expiry.ts'
-import type { NewOutgoing } from './outbox.ts'
-import { priorityOf } from './priority.ts'
+import { type NewOutgoing, type OutboxRow, saidIn } from './outbox.ts'
 
 /*
  * The dead letters of the outbox: what was refused or has expired, kept with its reason. The verdict about an id is for ever,
@@ -13,17 +11,7 @@ import { priorityOf } from './priority.ts'
 
 const dead = "status IN ('refused', 'expired') AND recipient <> 'you'"
 
-interface LetterRow {
-  readonly sequence: number
-  readonly id: string
-  readonly turn: number
-  readonly recipient: string
-  readonly conversation: string
-  readonly content: string
-  readonly hops: number
-  readonly in_reply_to: string | null
-  readonly priority: number
-  readonly ttl_ms: number | null
+interface LetterRow extends OutboxRow {
   readonly status: string
   readonly retried_as: number | null
 }
@@ -62,18 +50,8 @@ function noLetter(sequence: number): PerduraError {
 
 /** As it is sent again: the same message under another id, which is the same one every time. */
 export function resent(letter: LetterRow): NewOutgoing {
-  const { id, turn, recipient: to, conversation, hops } = letter
-  return {
-    id: createHash('sha256').update(`retry\0${id}`).digest('hex').slice(0, 32),
-    turn,
-    to,
-    conversation,
-    content: JSON.parse(letter.content) as Json,
-    hops,
-    inReplyTo: letter.in_reply_to ?? undefined,
-    priority: priorityOf(letter.priority),
-    ...(letter.ttl_ms !== null && { ttlMs: letter.ttl_ms }),
-  }
+  const id = createHash('sha256').update(`retry\0${letter.id}`).digest('hex').slice(0, 32)
+  return { ...saidIn(letter), id }
 }
 
 export function linkResent(tx: Tx, letter: number, sequence: number): void {

@@ -1,5 +1,5 @@
 import type { Reader, Tx } from '../store/store.ts'
-import { nextOrdinal, terminal } from './outbox.ts'
+import { placeUnderWay, terminal } from './outbox.ts'
 
 /*
  * The outbox of an agent without a hub, as it goes straight to the recipients. One that may have arrived is under way: it
@@ -27,17 +27,9 @@ export function underWayTo(reader: Reader, to: string): number | undefined {
 
 /** It may have arrived from now on. False where it does not wait any more. */
 export function markTried(tx: Tx, sequence: number, error: string | undefined): boolean {
-  const row = tx.get<{ ordinal: number | null }>(
-    "SELECT ordinal FROM outbox WHERE sequence = ? AND status = 'pending'",
-    sequence,
-  )
-  if (row === undefined) return false
-  tx.run(
-    'UPDATE outbox SET ordinal = ?, error = ? WHERE sequence = ?',
-    row.ordinal ?? nextOrdinal(tx),
-    error ?? null,
-    sequence,
-  )
+  const ordinal = placeUnderWay(tx, sequence)
+  if (ordinal === undefined) return false
+  tx.run('UPDATE outbox SET ordinal = ?, error = ? WHERE sequence = ?', ordinal, error ?? null, sequence)
   return true
 }
 

@@ -44,7 +44,8 @@ export type Verdict =
       readonly isOpen?: boolean
     }
 
-interface OutboxRow {
+/** A row of the outbox, as far as it is what its sender said, and what has become of it. */
+export interface OutboxRow {
   readonly sequence: number
   readonly id: string
   readonly turn: number
@@ -68,6 +69,15 @@ export const seqCounter = 'outbox.seq'
 /** Its place in the order in which messages are first on their way. */
 export function nextOrdinal(tx: Tx): number {
   return nextCount(tx, 'outbox.ordinal')
+}
+
+/** The place of one that is to be on its way now: as it was, or the next. Undefined where it does not wait any more. */
+export function placeUnderWay(tx: Tx, sequence: number): number | undefined {
+  const row = tx.get<{ ordinal: number | null }>(
+    "SELECT ordinal FROM outbox WHERE sequence = ? AND status = 'pending'",
+    sequence,
+  )
+  return row === undefined ? undefined : (row.ordinal ?? nextOrdinal(tx))
 }
 
 /** `expiresAt`: wall-clock ms; without it, the message waits for ever. */
@@ -104,9 +114,9 @@ export function readOutgoing(reader: Reader, sequence: number): Outgoing | undef
   return toOutgoing(row)
 }
 
-function toOutgoing(row: OutboxRow): Outgoing {
+/** What its sender said. */
+export function saidIn(row: OutboxRow): NewOutgoing {
   return {
-    sequence: row.sequence,
     id: row.id,
     turn: row.turn,
     to: row.recipient,
@@ -114,10 +124,17 @@ function toOutgoing(row: OutboxRow): Outgoing {
     content: JSON.parse(row.content) as Json,
     hops: row.hops,
     inReplyTo: row.in_reply_to ?? undefined,
-    attempts: row.attempts,
-    createdAt: row.created_at,
     priority: priorityOf(row.priority),
     ...(row.ttl_ms !== null && { ttlMs: row.ttl_ms }),
+  }
+}
+
+function toOutgoing(row: OutboxRow): Outgoing {
+  return {
+    ...saidIn(row),
+    sequence: row.sequence,
+    attempts: row.attempts,
+    createdAt: row.created_at,
     expiresAt: row.expires_at ?? undefined,
     isUnderWay: row.ordinal !== null,
     error: row.error ?? undefined,
