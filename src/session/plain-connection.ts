@@ -1,10 +1,10 @@
-import { formatDuration } from '../duration.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Connection, ConnectionClose, ConnectionSink } from '../platform/transport.ts'
 import { connectedFrame, resumeCapability } from '../protocol/frames.ts'
 import { parseJson } from '../protocol/parse.ts'
 import { plainServerFrame } from '../protocol/plain-server.ts'
 import { Heartbeat, type Measured } from './heartbeat.ts'
+import { OpeningTimes } from './opening-times.ts'
 import { PlainInbox } from './plain-inbox.ts'
 import type { PlainNames } from './plain-names.ts'
 import { PlainOutbox } from './plain-outbox.ts'
@@ -52,6 +52,7 @@ export class PlainConnection implements ConnectionSink {
   #heartbeat: Heartbeat | undefined
   #pingedMs = NaN
   #subscribedMs: number
+  readonly #opening: OpeningTimes
   #timers: Timer[] = []
   #resolveEnd: (end: ConnectionEnd) => void = () => undefined
   #ownEnd: ConnectionEnd | undefined
@@ -61,11 +62,7 @@ export class PlainConnection implements ConnectionSink {
     const { clock, transport, url, limits, access } = options
     this.#subscribedMs = clock.monotonicMs()
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(
-      clock.setTimer(limits.connectMs, () =>
-        this.#late(`no connection within ${formatDuration(limits.connectMs)}`),
-      ),
-    )
+    this.#opening = new OpeningTimes({ clock, limits, onLate: (reason) => this.#late(reason) })
     // It looks for the token in the query only. A server that has learnt to resume meanwhile says so in `connected`.
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1&token=${encodeURIComponent(access.token)}`,
@@ -85,9 +82,7 @@ export class PlainConnection implements ConnectionSink {
   /** It may have died without a word: it has to show within 5 s that it has not. */
   probe(reason: string): void {
     if (this.#phase === 'online') return this.#heartbeat?.probe(reason)
-    if (this.#phase === 'closed' || this.#ownEnd !== undefined) return
-    const late = (): void => this.#late(`it was not online within ${formatDuration(probeMs)} after ${reason}`)
-    this.#timers.push(this.#options.clock.setTimer(probeMs, late))
+    if (this.#phase !== 'closed' && this.#ownEnd === undefined) this.#opening.probe(reason)
   }
 
   /** Ends it, to be followed by another one at once: what is under way by REST is called off, and known by its marker. */
@@ -102,11 +97,7 @@ export class PlainConnection implements ConnectionSink {
   }
 
   onOpen(): void {
-    const { clock, limits } = this.#options
-    if (this.#ownEnd !== undefined) return
-    for (const timer of this.#timers) timer.cancel()
-    const late = `the handshake was not over within ${formatDuration(limits.handshakeMs)}`
-    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late(late))]
+    if (this.#ownEnd === undefined) this.#opening.opened()
   }
 
   onPong(): void {
@@ -142,6 +133,7 @@ export class PlainConnection implements ConnectionSink {
 
   onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
+    this.#opening.end()
     for (const timer of this.#timers) timer.cancel()
     this.#heartbeat?.stop()
     this.#work.abort()
@@ -163,7 +155,7 @@ export class PlainConnection implements ConnectionSink {
     const { clock, onReady } = this.#options
     const signal = this.#work.signal
     this.#phase = 'online'
-    for (const timer of this.#timers) timer.cancel()
+    this.#opening.end()
     const inbox = new PlainInbox({ ...this.#options, signal })
     const outbox = new PlainOutbox({
       ...this.#options,
@@ -221,6 +213,7 @@ export class PlainConnection implements ConnectionSink {
     log.debug('session:connection:ended', { reason: end.reason })
     this.#ownEnd = end
     this.#work.abort()
+    this.#opening.end()
     for (const timer of this.#timers) timer.cancel()
     this.#heartbeat?.stop()
     this.#connection.close(end.code, end.reason)
@@ -234,5 +227,3 @@ const subscribeMs = 4 * 60_000
 const closeHandshakeMs = 2_000
 /** How long the answer to a ping may take. */
 const pongMs = 5_000
-/** What a connection that is not online yet is given to become so, once there is a reason to doubt it. */
-const probeMs = 5_000

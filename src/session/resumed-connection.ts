@@ -1,4 +1,3 @@
-import { formatDuration } from '../duration.ts'
 import { toError } from '../errors.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { Connection, ConnectionClose, ConnectionSink } from '../platform/transport.ts'
@@ -16,6 +15,7 @@ import {
 import { parseJson } from '../protocol/parse.ts'
 import { begunOf, problemOf, resumeFrameOf } from './handshake.ts'
 import { Heartbeat, type Measured } from './heartbeat.ts'
+import { OpeningTimes } from './opening-times.ts'
 import type { Outbound, SessionPosition } from './position.ts'
 import { emptyPublishText, publishText } from './publish-text.ts'
 import { Receiver } from './receiver.ts'
@@ -74,6 +74,7 @@ export class ResumedConnection implements ConnectionSink {
   #frameBytesMax = Infinity
   /** Frames besides messages that came between `ready` and the note of it. */
   #early = 0
+  readonly #opening: OpeningTimes
   #timers: Timer[] = []
   #beginning: Promise<void> = Promise.resolve()
   #resolveEnd: (end: ConnectionEnd) => void = () => undefined
@@ -88,11 +89,7 @@ export class ResumedConnection implements ConnectionSink {
     this.#credit = new ReceiverCredit(limits.window)
     this.#token = new TokenRenewal({ ...options, send: (token) => this.#send({ type: 'refresh', token }) })
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve))
-    this.#timers.push(
-      clock.setTimer(limits.connectMs, () =>
-        this.#late(`no connection within ${formatDuration(limits.connectMs)}`),
-      ),
-    )
+    this.#opening = new OpeningTimes({ clock, limits, onLate: (reason) => this.#late(reason) })
     this.#connection = transport.connect(
       `${url}/ws/v1/connect?resume=1`,
       { headers: { authorization: `Bearer ${access.token}` }, frameBytesMax: limits.frameBytesMax },
@@ -111,9 +108,7 @@ export class ResumedConnection implements ConnectionSink {
   /** It may have died without a word: it has to show within 5 s that it has not. */
   probe(reason: string): void {
     if (this.#phase === 'live') return this.#heartbeat?.probe(reason)
-    if (this.#phase === 'closed' || this.#ownEnd !== undefined) return
-    const late = (): void => this.#late(`it was not online within ${formatDuration(probeMs)} after ${reason}`)
-    this.#timers.push(this.#options.clock.setTimer(probeMs, late))
+    if (this.#phase !== 'closed' && this.#ownEnd === undefined) this.#opening.probe(reason)
   }
 
   /** Ends it in good order, to be followed by another one at once. */
@@ -136,11 +131,7 @@ export class ResumedConnection implements ConnectionSink {
   }
 
   onOpen(): void {
-    const { clock, limits } = this.#options
-    if (this.#ownEnd !== undefined) return
-    for (const timer of this.#timers) timer.cancel()
-    const late = `the handshake was not over within ${formatDuration(limits.handshakeMs)}`
-    this.#timers = [clock.setTimer(limits.handshakeMs, () => this.#late(late))]
+    if (this.#ownEnd === undefined) this.#opening.opened()
   }
 
   onFrame(text: string): void {
@@ -154,6 +145,7 @@ export class ResumedConnection implements ConnectionSink {
 
   onClose({ code, reason, status, retryAfterMs }: ConnectionClose): void {
     this.#phase = 'closed'
+    this.#opening.end()
     for (const timer of this.#timers) timer.cancel()
     this.#options.store.disconnected()
     this.#heartbeat?.stop()
@@ -254,7 +246,7 @@ export class ResumedConnection implements ConnectionSink {
     // Meanwhile the hub may have gone, or this side may have ended it.
     if (this.#phase !== 'ready' || this.#ownEnd !== undefined) return
     this.#phase = 'live'
-    for (const timer of this.#timers) timer.cancel()
+    this.#opening.end()
     this.#createBoth(frame)
     this.#heartbeat = this.#createHeartbeat()
     this.#token.start(frame.token_ttl_s)
@@ -377,8 +369,6 @@ export class ResumedConnection implements ConnectionSink {
 /** Besides a gap for each message, what else a hub may have to say before the agent is live. */
 const earlyMax = 16
 const closeHandshakeMs = 2_000
-/** What a connection that is not live yet is given to become so, once there is a reason to doubt it. */
-const probeMs = 5_000
 /** How long what is under way may take where another connection is wanted. */
 const leaveMs = 2_000
 
