@@ -65,6 +65,18 @@ const trustNewHub = {
   help: 'accept that another hub than before is at this address: the old one is gone for good',
 } as const satisfies OptionSpec
 
+/** How an agent is started, by whichever verb. */
+const launch = {
+  port,
+  name,
+  hub,
+  'no-hub': noHub,
+  takeover,
+  'trust-new-hub': trustNewHub,
+  ...cloudbrain,
+  'despite-move': despiteMove,
+} as const satisfies Record<string, OptionSpec>
+
 /** Every verb, in the order in which the help shows them. docs/reference/cli.md is tested against this table. */
 export const commands: readonly CommandSpec[] = [
   {
@@ -83,16 +95,7 @@ export const commands: readonly CommandSpec[] = [
     summary: 'keep an agent running in the foreground, or a hub and two agents, with a live view',
     arguments: '[agent|file]',
     takes: [0, 1],
-    options: {
-      port,
-      name,
-      hub,
-      'no-hub': noHub,
-      takeover,
-      'trust-new-hub': trustNewHub,
-      ...cloudbrain,
-      'despite-move': despiteMove,
-    },
+    options: launch,
     examples: ['perdura up', 'perdura up ./ada.ts'],
     load: () => import('./up.ts'),
   },
@@ -102,14 +105,7 @@ export const commands: readonly CommandSpec[] = [
     arguments: '[agent|file]',
     takes: [0, 1],
     options: {
-      port,
-      name,
-      hub,
-      'no-hub': noHub,
-      takeover,
-      'trust-new-hub': trustNewHub,
-      ...cloudbrain,
-      'despite-move': despiteMove,
+      ...launch,
       greet: {
         type: 'text',
         value: '<Name>',
