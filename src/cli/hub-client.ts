@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { HubCredentials } from '../credentials/hub-credentials.ts'
-import { errorCodes, PerduraError, toError } from '../errors.ts'
+import type { HubCredentials } from '../credentials/hub-credentials.ts'
+import { PerduraError, toError } from '../errors.ts'
 import { isJsonObject, textOf, type Json, type JsonObject } from '../json.ts'
-import { requestJson, type JsonAnswer, type JsonRequest } from '../platform/http-json.ts'
+import type { JsonAnswer, JsonRequest } from '../platform/http-json.ts'
 import type { Http } from '../platform/http.ts'
 import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
 import { RetryBudget } from '../platform/retry-budget.ts'
 import { RetryingHttp } from '../platform/retrying-http.ts'
 import { checkAgentName } from '../runtime/home.ts'
-import { openCredentials } from '../runtime/hub/open-credentials.ts'
+import { answerOf, requestAs } from '../runtime/hub/ask-hub.ts'
+import { createHubCredentials, openCredentials } from '../runtime/hub/open-credentials.ts'
 import { hubAddressList } from '../session/hub-address.ts'
 import { HubAddresses, type NextAttempt } from '../session/hub-addresses.ts'
 import type { Call } from './call.ts'
 
-const requestTimeoutMs = 10_000
 const pageMax = 100
 
 /** A message as its recipient has it at the hub. */
@@ -45,21 +45,18 @@ export class HubClient {
     checkAgentName(this.name)
     const log = createNodeLog({ level: 'error' })
     const platform = createNodePlatform()
-    const { boot, random, http, clock } = platform
+    const { random, http, clock } = platform
     const addresses = new HubAddresses({ list: hubAddressList(url), clock, log })
     this.#addresses = addresses
     // Whatever is asked here may be asked again: what writes has an id, or is the same the second time.
     this.#http = new RetryingHttp({ http, clock, random, budget: this.#retries })
     const path = join(call.home, 'people', this.name, 'credentials')
-    this.#credentials = new HubCredentials({
+    this.#credentials = createHubCredentials({
+      platform,
       file: openCredentials({ platform, home: call.home, path, log }),
-      http,
-      clock,
-      random,
-      boot,
-      log,
-      hub: { addresses, pathPrefix: '' },
+      addresses,
       name: this.name,
+      log,
       trustNewHub: call.flag('trust-new-hub'),
     })
   }
@@ -90,30 +87,28 @@ export class HubClient {
     await this.#credentials.close()
   }
 
-  async #ask(
+  #ask(
     method: string,
     path: string,
     { headers, body }: { readonly headers?: Record<string, string>; readonly body?: JsonObject } = {},
   ): Promise<JsonObject> {
-    const call = { method, path: `/api/v1${path}`, ...(body !== undefined && { body }) }
-    const first = await this.#request(call, headers)
-    // A token can be taken back before its time; with another one the question is a new one.
-    const answer = first.status === 401 ? await this.#request(call, headers) : first
-    const fields = isJsonObject(answer.body) ? answer.body : {}
-    if (answer.status >= 200 && answer.status < 300) return fields
-    const code = errorCodes.find((known) => known === fields['code']) ?? 'ERR_HUB_PROTOCOL'
-    const error = fields['error']
-    throw new PerduraError(
-      code,
-      `${typeof error === 'string' ? error : `the hub answered with status ${answer.status}`}${this.#retries.note}`,
+    const call = {
+      method,
+      path: `/api/v1${path}`,
+      ...(headers !== undefined && { headers }),
+      ...(body !== undefined && { body }),
+    }
+    return answerOf(
+      () => this.#request(call),
+      () => this.#retries.note,
     )
   }
 
   /** At the address that works: the others are tried at once where one gives no answer, or is another hub's. */
-  async #request(call: JsonRequest, headers: Record<string, string> = {}): Promise<JsonAnswer> {
+  async #request(call: JsonRequest): Promise<JsonAnswer> {
     for (;;) {
       try {
-        return await this.#requestHere(call, headers)
+        return await this.#requestHere(call)
       } catch (thrown) {
         const error = toError(thrown)
         const next = this.#afterFailure(error)
@@ -129,12 +124,9 @@ export class HubClient {
     return isSilent ? this.#addresses.failed({ why: error.message }) : undefined
   }
 
-  async #requestHere(call: JsonRequest, headers: Record<string, string>): Promise<JsonAnswer> {
-    const { token } = await this.#credentials.access()
-    const request = { ...call, headers: { ...headers, authorization: `Bearer ${token}` } }
-    const { rest } = this.#addresses.current
-    const answer = await requestJson(this.#http, rest, request, { timeoutMs: requestTimeoutMs })
-    if (answer.status === 401) this.#credentials.invalidate(token)
+  async #requestHere(call: JsonRequest): Promise<JsonAnswer> {
+    const caller = { http: this.#http, credentials: this.#credentials }
+    const answer = await requestAs(caller, this.#addresses.current.rest, call)
     this.#addresses.succeeded()
     return answer
   }

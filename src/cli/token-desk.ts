@@ -1,4 +1,4 @@
-import { HubCredentials } from '../credentials/hub-credentials.ts'
+import type { HubCredentials } from '../credentials/hub-credentials.ts'
 import { momentOf } from '../credentials/moment.ts'
 import { type TokenStatus, tokenStatus } from '../credentials/token-status.ts'
 import { PerduraError } from '../errors.ts'
@@ -6,7 +6,7 @@ import type { JsonObject } from '../json.ts'
 import { createNodeLog } from '../platform/node/log.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
 import type { AgentPaths } from '../runtime/home.ts'
-import { openCredentials } from '../runtime/hub/open-credentials.ts'
+import { createHubCredentials, openCredentials } from '../runtime/hub/open-credentials.ts'
 import type { HubTokens } from '../runtime/hub/hub-tokens.ts'
 import { readLaunchRecord } from '../runtime/launch-record.ts'
 import { hubAddressList } from '../session/hub-address.ts'
@@ -67,7 +67,6 @@ export async function lookAtTokens(call: Call, agent: string): Promise<readonly 
 function openAlone(call: Call, agent: string, paths: AgentPaths): HubCredentials {
   if (!call.disk.exists(paths.credentials)) throw nowhere(agent)
   const platform = createNodePlatform()
-  const { boot, clock, http, random } = platform
   const log = quiet()
   const file = openCredentials({ platform, home: call.home, path: paths.credentials, log })
   const asked = call.text('hub') ?? readLaunchRecord(call.disk, paths.launchRecord)?.hub
@@ -80,17 +79,8 @@ function openAlone(call: Call, agent: string, paths: AgentPaths): HubCredentials
   }
   const url = asked ?? only
   if (url === undefined) throw nowhere(agent)
-  const addresses = new HubAddresses({ list: hubAddressList(url), clock, log })
-  return new HubCredentials({
-    file,
-    http,
-    clock,
-    boot,
-    random,
-    log,
-    hub: { addresses, pathPrefix: '' },
-    name: agent,
-  })
+  const addresses = new HubAddresses({ list: hubAddressList(url), clock: platform.clock, log })
+  return createHubCredentials({ platform, file, addresses, name: agent, log })
 }
 
 function nowhere(agent: string): PerduraError {

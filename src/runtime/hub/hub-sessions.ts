@@ -1,9 +1,7 @@
-import { errorCodes, PerduraError } from '../../errors.ts'
+import { PerduraError } from '../../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
-import { requestJson, type JsonAnswer } from '../../platform/http-json.ts'
-import type { Http } from '../../platform/http.ts'
 import type { HubAddresses } from '../../session/hub-addresses.ts'
-import type { SessionCredentials } from '../../session/session.ts'
+import { answerOf, requestAs, type HubCaller } from './ask-hub.ts'
 
 /** A session of this agent, as its hub has it. */
 export interface HubSession {
@@ -19,13 +17,10 @@ export interface HubSession {
   readonly connected: boolean
 }
 
-const requestTimeoutMs = 10_000
 const countMax = 100
 
-export interface HubSessionsOptions {
-  readonly http: Http
+export interface HubSessionsOptions extends HubCaller {
   readonly addresses: Pick<HubAddresses, 'current'>
-  readonly credentials: Pick<SessionCredentials, 'access' | 'invalidate'>
   /** The session that the agent has, as far as its disk knows. */
   readonly current: () => string | undefined
 }
@@ -61,27 +56,10 @@ export class HubSessions {
     return { sessionIdentifier }
   }
 
-  async #ask(method: string, path: string): Promise<JsonObject> {
-    const first = await this.#request(method, path)
-    // A token can be taken back before its time; with another one the question is a new one.
-    const answer = first.status === 401 ? await this.#request(method, path) : first
-    const fields = isJsonObject(answer.body) ? answer.body : {}
-    if (answer.status >= 200 && answer.status < 300) return fields
-    const code = errorCodes.find((known) => known === fields['code']) ?? 'ERR_HUB_PROTOCOL'
-    const error = fields['error']
-    throw new PerduraError(
-      code,
-      typeof error === 'string' ? error : `the hub answered with status ${answer.status}`,
-    )
-  }
-
-  async #request(method: string, path: string): Promise<JsonAnswer> {
-    const { http, addresses, credentials } = this.#options
-    const { token } = await credentials.access()
-    const asked = { method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${token}` } }
-    const answer = await requestJson(http, addresses.current.rest, asked, { timeoutMs: requestTimeoutMs })
-    if (answer.status === 401) credentials.invalidate(token)
-    return answer
+  #ask(method: string, path: string): Promise<JsonObject> {
+    const { addresses } = this.#options
+    const request = { method, path: `/api/v1${path}` }
+    return answerOf(() => requestAs(this.#options, addresses.current.rest, request))
   }
 }
 

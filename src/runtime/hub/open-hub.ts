@@ -1,4 +1,3 @@
-import { HubCredentials } from '../../credentials/hub-credentials.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
 import type { HubAddress } from '../../session/hub-address.ts'
@@ -7,7 +6,7 @@ import type { RetryLimits } from '../../session/retry-policy.ts'
 import type { SessionLimits } from '../../session/session-limits.ts'
 import { createHubProbe } from './hub-probe.ts'
 import { HubLink, type HubOptions } from './hub-link.ts'
-import { openCredentials } from './open-credentials.ts'
+import { createHubCredentials, openCredentials } from './open-credentials.ts'
 
 export interface OpenHubOptions {
   /** Of one hub, the preferred one first. */
@@ -30,20 +29,10 @@ export interface OpenHubOptions {
 /** What an agent needs of a hub: where it is, and what proves to it who the agent is. */
 export function openHub(options: OpenHubOptions): HubOptions {
   const { name, home, credentialsPath, platform, log, takeover, trustNewHub, limits, retry } = options
-  const { boot, http, clock, random, transport, network } = platform
+  const { http, clock, transport, network } = platform
   const addresses = new HubAddresses({ list: options.addresses, clock, log })
   const file = openCredentials({ platform, home, path: credentialsPath, log })
-  const credentials = new HubCredentials({
-    file,
-    http,
-    clock,
-    boot,
-    random,
-    log,
-    hub: { addresses, pathPrefix: '' },
-    name,
-    ...(trustNewHub !== undefined && { trustNewHub }),
-  })
+  const credentials = createHubCredentials({ platform, file, addresses, name, log, trustNewHub })
   return {
     key: addresses.current.key,
     addresses,
