@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import { expireWaiting, type ExpiredMessage } from './outbox-expiry.ts'
+import { waits } from './outbox-line.ts'
 import { type NewOutgoing, type OutboxRow, saidIn } from './outbox.ts'
 
 /*
@@ -91,7 +92,7 @@ export function purgeWaiting(
 ): ExpiredMessage[] {
   const rows = tx.all<{ sequence: number }>(
     `SELECT sequence FROM outbox INDEXED BY outbox_line
-     WHERE status = 'pending' AND ordinal IS NULL AND recipient <> 'you' ORDER BY priority, sequence LIMIT ?`,
+     WHERE ${waits} ORDER BY priority, sequence LIMIT ?`,
     countMax + except.size,
   )
   return rows

@@ -6,7 +6,7 @@ import type { Reader } from '../store/store.ts'
  */
 
 /** Word for word as in the partial indexes, which SQLite uses for nothing else. */
-const waits = `status = 'pending' AND ordinal IS NULL AND recipient <> 'you'`
+export const waits = `status = 'pending' AND ordinal IS NULL AND recipient <> 'you'`
 
 /** Every so manyth message is the oldest of all, however urgent others are: so what is not urgent gets an eighth at least. */
 const eldestEvery = 8
@@ -30,7 +30,7 @@ export function nextWaiting(
   reader: Reader,
   { turn, to }: { readonly turn: number; readonly to?: string },
 ): Waiting | undefined {
-  const best = turn % eldestEvery === 0 ? eldest(reader, to) : mostUrgent(reader, to)
+  const best = turn % eldestEvery === 0 ? eldest(reader, to) : first(reader, to)
   if (best === undefined) return undefined
   return reader.get<Waiting>(
     `SELECT sequence, recipient, size_bytes, expires_at FROM outbox INDEXED BY outbox_lane
@@ -40,33 +40,20 @@ export function nextWaiting(
   )
 }
 
-function mostUrgent(reader: Reader, to: string | undefined): Candidate | undefined {
-  const select = 'SELECT sequence, recipient, conversation FROM outbox INDEXED BY'
-  if (to === undefined) {
-    return reader.get<Candidate>(`${select} outbox_line WHERE ${waits} ORDER BY priority, sequence LIMIT 1`)
-  }
-  return reader.get<Candidate>(
-    `${select} outbox_line_to WHERE ${waits} AND recipient = ? ORDER BY priority, sequence LIMIT 1`,
-    to,
-  )
-}
-
 /** Found by way of each priority, since the line of all of them is sorted by that first. */
 function eldest(reader: Reader, to: string | undefined): Candidate | undefined {
-  const select = 'SELECT sequence, recipient, conversation FROM outbox INDEXED BY'
-  const found = [0, 1, 2].flatMap((rank) => {
-    const row =
-      to === undefined
-        ? reader.get<Candidate>(
-            `${select} outbox_line WHERE ${waits} AND priority = ? ORDER BY sequence LIMIT 1`,
-            rank,
-          )
-        : reader.get<Candidate>(
-            `${select} outbox_line_to WHERE ${waits} AND recipient = ? AND priority = ? ORDER BY sequence LIMIT 1`,
-            to,
-            rank,
-          )
-    return row ?? []
-  })
+  const found = [0, 1, 2].flatMap((rank) => first(reader, to, rank) ?? [])
   return found.toSorted((a, b) => a.sequence - b.sequence)[0]
+}
+
+/** The first of the line to anybody or to one recipient: of all priorities the most urgent, or of one the oldest. */
+function first(reader: Reader, to: string | undefined, rank?: number): Candidate | undefined {
+  const line = to === undefined ? 'outbox_line' : 'outbox_line_to'
+  const whom = to === undefined ? '' : ' AND recipient = ?'
+  const which = rank === undefined ? '' : ' AND priority = ?'
+  return reader.get<Candidate>(
+    `SELECT sequence, recipient, conversation FROM outbox INDEXED BY ${line}
+     WHERE ${waits}${whom}${which} ORDER BY priority, sequence LIMIT 1`,
+    ...[to, rank].filter((value) => value !== undefined),
+  )
 }

@@ -3,7 +3,7 @@ import type { Log } from '../platform/log.ts'
 import { deadPositions, exhume, purgeDead } from '../queue/dead-letters.ts'
 import { openLetters, purgeLetters } from '../queue/outbox-letters.ts'
 import type { PauseTable, Queue } from '../queue/pauses.ts'
-import type { Store, Tx } from '../store/store.ts'
+import type { Reader, Store, Tx } from '../store/store.ts'
 import type { AgentOutbox } from './agent-outbox.ts'
 import type { Emitter } from './emitter.ts'
 
@@ -56,6 +56,31 @@ export function createQueueControl(options: QueueControlOptions): QueueControl {
     })
   }
 
+  /** Deals with places in order, a batch at a time, up to the last that there was: what dies anew meanwhile is not met again. */
+  const inBatches = async (
+    read: (reader: Reader, after: number, countMax: number) => number[],
+    last: number | null | undefined,
+    act: (places: readonly number[]) => Promise<void>,
+  ): Promise<number> => {
+    let count = 0
+    for (let after = 0; ;) {
+      const places = read(store.reader, after, batchRows).filter((at) => at <= (last ?? 0))
+      if (places.length === 0) return count
+      await act(places)
+      count += places.length
+      after = places.at(-1) ?? after
+    }
+  }
+
+  /** Until nothing is left. */
+  const purgeAll = async (purge: (tx: Tx, countMax: number) => number): Promise<number> => {
+    for (let count = 0; ;) {
+      const purged = await store.write((tx) => purge(tx, batchRows))
+      count += purged
+      if (purged < batchRows) return count
+    }
+  }
+
   return {
     pause: (queues) => changePause(queues, true),
     resume: (queues) => changePause(queues, false),
@@ -63,60 +88,37 @@ export function createQueueControl(options: QueueControlOptions): QueueControl {
     retryMessage: (sequence) => store.write((tx) => outbox.retry(tx, sequence)),
 
     async retryAll(queues) {
-      let turns = 0
-      let messages = 0
-      // What dies anew while this runs is not met again: it would go round and round.
       const last = store.reader.get<{ position: number | null; sequence: number | null }>(
         `SELECT (SELECT max(position) FROM dead_letters) AS position, (SELECT max(sequence) FROM outbox) AS sequence`,
       )
-      for (let after = 0; queues.includes('inbox');) {
-        const positions = deadPositions(store.reader, after, batchRows).filter(
-          (at) => at <= (last?.position ?? 0),
-        )
-        if (positions.length === 0) break
+      const exhumeAll = async (positions: readonly number[]): Promise<void> => {
         await store.write((tx) => {
           for (const position of positions) exhume(tx, position)
         })
         for (const position of positions) enqueue(position)
-        turns += positions.length
-        after = positions.at(-1) ?? after
       }
-      for (let after = 0; queues.includes('outbox');) {
-        const letters = openLetters(store.reader, after, batchRows).filter(
-          (at) => at <= (last?.sequence ?? 0),
-        )
-        if (letters.length === 0) break
-        // Each by itself: where the outbox is full, those before it are on their way.
+      // Each by itself: where the outbox is full, those before it are on their way.
+      const resendAll = async (letters: readonly number[]): Promise<void> => {
         for (const letter of letters) await store.write((tx) => outbox.retry(tx, letter))
-        messages += letters.length
-        after = letters.at(-1) ?? after
       }
-      return { turns, messages }
+      return {
+        turns: queues.includes('inbox') ? await inBatches(deadPositions, last?.position, exhumeAll) : 0,
+        messages: queues.includes('outbox') ? await inBatches(openLetters, last?.sequence, resendAll) : 0,
+      }
     },
 
     async purgeDead(queues) {
-      const all = async (queue: Queue, purge: (tx: Tx, countMax: number) => number): Promise<number> => {
-        let count = 0
-        while (queues.includes(queue)) {
-          const purged = await store.write((tx) => purge(tx, batchRows))
-          count += purged
-          if (purged < batchRows) break
-        }
-        return count
+      const purged = {
+        turns: queues.includes('inbox') ? await purgeAll(purgeDead) : 0,
+        messages: queues.includes('outbox') ? await purgeAll(purgeLetters) : 0,
       }
-      const purged = { turns: await all('inbox', purgeDead), messages: await all('outbox', purgeLetters) }
       log.warn('queue:dead:purged', purged)
       emitter.emit('queue:dead:purged', purged)
       return purged
     },
 
     async purgePending() {
-      let messages = 0
-      for (;;) {
-        const purged = await store.write((tx) => outbox.purge(tx, batchRows))
-        messages += purged
-        if (purged < batchRows) break
-      }
+      const messages = await purgeAll((tx, countMax) => outbox.purge(tx, countMax))
       const underWay = store.reader.get<{ count: number }>(
         "SELECT count(*) AS count FROM outbox WHERE status = 'pending' AND recipient <> 'you'",
       )
