@@ -331,7 +331,7 @@ export class HubCredentials {
 
   /** A change of the key was cut off before the hub heard of it, or this hub was not reached when another one was told. */
   async #finishKeyChange({ token }: AccessToken): Promise<void> {
-    if (this.#signIn.isPlain || !this.#isKeyPending()) return
+    if (this.#signIn.isPlain) return
     try {
       await this.#signIn.changeKey(token)
     } catch (error) {

@@ -50,13 +50,14 @@ export class SignIn {
    * Has the hub know the agent by its newest key. The present one and the new one sign; with an access token of the
    * agent. Nothing happens where it does already.
    */
-  async changeKey(accessToken: string): Promise<boolean> {
+  async changeKey(accessToken: string): Promise<void> {
     const { desk, log, name } = this.#options
     const { client, file, place } = desk
-    const [present] = file.keysFor(place.key) as [AgentKey]
-    const publicKey = file.publicKey
-    const next = file.keysFor(place.key).find((key) => key.publicKey === publicKey) ?? present
-    if (present.publicKey === publicKey) return false
+    const { publicKey } = file
+    const keys = file.keysFor(place.key)
+    const [present] = keys
+    const next = keys.find((key) => key.publicKey === publicKey)
+    if (present === undefined || next === undefined || present === next) return
     const challenge = await client.challenge(name)
     if (isRefusal(challenge)) throw this.refusal('the request for a challenge', challenge)
     place.identify(challenge.hub)
@@ -67,7 +68,6 @@ export class SignIn {
     if (isRefusal(answer)) throw this.refusal('a change of the key', answer)
     file.recordKey(place.key, publicKey)
     log.info('credentials:key:changed', { hub: place.address.key })
-    return true
   }
 
   /** The error for a refusal: final where the hub names a reason that only a person can remove. */
