@@ -33,7 +33,7 @@ export async function fetchEntries(
     )
     if (entry === undefined) continue
     if (entry.expired_at === null && entry.expires_at > now) {
-      await tx.run('UPDATE entries SET fetched_at = ? WHERE ai_id = ? AND position = ?', now, aiId, position)
+      await noteFetched(tx, entry, now)
     } else {
       if (entry.expired_at === null) await giveUp(tx, entry, now)
       over.add(position)
@@ -59,14 +59,7 @@ export async function expireEntries(
   for (const entry of due) {
     // A client without a session acknowledges nothing, but it may say that it has read a message.
     if (entry.acked_at === null && entry.status !== 'read') await giveUp(tx, entry, now)
-    else {
-      await tx.run(
-        'UPDATE entries SET fetched_at = ? WHERE ai_id = ? AND position = ?',
-        now,
-        entry.ai_id,
-        entry.position,
-      )
-    }
+    else await noteFetched(tx, entry, now)
   }
   return due.length
 }
@@ -102,6 +95,10 @@ export async function tellAgain(tx: HubTx, senderId: number, id: string, now: nu
     senderId,
   )
   for (const message of given) await tellSender(tx, message.id, now, { again: true })
+}
+
+async function noteFetched(tx: HubTx, { ai_id: aiId, position }: PassingEntry, now: number): Promise<void> {
+  await tx.run('UPDATE entries SET fetched_at = ? WHERE ai_id = ? AND position = ?', now, aiId, position)
 }
 
 /** It keeps its place, which the reader passes over, and holds no room any more. */

@@ -165,6 +165,12 @@ export async function setKey(tx: HubTx, id: number, publicKey: string, now: numb
   )
 }
 
+/** Whether it is switched on; not where there is none. */
+export async function isActive(reader: HubReader, id: number): Promise<boolean> {
+  const row = await reader.get<{ is_active: number }>('SELECT is_active FROM profiles WHERE id = ?', id)
+  return row?.is_active === 1
+}
+
 /** Switches an agent on or off. */
 export async function setActive(tx: HubTx, id: number, active: boolean, now: number): Promise<void> {
   await tx.run('UPDATE profiles SET is_active = ?, updated_at = ? WHERE id = ?', active ? 1 : 0, now, id)

@@ -9,13 +9,14 @@ import {
   type Credential,
   createProfile,
   findProfile,
+  isActive,
   markSeen,
   type Profile,
   type ProfileFields,
   sameCredential,
 } from '../profiles.ts'
 import { type Actor, assertNotFenced } from '../publishing.ts'
-import type { HubReader, HubStorage, HubTx } from '../storage.ts'
+import type { HubStorage, HubTx } from '../storage.ts'
 import { challengeLifeS, issueChallenge, sweepChallenges } from './challenges.ts'
 import {
   type Family,
@@ -27,7 +28,6 @@ import {
   revoked,
   revokeFamilies,
   revokeFamily,
-  revokeReplayed,
   rotateFamily,
   standing,
   sweepFamilies,
@@ -236,7 +236,7 @@ export class Auth {
       if (place === 'late' || place === 'unknown') throw revoked()
       if (place === 'replayed') {
         // Not thrown from here, which would undo it.
-        await revokeReplayed(tx, family.sid, now)
+        await revokeFamily(tx, family.sid, now, { isReplayed: true })
         return { replayed: family }
       }
       await markSeen(tx, family.aiId, now)
@@ -363,11 +363,6 @@ export class Auth {
     const { hubId, keys } = this.#settings
     return { findKey: (kid: string) => keys.find(kid), issuer: hubId, types }
   }
-}
-
-async function isActive(reader: HubReader, aiId: number): Promise<boolean> {
-  const row = await reader.get<{ is_active: number }>('SELECT is_active FROM profiles WHERE id = ?', aiId)
-  return row?.is_active === 1
 }
 
 function checkActive(active: boolean): void {

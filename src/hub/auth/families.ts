@@ -179,23 +179,21 @@ export async function rotateFamily(
   }
 }
 
-/** From now on no token of it is good; the row stays until the last of them would have expired. */
-export async function revokeFamily(tx: HubTx, sid: string, now: number): Promise<void> {
-  const row = await tx.get<{ ai_id: number }>(
-    'UPDATE token_families SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL RETURNING ai_id',
-    now,
-    sid,
-  )
-  if (row !== undefined) await noteLoginChange(tx, { aiId: row.ai_id, sid })
-}
-
-/** The same, because an old token of it was used again; the agent is told at its next login. */
-export async function revokeReplayed(tx: HubTx, sid: string, now: number): Promise<void> {
+/**
+ * From now on no token of it is good; the row stays until the last of them would have expired. With `isReplayed`, because an
+ * old token of it was used again: the agent is told of that at its next login.
+ */
+export async function revokeFamily(
+  tx: HubTx,
+  sid: string,
+  now: number,
+  { isReplayed = false }: { readonly isReplayed?: boolean } = {},
+): Promise<void> {
   const row = await tx.get<{ ai_id: number }>(
     `UPDATE token_families SET revoked_at = ?, replayed_at = ? WHERE sid = ? AND revoked_at IS NULL
      RETURNING ai_id`,
     now,
-    now,
+    isReplayed ? now : null,
     sid,
   )
   if (row !== undefined) await noteLoginChange(tx, { aiId: row.ai_id, sid })

@@ -1,6 +1,7 @@
 import { PerduraError, toError } from '../../errors.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
+import { isActive } from '../profiles.ts'
 import type { HubStorage } from '../storage.ts'
 import { readFamily } from './families.ts'
 import { type LoginChange, type LoginChanges, readLoginChanges, readLoginRevision } from './login-changes.ts'
@@ -137,11 +138,7 @@ export class LoginWatch {
     return this.#options.storage.read(async (reader): Promise<Standing> => {
       try {
         const { expiresAt } = await readFamily(reader, sid, aiId)
-        const row = await reader.get<{ is_active: number }>(
-          'SELECT is_active FROM profiles WHERE id = ?',
-          aiId,
-        )
-        return { expiresAt, refusal: row?.is_active === 1 ? undefined : switchedOff() }
+        return { expiresAt, refusal: (await isActive(reader, aiId)) ? undefined : switchedOff() }
       } catch (error) {
         if (!(error instanceof PerduraError) || error.code !== 'ERR_TOKEN_REVOKED') throw error
         return { expiresAt: Infinity, refusal: error }

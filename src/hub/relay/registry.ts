@@ -71,23 +71,12 @@ export class Registry {
 
   /** Returns what takes it out again, which may be called more than once. */
   listen(aiId: number, listener: Listener): () => void {
-    const listeners = this.#listeners.get(aiId) ?? new Set()
-    this.#listeners.set(aiId, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners.get(aiId) === listeners) this.#listeners.delete(aiId)
-    }
+    return addTo(this.#listeners, aiId, listener)
   }
 
   /** Returns what takes it out again, which may be called more than once. */
   join(member: Member): () => void {
-    const { aiId } = member
-    const members = this.#members.get(aiId) ?? new Set()
-    this.#members.set(aiId, members.add(member))
-    return () => {
-      members.delete(member)
-      if (members.size === 0 && this.#members.get(aiId) === members) this.#members.delete(aiId)
-    }
+    return addTo(this.#members, member.aiId, member)
   }
 
   /** All connections, or those of an agent. */
@@ -116,5 +105,15 @@ export class Registry {
       this.#sessions.get(aiId)?.wake()
       for (const listener of this.#listeners.get(aiId) ?? []) listener.wake()
     }
+  }
+}
+
+/** Returns what takes it out again. By then another set may have taken the place of one that had become empty. */
+function addTo<Item>(groups: Map<number, Set<Item>>, aiId: number, item: Item): () => void {
+  const group = groups.get(aiId) ?? new Set()
+  groups.set(aiId, group.add(item))
+  return () => {
+    group.delete(item)
+    if (group.size === 0 && groups.get(aiId) === group) groups.delete(aiId)
   }
 }
