@@ -38,3 +38,14 @@ export function seedOf(random: Pick<Random, 'bytes'>): string {
 export function keyOf(seed: string): AgentKey {
   return new AgentKey(Buffer.from(seed, 'base64url'))
 }
+
+/** Keys by their seeds, each made once: it is asked for several times in a login, and costs two keys of OpenSSL. */
+export class KeyRing {
+  readonly #keys = new Map<string, AgentKey>()
+
+  of(seed: string): AgentKey {
+    const key = this.#keys.get(seed) ?? keyOf(seed)
+    this.#keys.set(seed, key)
+    return key
+  }
+}

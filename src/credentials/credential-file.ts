@@ -5,7 +5,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { KeyChest, StorageKey } from '../platform/key-chest.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
 import type { Random } from '../platform/random.ts'
-import { keyOf, seedOf, type AgentKey } from './agent-key.ts'
+import { KeyRing, seedOf, type AgentKey } from './agent-key.ts'
 import type { Content, HubEntry, LoginEntry } from './credential-content.ts'
 import type { Moment } from './moment.ts'
 import { portableOf } from './portable-credentials.ts'
@@ -63,8 +63,7 @@ export class CredentialFile {
   readonly #parts: CredentialFileParts
   #content: Content
   #key: StorageKey | undefined
-  /** By their seeds: each is asked for several times in a login, and costs two keys of OpenSSL. */
-  readonly #keys = new Map<string, AgentKey>()
+  readonly #keys = new KeyRing()
   /** Hubs at which this process is counted, and as the how manyth. */
   readonly #counted = new Map<string, number>()
 
@@ -92,7 +91,7 @@ export class CredentialFile {
 
   /** 32 bytes in base64url: of the newest key. */
   get publicKey(): string {
-    return this.#keyOf(this.#content.seed).publicKey
+    return this.#keys.of(this.#content.seed).publicKey
   }
 
   /** Where the key is that the file is sealed with; undefined for one of before, which is sealed with its next change. */
@@ -103,7 +102,7 @@ export class CredentialFile {
   /** Keys that the hub may know the agent by: first the one that it is known to know, then the newest. */
   keysFor(hub: string): AgentKey[] {
     const { seed, old_seeds: older } = this.#content
-    const keys = [seed, ...older].map((one) => this.#keyOf(one))
+    const keys = [seed, ...older].map((one) => this.#keys.of(one))
     const known =
       this.#entry(hub)?.key ?? (this.#entry(hub)?.login === undefined ? undefined : keys.at(-1)?.publicKey)
     return keys.toSorted((a, b) => Number(b.publicKey === known) - Number(a.publicKey === known))
@@ -118,7 +117,7 @@ export class CredentialFile {
   addKey(): void {
     this.#update((content) => {
       const { hubs, old_seeds: older, seed } = content
-      const present = this.#keyOf(seed).publicKey
+      const present = this.#keys.of(seed).publicKey
       const entries = Object.entries(hubs).map(([hub, entry]) => [
         hub,
         { ...entry, key: entry.key ?? present },
@@ -138,7 +137,7 @@ export class CredentialFile {
       const hubs = { ...content.hubs, [hub]: { ...this.#entryOf(content, hub), key: publicKey } }
       const known = new Set(Object.values(hubs).map(({ key }) => key))
       const older = content.old_seeds.filter(
-        (seed) => known.has(undefined) || known.has(this.#keyOf(seed).publicKey),
+        (seed) => known.has(undefined) || known.has(this.#keys.of(seed).publicKey),
       )
       return { ...content, hubs, old_seeds: older }
     })
@@ -295,12 +294,6 @@ export class CredentialFile {
   /** For whoever is about to ask a hub for tokens: one process at a time. Undefined where another one is about to. */
   tryLockTokens(): Lock | undefined {
     return this.#parts.locks.tryLock(`${this.#parts.path}.tokens.lock`)
-  }
-
-  #keyOf(seed: string): AgentKey {
-    const key = this.#keys.get(seed) ?? keyOf(seed)
-    this.#keys.set(seed, key)
-    return key
   }
 
   /** A change by a process that is counted among those that ask with the claim. */
