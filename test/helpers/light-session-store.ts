@@ -1,15 +1,18 @@
 import type { Begun, IncomingPage, SessionPosition, SessionStore } from '../../src/session/position.ts'
 
+/** Of an agent that has been at no hub. */
+export const freshPosition: SessionPosition = {
+  sessionIdentifier: undefined,
+  generation: 0,
+  claim: 'claim',
+  start: 1,
+  rx: undefined,
+  tx: undefined,
+}
+
 /** Where an agent of the herd stands, in memory: it has nothing to say, and ten thousand of them are to fit. */
 export class LightSessionStore implements SessionStore {
-  #position: SessionPosition = {
-    sessionIdentifier: undefined,
-    generation: 0,
-    claim: 'claim',
-    start: 1,
-    rx: undefined,
-    tx: undefined,
-  }
+  #position: SessionPosition = freshPosition
 
   position(): SessionPosition {
     return this.#position

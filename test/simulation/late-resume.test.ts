@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hubParts, type HubParts } from '../../src/hub/parts.ts'
-import { NodesWorld, resumeFrame, type Socket } from '../unit/hub/nodes-world.ts'
+import { NodesWorld, type Socket } from '../unit/hub/nodes-world.ts'
+import { resumeFrame } from '../unit/hub/relay/resumable-world.ts'
 
 /*
  * A frame that is on its way for longer than its process lives, and for longer than the next process needs to get in, whose

@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hubOf, online } from '../../helpers/at-hub.ts'
 import { until, withCommandLine, type CommandLine, type Running } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 90_000 }
 
-async function hubOf(cli: CommandLine, ...args: string[]): Promise<{ running: Running; url: string }> {
-  const running = cli.start(['hub', 'run', '--port', '0', ...args])
-  await running.says(/the hub is ready/)
-  return { running, url: `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}` }
-}
-
 async function onlineAgent(cli: CommandLine, name: string, url: string): Promise<Running> {
   const running = cli.start(['run', '--name', name, '--port', '0', '--hub', url])
   await running.says(/ is ready /)
-  await until(`${name} is online`, async () => (await stateOf(cli, name)) === 'online')
+  await online(cli, name)
   return running
 }
-
-const stateOf = async (cli: CommandLine, name: string): Promise<string> =>
-  (await cli.json(['session', 'show', name])).state
 
 test('an operator ends the logins of an agent of a running hub, and switches it off and on', patience, () =>
   withCommandLine(async (cli) => {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { hubOf, online, stateOf } from '../../helpers/at-hub.ts'
 import {
   isAlive,
   until,
@@ -17,25 +18,11 @@ import '../../helpers/leaks.ts'
 
 const patience = { timeout: 90_000 }
 
-/** A hub on a free port, ready. */
-async function hubOf(cli: CommandLine): Promise<{ readonly running: Running; readonly url: string }> {
-  const running = cli.start(['hub', 'run', '--port', '0'])
-  await running.says(/the hub is ready/)
-  return { running, url: `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}` }
-}
-
 async function runAgent(cli: CommandLine, name: string, ...args: string[]): Promise<Running> {
   const running = cli.start(['run', '--name', name, '--port', '0', ...args])
   await running.says(/ is ready /)
   return running
 }
-
-async function stateOf(cli: CommandLine, agent: string): Promise<string> {
-  return (await cli.json(['session', 'show', agent])).state
-}
-
-const online = (cli: CommandLine, agent: string): Promise<void> =>
-  until(`${agent} is online`, async () => (await stateOf(cli, agent)) === 'online')
 
 async function stop(running: Running, code = 0): Promise<void> {
   running.kill('SIGTERM')

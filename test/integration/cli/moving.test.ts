@@ -2,16 +2,11 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
+import { hubOf } from '../../helpers/at-hub.ts'
+import { until, withCommandLine } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 180_000 }
-
-async function hubOf(cli: CommandLine): Promise<string> {
-  const running = cli.start(['hub', 'run', '--port', '0'])
-  await running.says(/the hub is ready/)
-  return `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}`
-}
 
 /** Counts what it is told, each through an effect that is appended to a file outside, and waits while there is a `hold`. */
 const mover = (folder: string): string => `
@@ -43,7 +38,7 @@ test(
   patience,
   () =>
     withCommandLine(async (cli) => {
-      const url = await hubOf(cli)
+      const { url } = await hubOf(cli)
       const file = join(cli.folder, 'mover.ts')
       writeFileSync(file, mover(cli.folder))
       writeFileSync(join(cli.folder, 'hold'), '')

@@ -2,25 +2,11 @@ import assert from 'node:assert/strict'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import {
-  isAlive,
-  until,
-  withCommandLine,
-  type CommandLine,
-  type Running,
-} from '../../helpers/command-line.ts'
+import { hubOf, online } from '../../helpers/at-hub.ts'
+import { isAlive, until, withCommandLine } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 120_000 }
-
-async function hubOf(cli: CommandLine): Promise<{ readonly running: Running; readonly url: string }> {
-  const running = cli.start(['hub', 'run', '--port', '0'])
-  await running.says(/the hub is ready/)
-  return { running, url: `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}` }
-}
-
-const online = (cli: CommandLine, agent: string): Promise<void> =>
-  until(`${agent} is online`, async () => (await cli.json(['session', 'show', agent])).state === 'online')
 
 test('a session is listed and ended, and the next start begins another that has what waited', patience, () =>
   withCommandLine(async (cli) => {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { online, stateOf } from '../../helpers/at-hub.ts'
 import { until, withCommandLine, type CommandLine, type Running } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
@@ -39,12 +40,8 @@ async function runAda(
 ): Promise<Running> {
   const running = cli.start(['run', ...args, '--port', '0'], { environment })
   await running.says(/ is ready /)
-  await until('Ada is online', async () => (await stateOf(cli, 'Ada')) === 'online')
+  await online(cli, 'Ada')
   return running
-}
-
-async function stateOf(cli: CommandLine, agent: string): Promise<string> {
-  return (await cli.json(['session', 'show', agent])).state
 }
 
 function logOf(cli: CommandLine, agent: string): string {

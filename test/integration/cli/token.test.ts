@@ -2,23 +2,19 @@ import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { hubOf, online } from '../../helpers/at-hub.ts'
 import { until, withCommandLine, type CommandLine, type Running } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 120_000 }
 
 async function atHub(cli: CommandLine): Promise<{ url: string; agent: Running; hub: Running }> {
-  const hub = cli.start(['hub', 'run', '--port', '0'])
-  await hub.says(/the hub is ready/)
-  const url = `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}`
+  const { running: hub, url } = await hubOf(cli)
   const agent = cli.start(['run', '--name', 'Ada', '--port', '0', '--hub', url])
   await agent.says(/ is ready /)
-  await online(cli)
+  await online(cli, 'Ada')
   return { url, agent, hub }
 }
-
-const online = (cli: CommandLine): Promise<void> =>
-  until('Ada is online', async () => (await cli.json(['session', 'show', 'Ada'])).state === 'online')
 
 const statusOf = async (cli: CommandLine) => (await cli.json(['token', 'status', 'Ada'])).hubs[0]
 
@@ -52,7 +48,7 @@ test('tokens are shown, refreshed, revoked and the key is changed, of a running 
       const { login_since: since, state } = await statusOf(cli)
       return state === 'ok' && since > first.login_since
     })
-    await online(cli)
+    await online(cli, 'Ada')
     assert.equal((await cli.json(['session', 'show', 'Ada'])).session_identifier, session)
     const { stdout } = await cli.run(['token', 'status', 'Ada'])
     assert.match(stdout, /^Ada {2}ok\n/)
@@ -78,7 +74,7 @@ test('the same without a process of the agent, and the next one goes on with it'
     assert.match((await cli.run(['token', 'status', 'Ada'])).stdout, /^Ada {2}revoked\n/)
     const again = cli.start(['run', '--name', 'Ada', '--port', '0'])
     await again.says(/ is ready /)
-    await online(cli)
+    await online(cli, 'Ada')
     assert.equal((await cli.json(['session', 'show', 'Ada'])).session_identifier, session)
     assert.equal((await statusOf(cli)).state, 'ok')
     await stop(again)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Hub } from '../../../src/hub/hub.ts'
-import { NodesWorld, resumeFrame, type Socket } from './nodes-world.ts'
+import { NodesWorld, type Socket } from './nodes-world.ts'
+import { publishFrame, resumeFrame } from './relay/resumable-world.ts'
 
 async function start(agents: number): Promise<{ world: NodesWorld; hub: Hub; sockets: Socket[] }> {
   const world = new NodesWorld()
@@ -45,14 +46,7 @@ test('what was published before the end has its verdict', async () => {
   const [sender] = sockets
   const ready = await sender!.first('ready')
   for (let seq = 1; seq <= 50; seq++) {
-    sender!.send({
-      type: 'publish',
-      producer_epoch: ready.tx.producer_epoch,
-      seq,
-      id: `m${seq}`,
-      recipient_name: 'Agent 1',
-      content: `content ${seq}`,
-    })
+    sender!.send(publishFrame(ready, seq, { recipient_name: 'Agent 1' }))
   }
   const closed = hub.close(1_000)
   await world.settle(closed)

@@ -130,6 +130,26 @@ export class DecisionWorld extends HubWorld {
   }
 }
 
+/** What an agent notes of a `ready`, as it says it the next time. */
+export function noted(resumed: Resumed): Partial<ResumeFrame> {
+  const { stream, next, producer } = resumed
+  return {
+    generation: resumed.generation,
+    session_identifier: resumed.sessionIdentifier,
+    rx: { epoch: stream.epoch, offset: next - 1, last_id: null },
+    tx: { producer_epoch: producer.epoch, next_seq: 1, last_acked: null },
+  }
+}
+
+/** Ada and Bo, of whom Ada has resumed once. */
+export async function meet() {
+  const world = new DecisionWorld()
+  const ada = await world.join('Ada')
+  const bo = await world.join('Bo')
+  const first = await world.resume(ada)
+  return { world, ada, bo, first, position: noted(first) }
+}
+
 export function publicationOf(id: string, fields: Partial<Publication> = {}): Publication {
   return {
     id,

@@ -18,6 +18,7 @@ import {
 } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { Trace } from '../../../src/testing/trace.ts'
+import { resumeFrame } from './relay/resumable-world.ts'
 
 /** Whatever a test reads in it. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -175,16 +176,5 @@ export class NodesWorld {
     socket.send(resumeFrame(fields))
     await socket.first('ready')
     return socket
-  }
-}
-
-export function resumeFrame(fields: object = {}): object {
-  return {
-    type: 'resume',
-    instance: 'one',
-    generation: 0,
-    claim: 'claim',
-    credit: { messages: 100, bytes: 1_000_000 },
-    ...fields,
   }
 }

@@ -2,30 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endHolder, release } from '../../../src/hub/holder.ts'
 import { sessionTtlMs, sweepSessions, touchSession } from '../../../src/hub/resumable-session.ts'
-import type { Resumed } from '../../../src/hub/resume.ts'
 import { endSession, findSession } from '../../../src/hub/sessions.ts'
 import type { HubTx } from '../../../src/hub/storage.ts'
-import type { ResumeFrame } from '../../../src/protocol/frames.ts'
-import { DecisionWorld } from './hub-world.ts'
-
-/** What the agent notes of a `ready`, as it says it the next time. */
-function noted(resumed: Resumed): Partial<ResumeFrame> {
-  const { stream, next, producer } = resumed
-  return {
-    generation: resumed.generation,
-    session_identifier: resumed.sessionIdentifier,
-    rx: { epoch: stream.epoch, offset: next - 1, last_id: null },
-    tx: { producer_epoch: producer.epoch, next_seq: 1, last_acked: null },
-  }
-}
-
-async function meet() {
-  const world = new DecisionWorld()
-  const ada = await world.join('Ada')
-  const bo = await world.join('Bo')
-  const first = await world.resume(ada)
-  return { world, ada, bo, first, position: noted(first) }
-}
+import { meet, noted } from './hub-world.ts'
 
 test('a session that had no connection for too long is expired, and a new one takes its place', async () => {
   const { world, ada, first, position } = await meet()

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decideHolder, type Holder } from '../../../src/hub/holder.ts'
-import type { Resumed } from '../../../src/hub/resume.ts'
 import type { ResumeFrame } from '../../../src/protocol/frames.ts'
-import { DecisionWorld, resumeOf } from './hub-world.ts'
+import { DecisionWorld, meet, resumeOf } from './hub-world.ts'
 
 const holder: Holder = { generation: 5, instance: 'holder', claim: 'given', start: 2, standing: 'held' }
 
@@ -71,25 +70,6 @@ test('an instance that answers is replaced by nothing but a takeover or a hub th
     assert.ok(frame.takeover || frame.generation > at.generation)
   }
 })
-
-/** What the agent notes of a `ready`, as it says it the next time. */
-function noted(resumed: Resumed): Partial<ResumeFrame> {
-  const { stream, next, producer } = resumed
-  return {
-    generation: resumed.generation,
-    session_identifier: resumed.sessionIdentifier,
-    rx: { epoch: stream.epoch, offset: next - 1, last_id: null },
-    tx: { producer_epoch: producer.epoch, next_seq: 1, last_acked: null },
-  }
-}
-
-async function meet() {
-  const world = new DecisionWorld()
-  const ada = await world.join('Ada')
-  const bo = await world.join('Bo')
-  const first = await world.resume(ada)
-  return { world, ada, bo, first, position: noted(first) }
-}
 
 test('the first resume makes a session under generation 1', async () => {
   const { first } = await meet()

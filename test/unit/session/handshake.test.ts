@@ -4,15 +4,8 @@ import * as v from 'valibot'
 import { agentFrame, hubFrame, type ReadyFrame } from '../../../src/protocol/frames.ts'
 import { begunOf, problemOf, resumeFrameOf } from '../../../src/session/handshake.ts'
 import type { SessionPosition } from '../../../src/session/position.ts'
+import { freshPosition as fresh } from '../../helpers/light-session-store.ts'
 
-const fresh: SessionPosition = {
-  sessionIdentifier: undefined,
-  generation: 0,
-  claim: 'claim',
-  start: 1,
-  rx: undefined,
-  tx: undefined,
-}
 const standing: SessionPosition = {
   sessionIdentifier: 'abc1234',
   generation: 3,

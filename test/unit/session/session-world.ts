@@ -22,6 +22,7 @@ import {
 } from '../../../src/testing/index.ts'
 import { createSimulatedLog } from '../../../src/testing/simulated-log.ts'
 import { Trace } from '../../../src/testing/trace.ts'
+import { freshPosition } from '../../helpers/light-session-store.ts'
 
 /** Whatever a test reads in it. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -29,14 +30,7 @@ type Frame = any
 
 /** A store that keeps everything in memory, and does what the test tells it to. */
 export class MemoryStore implements SessionStore {
-  current: SessionPosition = {
-    sessionIdentifier: undefined,
-    generation: 0,
-    claim: 'claim',
-    start: 1,
-    rx: undefined,
-    tx: undefined,
-  }
+  current: SessionPosition = freshPosition
   readonly begun: Begun[] = []
   readonly messages: string[] = []
   readonly outbox: Outbound[] = []

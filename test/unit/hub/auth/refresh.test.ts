@@ -1,39 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Auth } from '../../../../src/hub/auth/auth.ts'
-import { credentialOfSecret } from '../../../../src/hub/auth/credentials.ts'
-import type { LoginRequest } from '../../../../src/hub/auth/login.ts'
-import { code } from '../../../helpers/store-folder.ts'
-import { HubWorld } from './world.ts'
-
-const secret = 'a secret of enough characters'
-const profile = { name: 'Ada', nickname: 'Ada', expertise: '', version: '1', project: 'p' }
-const request: LoginRequest = {
-  name: 'Ada',
-  nickname: undefined,
-  aiId: undefined,
-  proof: { kind: 'secret', secret },
-  generation: undefined,
-  isLocal: false,
-}
-
-interface Setting {
-  readonly world: HubWorld
-  readonly auth: Auth
-}
-
-async function registered(options?: Parameters<HubWorld['auth']>[0]): Promise<Setting> {
-  const world = new HubWorld()
-  const auth = await world.auth(options)
-  await world.settle(auth.register(profile, credentialOfSecret('Ada', secret), undefined))
-  return { world, auth }
-}
-
-const login = ({ auth, world }: Setting, changes: Partial<LoginRequest> = {}) =>
-  world.settle(auth.login({ ...request, ...changes }))
-
-const fails = (promise: Promise<unknown>, expected: Parameters<typeof code>[0]) =>
-  assert.rejects(promise, code(expected))
+import { fails, login, registered } from './secret-login.ts'
 
 test('a refresh gives another pair, and keeps who it is for', async () => {
   const setting = await registered()
