@@ -2,7 +2,7 @@
  * How long a killed agent is away: from SIGKILL, in the middle of a turn, to that turn done by the next process
  * (`killed_to_ready`); and at a hub, to the session resumed (`killed_to_resumed`). With a journal of 10,000 records;
  * started again by the product's own supervisor. Beside it an empty Node script under the same supervisor, which is the
- * least that a restart can cost.
+ * least that a restart can cost, and under PM2 where `bench/peers` is installed.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessMessage } from '../src/cli/process-messages.ts'
 import { openAgent } from '../src/index.ts'
 import { BenchChild } from './lib/child.ts'
+import { hasPm2, measurePm2 } from './lib/pm2.ts'
 import { percentile, type BenchOptions, type BenchResult } from './lib/result.ts'
 import { Supervised } from './lib/supervised.ts'
 import type { HubMessage } from './programs/bench-hub.ts'
@@ -38,6 +39,7 @@ export async function run({ folder, quick }: BenchOptions): Promise<BenchResult>
   const restarts = await measureAgent(folder, kills)
   const resumed = await measureSession(folder, kills)
   const emptyMs = await measureEmpty(kills)
+  const pm2Ms = hasPm2() ? await measurePm2(folder, kills) : []
   const totals = restarts.map(({ totalMs }) => totalMs)
   const resumedMs = resumed.map(({ totalMs }) => totalMs)
   const median = (part: (restart: Restart) => number): number => percentile(restarts.map(part), 0.5)
@@ -66,6 +68,10 @@ export async function run({ folder, quick }: BenchOptions): Promise<BenchResult>
       killed_to_resumed_p95_ms: emptyP95,
       killed_to_ready_p50_ms: emptyP50,
       killed_to_ready_p95_ms: emptyP95,
+      ...(pm2Ms.length > 0 && {
+        pm2_killed_to_started_p50_ms: percentile(pm2Ms, 0.5),
+        pm2_killed_to_started_p95_ms: percentile(pm2Ms, 0.95),
+      }),
     },
     ratio: {
       killed_to_resumed_p50: figures.killed_to_resumed_p50_ms / emptyP50,
