@@ -41,24 +41,20 @@ export class Output {
   }
 
   failure(thrown: unknown): void {
+    this.complaint(thrown)
+    if (this.json) this.#options.stdout.write(`${JSON.stringify(errorDocument(thrown))}\n`)
+  }
+
+  /** What went wrong, on standard error alone; `subject` is the one of several that it is about. */
+  complaint(thrown: unknown, subject?: string): void {
     const error = toError(thrown)
     const code = error instanceof PerduraError ? error.code : 'ERR_INTERNAL'
-    const details: JsonObject = error instanceof PerduraError ? error.details : {}
-    this.#options.stderr.write(
-      `perdura: ${paint('red', code, this.#options.colour.stderr)}: ${error.message}\n`,
-    )
+    const { stderr, colour } = this.#options
+    const about = subject === undefined ? '' : `${printable(subject)}: `
+    stderr.write(`perdura: ${about}${paint('red', code, colour.stderr)}: ${error.message}\n`)
     // What was not expected is a bug, and its place is what helps to find it.
     if (!(error instanceof PerduraError) && error.stack !== undefined) {
-      this.#options.stderr.write(`${error.stack.split('\n').slice(1).join('\n')}\n`)
-    }
-    if (this.json) {
-      const body = {
-        success: false,
-        error: error.message,
-        code,
-        ...(Object.keys(details).length > 0 ? { details } : {}),
-      }
-      this.#options.stdout.write(`${JSON.stringify(body)}\n`)
+      stderr.write(`${error.stack.split('\n').slice(1).join('\n')}\n`)
     }
   }
 
@@ -84,6 +80,14 @@ export class Output {
   paint(style: Style, text: string): string {
     return paint(style, text, this.#options.colour.stdout)
   }
+}
+
+/** An error as a document has it. */
+export function errorDocument(thrown: unknown): JsonObject {
+  const error = toError(thrown)
+  if (!(error instanceof PerduraError)) return { success: false, error: error.message, code: 'ERR_INTERNAL' }
+  const { message, code, details } = error
+  return { success: false, error: message, code, ...(Object.keys(details).length > 0 ? { details } : {}) }
 }
 
 function paint(style: Style, text: string, colour: boolean): string {

@@ -1,4 +1,5 @@
 import type { CommandSpec, OptionSpec } from '../command.ts'
+import { agentsMax, all } from './all-option.ts'
 import { limit } from './limit-option.ts'
 import { hubVerbs } from './hub-verbs.ts'
 import { queueVerbs } from './queue-verbs.ts'
@@ -268,6 +269,23 @@ export const commands: readonly CommandSpec[] = [
     takes: [1, 1],
     options: {},
     load: () => import('./stop.ts'),
+  },
+  {
+    name: 'pause',
+    summary: 'let agents take messages in without handling them, until they are resumed',
+    arguments: '<agent…>',
+    takes: [0, agentsMax],
+    options: { all },
+    examples: ['perdura pause Ada Bo', 'perdura pause --all'],
+    load: () => import('./pause.ts'),
+  },
+  {
+    name: 'resume',
+    summary: 'let agents go on with what waits in their inbox',
+    arguments: '<agent…>',
+    takes: [0, agentsMax],
+    options: { all },
+    load: () => import('./resume.ts'),
   },
   ...hubVerbs,
   {

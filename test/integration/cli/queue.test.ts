@@ -73,6 +73,27 @@ test('what waits is purged on demand, and is seen to have been', patience, () =>
   }),
 )
 
+test('several agents rest and go on, and one that does not run keeps no other from it', patience, () =>
+  withCommandLine(async (cli) => {
+    await Promise.all([cli.up(['Ada']), cli.up(['Bo'])])
+    const ended = await cli.run(['pause', 'Cy', 'Ada', 'Bo', '--json'])
+    assert.equal(ended.code, 4)
+    const [missing, ...paused] = JSON.parse(ended.stdout).agents
+    assert.deepEqual([missing.agent, missing.code], ['Cy', 'ERR_NO_SUCH_AGENT'])
+    assert.deepEqual(paused, [
+      { agent: 'Ada', queues: ['inbox'], paused: true },
+      { agent: 'Bo', queues: ['inbox'], paused: true },
+    ])
+    await cli.json(['send', 'Ada', 'hello'])
+    const { inbox, paused: since } = await cli.json(['status', 'Ada'])
+    assert.equal(inbox.pending > 0 && since.inbox > 0 && since.outbox === null, true)
+    const { code, stdout } = await cli.run(['resume', '--all'])
+    assert.deepEqual([code, stdout.match(/the inbox goes on/g)?.length], [0, 2])
+    await until('it is handled', async () => (await cli.json(['status', 'Ada'])).inbox.pending === 0)
+    assert.equal((await cli.json(['pause', 'Ada'])).paused, true)
+  }),
+)
+
 test('mistakes are told from entries', patience, () =>
   withCommandLine(async (cli) => {
     await cli.up(['Ada'])
