@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { isJsonObject } from '../json.ts'
 import type { Disk } from '../platform/disk.ts'
 import { describeAddress } from '../platform/http-error.ts'
-import { isAlive, readJson } from '../runtime/process-record.ts'
+import { readJson } from '../platform/json-file.ts'
+import { isAlive } from '../platform/process-table.ts'
 import type { Call } from './call.ts'
 
 /** Where the parts of the hub of one home are. */

@@ -1,6 +1,7 @@
 import { PerduraError } from '../errors.ts'
 import { agentExists, agentPaths, checkAgentName, listAgents, type AgentPaths } from '../runtime/home.ts'
-import { isAlive, readProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
+import { isAlive } from '../platform/process-table.ts'
+import { readProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
 import type { ProcessFacts } from '../runtime/why-facts.ts'
 import type { Call } from './call.ts'
 import { suggest } from './suggest.ts'

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
 import { prepareAgentFolder, unwritable, type AgentPaths } from '../runtime/home.ts'
+import { isAlive } from '../platform/process-table.ts'
 import {
-  isAlive,
   readProcessRecord,
   removeProcessRecord,
   writeProcessRecord,

@@ -6,3 +6,18 @@ export interface ProcessTable {
    */
   identify(pid: number): string | undefined
 }
+
+/** Who a process is: a number alone may belong to another one by now. */
+export interface ProcessIdentity {
+  readonly pid: number
+  /** What the process table knew it by. */
+  readonly identity: string
+}
+
+/** Whether the very process that is meant still runs. */
+export function isAlive<Record extends ProcessIdentity>(
+  table: ProcessTable,
+  record: Record | undefined,
+): record is Record {
+  return record !== undefined && table.identify(record.pid) === record.identity
+}

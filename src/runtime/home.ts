@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { isAgentName } from '../agent/define-agent.ts'
 import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
+import { socketPlace } from '../platform/socket-place.ts'
 import { terminal } from '../queue/outbox.ts'
 
 export interface HomeSources {
@@ -48,17 +48,9 @@ export interface AgentPaths {
   readonly socketFolder: string | undefined
 }
 
-// `sun_path` holds 108 bytes on Linux and 104 on macOS, the final zero included.
-const socketPathBytesMax = 100
-
 export function agentPaths(home: string, name: string): AgentPaths {
   const folder = join(home, 'agents', name)
-  const inside = join(folder, 'control.sock')
-  const long = Buffer.byteLength(inside) > socketPathBytesMax
-  // The same short path for whoever asks, without asking the environment, which differs between shells.
-  const socketFolder = long
-    ? `/tmp/perdura-${createHash('sha256').update(folder).digest('hex').slice(0, 24)}`
-    : undefined
+  const place = socketPlace(folder)
   return {
     home,
     folder,
@@ -70,8 +62,8 @@ export function agentPaths(home: string, name: string): AgentPaths {
     log: join(folder, 'agent.log'),
     launchRecord: join(folder, 'agent.json'),
     movedMarker: join(folder, 'moved.json'),
-    controlSocket: socketFolder === undefined ? inside : join(socketFolder, 'control.sock'),
-    socketFolder,
+    controlSocket: join(place.folder, 'control.sock'),
+    socketFolder: place.elsewhere ? place.folder : undefined,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Disk } from '../platform/disk.ts'
-import { readJson } from './process-record.ts'
+import { readJson } from '../platform/json-file.ts'
 
 /** What an agent was last started from, so that its name is enough the next time. */
 export type LaunchSource = { readonly kind: 'reflex' } | { readonly kind: 'file'; readonly path: string }

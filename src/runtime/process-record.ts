@@ -1,6 +1,5 @@
-import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import type { Disk } from '../platform/disk.ts'
-import type { ProcessTable } from '../platform/process-table.ts'
+import { readJson } from '../platform/json-file.ts'
 
 /**
  * Who runs an agent: written when it is ready, replaced whole, removed when it stops cleanly. It is a hint for whoever
@@ -46,24 +45,4 @@ export function writeProcessRecord(disk: Disk, path: string, record: ProcessReco
 /** Removes the record unless another process has put its own in place. */
 export function removeProcessRecord(disk: Disk, path: string, instance: string): void {
   if (readProcessRecord(disk, path)?.instance === instance) disk.remove(path)
-}
-
-/** Whether the very process that wrote the record still runs. */
-export function isAlive<Record extends Pick<ProcessRecord, 'pid' | 'identity'>>(
-  table: ProcessTable,
-  record: Record | undefined,
-): record is Record {
-  return record !== undefined && table.identify(record.pid) === record.identity
-}
-
-/** A small JSON object from a file; undefined when it is missing or is not one. */
-export function readJson(disk: Disk, path: string): JsonObject | undefined {
-  const bytes = disk.readFile(path)
-  if (bytes === undefined) return undefined
-  try {
-    const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Json
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

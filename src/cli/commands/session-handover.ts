@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../../duration.ts'
 import { PerduraError } from '../../errors.ts'
-import { isAlive } from '../../runtime/process-record.ts'
+import { isAlive } from '../../platform/process-table.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
 import { askAgent, notRunning } from '../control-client.ts'

@@ -1,6 +1,6 @@
 import { PerduraError } from '../../errors.ts'
 import type { Disk } from '../../platform/disk.ts'
-import { readJson } from '../process-record.ts'
+import { readJson } from '../../platform/json-file.ts'
 
 /** Left in the folder of an agent that was exported: what starts it there would be a second one of it. */
 export interface Moved {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNodeDisk } from '../../../src/platform/node/disk.ts'
+import { isAlive } from '../../../src/platform/process-table.ts'
 import {
   agentExists,
   agentPaths,
@@ -15,7 +16,6 @@ import {
 } from '../../../src/runtime/home.ts'
 import { readLaunchRecord, writeLaunchRecord } from '../../../src/runtime/launch-record.ts'
 import {
-  isAlive,
   readProcessRecord,
   removeProcessRecord,
   writeProcessRecord,
