@@ -13,6 +13,8 @@ export interface TurnLoopOptions {
   readonly host: TurnHost
   readonly inbox: InboxTable
   readonly random: Random
+  /** No turn is begun, whatever is asked: only the places in line are kept. */
+  readonly mindOff: boolean
   /** It was, when the process before ended. */
   readonly paused: boolean
   readonly onStarted: (turn: number, attempt: number) => void
@@ -113,7 +115,7 @@ export class TurnLoop {
   }
 
   #pump(): void {
-    if (this.#stopping || this.#exclusiveRunning) return
+    if (this.#stopping || this.#options.mindOff || this.#exclusiveRunning) return
     if (this.#wantAlone.length > 0) {
       if (this.#active === this.#wantAlone.length) {
         this.#exclusiveRunning = true

@@ -73,7 +73,7 @@ function refuseWithoutCode(call: Call, name: string): void {
   )
 }
 
-function looksLikeFile(argument: string): boolean {
+export function looksLikeFile(argument: string): boolean {
   return /[/\\]|\.[cm]?[jt]s$/.test(argument)
 }
 

@@ -29,6 +29,7 @@ export interface ProcessView extends ProcessFacts {
   /** Of the process that runs, or of the one that was killed. */
   readonly record: ProcessRecord | undefined
   readonly supervised: boolean
+  readonly safeMode: boolean
 }
 
 /** What the files beside the database say about the agent's process, checked against the process table. */
@@ -36,7 +37,9 @@ export function viewProcess(call: Call, paths: AgentPaths): ProcessView {
   const record = readProcessRecord(call.disk, paths.processRecord)
   const supervisor = readProcessRecord(call.disk, paths.supervisorRecord)
   const supervised = isAlive(call.processes, supervisor)
-  if (record === undefined) return { state: supervised ? 'killed' : 'stopped', record, supervised }
+  if (record === undefined)
+    return { state: supervised ? 'killed' : 'stopped', record, supervised, safeMode: false }
   const state = isAlive(call.processes, record) ? 'running' : 'killed'
-  return { state, pid: record.pid, record, supervised }
+  const safeMode = state === 'running' && record.safeMode === true
+  return { state, pid: record.pid, record, supervised, safeMode }
 }

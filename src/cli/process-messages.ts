@@ -37,6 +37,8 @@ export type ProcessMessage =
       readonly ingressUrl: string
       readonly totals: Totals
       readonly session: SessionFigures
+      /** Its mind is off. */
+      readonly safeMode: boolean
     }
   | {
       readonly type: 'activity'

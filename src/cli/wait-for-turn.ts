@@ -105,8 +105,12 @@ function late(
   turn: number,
   last: TurnSummary | undefined,
 ): PerduraError {
-  const running = viewProcess(call, paths).state === 'running'
-  const state = running ? `is ${last?.status ?? 'in the inbox'}` : `waits for ${agent} to run again`
+  const { state: process, safeMode } = viewProcess(call, paths)
+  const state = safeMode
+    ? `waits for the safe mode of ${agent} to end`
+    : process === 'running'
+      ? `is ${last?.status ?? 'in the inbox'}`
+      : `waits for ${agent} to run again`
   return new PerduraError(
     'ERR_TIMEOUT',
     `turn ${turn} ${state}: it was taken in and goes on without you; see: ${call.hint(`perdura why ${agent}`)}`,

@@ -87,6 +87,11 @@ export interface Agent {
   readonly id: string
   /** The agent's folder. */
   readonly folder: string
+  /**
+   * Its mind is off: what comes in is kept, what is to be sent is sent, everything can be looked at and decided, and no turn
+   * is begun until a process without safe mode starts.
+   */
+  readonly safeMode: boolean
   readonly recovered: RecoverySummary
   /** Read-only view of the agent's database, committed content only. */
   readonly reader: Reader

@@ -11,10 +11,13 @@ import type { Agent } from './agent.ts'
 import type { HubOptions } from './hub/hub-link.ts'
 import { agentParts, type AgentParts } from './parts.ts'
 import { RunningAgent } from './running-agent.ts'
+import { withoutMind } from './safe-mode.ts'
 import { startAgent } from './start.ts'
 
 export interface AssembleOptions {
   readonly definition: AgentDefinition
+  /** Its mind is off: nothing of the definition is called, and no turn is begun. */
+  readonly safeMode?: boolean
   readonly folder: string
   readonly files: DatabaseFiles
   readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'process'>
@@ -34,7 +37,7 @@ export interface AssembleOptions {
 
 /** Opens an agent's store, recovers, and sets it to work: what every agent process does, real or simulated. */
 export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
-  const { definition, folder, platform, log } = options
+  const { folder, platform, log, safeMode = false } = options
   const { clock, random } = platform
   const parts = options.parts ?? agentParts
   const limits = checkAgentLimits(options.limits ?? {})
@@ -50,10 +53,12 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   try {
     options.admit?.()
     search = options.openSearch(store.reader)
+    const definition = safeMode ? withoutMind(options.definition, store.reader) : options.definition
     const state = parts.loadState(store.reader, definition)
     const start = await startAgent({ store, recovered, definition, state, parts, clock, random })
     const agent = new RunningAgent({
       definition,
+      safeMode,
       folder,
       clock,
       random,

@@ -28,6 +28,11 @@ export interface OpenAgentOptions {
   readonly platform?: Platform
   readonly limits?: Partial<AgentLimits>
   /**
+   * Opens it with its mind off: of the definition only the name and `limits.crashesMax` are used, the state stays as it is
+   * stored, no turn is begun and no timer fires. It takes in, sends, and can be looked at. Default false.
+   */
+  readonly safeMode?: boolean
+  /**
    * Address of the hub to be at, such as `http://127.0.0.1:8767`, or several of the same hub, the preferred one first. Default:
    * none, and messages go to `deliver`.
    */
@@ -70,6 +75,7 @@ export async function openAgent<State extends object>(
     reconnect = {},
     heartbeatMs,
     despiteMove = false,
+    safeMode = false,
   } = options
   const addresses = hub === undefined ? undefined : hubAddressList(hub)
   const { retry, limits } = checkReconnect(reconnect, heartbeatMs)
@@ -83,6 +89,7 @@ export async function openAgent<State extends object>(
   try {
     const agent = await assembleAgent({
       definition,
+      safeMode,
       folder,
       files: createDatabaseFiles(folder),
       platform,

@@ -19,12 +19,15 @@ export interface ProcessRecord {
   readonly supervisorPid: number | null
   /** Address of the hub that it is at; null without one. */
   readonly hub: string | null
+  /** The mind is off. */
+  readonly safeMode?: boolean
 }
 
 export function readProcessRecord(disk: Disk, path: string): ProcessRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid, hub } = value
+  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid, hub, safeMode } =
+    value
   if (typeof pid !== 'number' || typeof identity !== 'string') return undefined
   return {
     pid,
@@ -35,6 +38,7 @@ export function readProcessRecord(disk: Disk, path: string): ProcessRecord | und
     ingressPort: typeof ingressPort === 'number' ? ingressPort : null,
     supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
     hub: typeof hub === 'string' ? hub : null,
+    ...(safeMode === true && { safeMode }),
   }
 }
 

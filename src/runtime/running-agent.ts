@@ -35,6 +35,8 @@ import type { Started } from './start.ts'
 
 export interface RunningAgentOptions {
   readonly definition: AgentDefinition
+  /** No turn is begun, and timers wait. */
+  readonly safeMode: boolean
   readonly folder: string
   readonly clock: Clock
   readonly random: Random
@@ -60,6 +62,7 @@ export class RunningAgent implements Agent {
   readonly name: string
   readonly id: string
   readonly folder: string
+  readonly safeMode: boolean
   readonly recovered: RecoverySummary
   readonly reader: Reader
   readonly queue: QueueControl
@@ -78,6 +81,7 @@ export class RunningAgent implements Agent {
     this.name = definition.name
     this.id = options.start.agentId
     this.folder = options.folder
+    this.safeMode = options.safeMode
     this.recovered = options.recovered
     this.reader = store.reader
     this.#emitter = new Emitter((listener, error) => log.error('agent:listener:failed', { listener, error }))
@@ -123,14 +127,15 @@ export class RunningAgent implements Agent {
   begin(recoveryMs: number): void {
     const { clock, log, start } = this.#options
     for (const turn of start.dead) log.error('turn:dead', { turn, reason: 'crashed' })
-    log.info('agent:start:ready', { recoveryMs, ...this.recovered })
+    log.info('agent:start:ready', { recoveryMs, ...this.recovered, ...(this.safeMode && { safeMode: true }) })
     clock.defer(() => {
       if (this.#closing !== undefined) return
       this.#emitter.emit('agent:start:ready', { recoveryMs, recovered: this.recovered })
       for (const turn of start.dead) this.#emitter.emit('turn:dead', { turn, reason: 'crashed' })
       this.#loop.start()
       this.#outbox.start()
-      this.#timers.look()
+      // In safe mode they stay where they are, and fire late when it is over.
+      if (!this.safeMode) this.#timers.look()
       this.#housekeeping.start()
     })
   }
@@ -270,12 +275,13 @@ export class RunningAgent implements Agent {
   }
 
   #createLoop(): TurnLoop {
-    const { log, random, parts } = this.#options
+    const { log, random, parts, safeMode } = this.#options
     const emitter = this.#emitter
     return new TurnLoop({
       host: this.#createHost(),
       inbox: parts.inbox,
       random,
+      mindOff: safeMode,
       paused: parts.pauses.since(this.reader, 'inbox') !== undefined,
       onStarted: (turn, attempt) => {
         log.debug('turn:attempt:started', { turn, attempt })

@@ -80,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ingressPort: port,
     supervisorPid: options.supervisorPid,
     hub: options.hub,
+    ...(agent.safeMode && { safeMode: true }),
   }
   const describeProcess = (): JsonObject => ({
     pid: record.pid,
@@ -89,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ingress_port: port,
     supervisor_pid: options.supervisorPid,
     hub: options.hub,
+    safe_mode: agent.safeMode,
     session: liveSessionJson(agent.session),
     memory: options.memory(),
     counters: { ...counters },

@@ -9,6 +9,7 @@ import { readCount, setCount } from '../store/counters.ts'
 import type { StoreRecovery } from '../store/open-store.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { AgentParts } from './parts.ts'
+import { crashesMaxCounter } from './safe-mode.ts'
 
 export interface Started {
   readonly agentId: string
@@ -55,10 +56,12 @@ export async function startAgent(options: {
       identity === undefined ? 'none' : readCount(tx, runningCounter) === 0 ? 'clean' : 'killed'
     setCount(tx, runningCounter, 1)
     if (readCount(tx, 'state.version') !== definition.state.version) state.store(tx)
+    const { crashesMax } = definition.limits
+    if (readCount(tx, crashesMaxCounter) !== crashesMax) setCount(tx, crashesMaxCounter, crashesMax)
     const { interrupted, dead } = recoverInterrupted(tx, parts.inbox, {
       // The journal is written before the database: what only it has is a commit that was not finished.
       diedInCommit: recovered.replayedRecords > 0 || recovered.tornBytes > 0,
-      crashesMax: definition.limits.crashesMax,
+      crashesMax,
       now,
     })
     freeCheckable(tx, parts)

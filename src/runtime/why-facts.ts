@@ -30,6 +30,8 @@ export interface ProcessFacts {
   readonly answers?: boolean
   /** Whether a supervisor will start it again. */
   readonly supervised?: boolean
+  /** Whether its mind is off. */
+  readonly safeMode?: boolean
 }
 
 export type RecipientState = 'running' | 'stopped' | 'missing'
@@ -68,6 +70,7 @@ export interface Explanation {
     | 'moved'
     | 'killed'
     | 'not-answering'
+    | 'safe-mode'
     | 'disk-full'
     | 'lagging'
     | 'parked'

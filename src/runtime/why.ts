@@ -138,6 +138,13 @@ function explainProcess(facts: WhyFacts): Explanation[] {
       command: `perdura logs ${agent} -n 20`,
     })
   }
+  if (process.state === 'running' && process.safeMode === true) {
+    found.push({
+      reason: 'safe-mode',
+      text: `${agent} is in safe mode: its mind is off, so no turn is begun and no timer fires. What comes in is kept, and handled when it ends`,
+      command: `perdura logs ${agent} -n 20`,
+    })
+  }
   if (facts.freeBytes < commitRoomBytes) {
     found.push({
       reason: 'disk-full',

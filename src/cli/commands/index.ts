@@ -112,6 +112,10 @@ export const commands: readonly CommandSpec[] = [
         value: '<Name>',
         help: 'agent that a reflex agent asks for a report after each start',
       },
+      'safe-mode': {
+        type: 'boolean',
+        help: 'with its mind off: its code is not loaded and no turn is begun; it takes in, sends, and can be looked at',
+      },
     },
     examples: ['perdura run ./ada.ts --port 9000'],
     load: () => import('./run.ts'),

@@ -4,6 +4,7 @@ import type { Log } from '../../platform/log.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
+import { defineAgent } from '../../agent/define-agent.ts'
 import type { Agent } from '../../runtime/agent.ts'
 import { prepareAgentFolder } from '../../runtime/home.ts'
 import { writeLaunchRecord } from '../../runtime/launch-record.ts'
@@ -21,6 +22,7 @@ import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
+import { safeModeTarget } from '../safe-mode.ts'
 
 /** Of turns that are under way, after which they are interrupted; they go on at the next start. */
 const stopDeadlineMs = 10_000
@@ -48,12 +50,14 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   if (call.arguments.length === 0 && call.text('name') === undefined) {
     throw new PerduraError('ERR_USAGE', 'run needs to know what: perdura run <agent|file>')
   }
-  const target = resolveTarget(call)
+  const safeMode = call.flag('safe-mode')
+  const target = safeMode ? safeModeTarget(call) : resolveTarget(call)
   const port = call.text('port') === undefined ? undefined : call.count('port', 0, 65_535)
   const hub = chooseHub(call, target.hub)
   const hubKey = hub.url === undefined ? null : (hubAddressList(hub.url)[0]?.key ?? null)
   const reconnect = reconnectSettings(call)
-  const definition = await loadDefinition(target, call.text('greet'))
+  const definition =
+    'launch' in target ? await loadDefinition(target, call.text('greet')) : defineAgent({ name: target.name })
 
   const platform = createNodePlatform()
   const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
@@ -75,6 +79,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       takeover: call.flag('takeover'),
       trustNewHub: call.flag('trust-new-hub'),
       ...reconnect,
+      safeMode,
       despiteMove: call.flag('despite-move'),
     })
   } catch (error) {
@@ -121,14 +126,16 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     await agent.close({ deadlineMs: 0 })
     throw error
   }
-  try {
-    writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, {
-      source: target.launch,
-      hub: hub.recorded,
-    })
-  } catch (error) {
-    // A full disk, mostly. Only that its name alone will not be enough to start it again.
-    log.warn('agent:launch:unrecorded', { error: toError(error) })
+  if ('launch' in target) {
+    try {
+      writeLaunchRecord(platform.disk, paths.launchRecord, agent.name, {
+        source: target.launch,
+        hub: hub.recorded,
+      })
+    } catch (error) {
+      // A full disk, mostly. Only that its name alone will not be enough to start it again.
+      log.warn('agent:launch:unrecorded', { error: toError(error) })
+    }
   }
   await announce(call, parent, agent, served, hubKey)
 
@@ -185,6 +192,7 @@ async function announce(
       ingressUrl: served.ingressUrl,
       totals: totals(agent.reader),
       session: session(),
+      safeMode: agent.safeMode,
     })
     report.flush()
     return
@@ -198,6 +206,10 @@ async function announce(
   output.note(
     `${agent.name} is ready (process ${process.pid}, started ${agent.recovered.previous === 'killed' ? 'after a kill' : 'cleanly'})`,
   )
+  if (agent.safeMode)
+    output.note(
+      '  safe mode:   its mind is off; what comes in is kept, and handled at the next start without it',
+    )
   output.note(`  talk to it:  ${program} send ${agent.name} "hello" --wait`)
   output.note(`  webhooks:    POST ${served.ingressUrl}`)
   if (hubKey !== null) output.note(`  hub:         ${hubKey}`)

@@ -139,6 +139,7 @@ function showOne(call: Call, { agent, process, lag, stored, session }: AgentStat
 }
 
 function stateWord(call: Call, process: ProcessView): string {
+  if (process.safeMode) return call.output.paint('yellow', 'safe mode')
   if (process.state === 'running') return call.output.paint('green', 'running')
   if (process.supervised) return call.output.paint('yellow', 'restarting')
   return process.state === 'killed' ? call.output.paint('red', 'killed') : 'stopped'
@@ -153,6 +154,7 @@ function documentOf({ agent, process, lag, stored, session }: AgentStatus): obje
     process: {
       state: process.state,
       supervised: process.supervised,
+      safeMode: process.safeMode,
       pid: record?.pid ?? null,
       instance: record?.instance ?? null,
       startedAt: record?.startedAt ?? null,

@@ -45,6 +45,7 @@ async function explainAgent(call: Call, agent: string, paths: AgentPaths): Promi
     process: {
       state: view.state,
       supervised: view.supervised,
+      safeMode: view.safeMode,
       ...(view.pid === undefined ? {} : { pid: view.pid }),
       ...(asked === undefined ? {} : { answers: asked.answers }),
     },

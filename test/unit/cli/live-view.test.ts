@@ -20,6 +20,7 @@ function ready(pid: number, totals: Partial<Totals> = {}): ProcessMessage {
     ingressUrl: 'http://127.0.0.1:8760/agents/Ada/inbox',
     totals: { ...nothing, ...totals },
     session: null,
+    safeMode: false,
   }
 }
 
