@@ -19,6 +19,7 @@ const table = {
   ERR_NODE_TOO_OLD: { status: 500, exit: 78, retryable: false },
   // The home and the store.
   ERR_HOME_UNWRITABLE: { status: 500, exit: 78, retryable: false },
+  ERR_SETTINGS: { status: 500, exit: 78, retryable: false },
   ERR_HOME_IN_USE: { status: 409, exit: 78, retryable: true },
   ERR_PORT_IN_USE: { status: 409, exit: 78, retryable: true },
   ERR_STORE_NEWER: { status: 500, exit: 78, retryable: false },

@@ -38,6 +38,11 @@ export class Lanes {
     return this.#places.size
   }
 
+  /** Conversations of which an entry could run now. */
+  get readyCount(): number {
+    return this.#ready.size
+  }
+
   add({ position, conversation, availableAt, parked }: LaneEntry): void {
     if (this.#places.has(position)) return
     let lane = this.#lanes.get(conversation)

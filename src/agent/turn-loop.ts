@@ -66,6 +66,12 @@ export class TurnLoop {
     return this.#lanes.openCount
   }
 
+  /** Turns that run, and entries that could be begun now. */
+  get load(): { readonly running: number; readonly ready: number } {
+    const held = this.#paused || this.#stopping || this.#options.mindOff
+    return { running: this.#active, ready: held ? 0 : this.#lanes.readyCount + this.#exclusive.length }
+  }
+
   /** Takes over what is in the inbox and begins. */
   start(): void {
     const entries = openEntries(this.#options.host.store.reader)

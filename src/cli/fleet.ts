@@ -90,6 +90,7 @@ export class Fleet implements UpkeepSink {
         break
       case 'handover':
       case 'failed':
+      case 'beat':
         break
     }
   }

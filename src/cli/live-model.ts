@@ -93,6 +93,7 @@ export class LiveModel {
         break
       case 'stop':
       case 'handover':
+      case 'beat':
         break
     }
   }

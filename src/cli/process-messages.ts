@@ -1,3 +1,4 @@
+import type { HealthReport } from '../health/report.ts'
 import type { Agent } from '../runtime/agent.ts'
 import type { Counters } from '../runtime/counters.ts'
 import type { LiveSession } from '../runtime/live-session.ts'
@@ -54,6 +55,28 @@ export type ProcessMessage =
   /** It hands its session over: it ends in a moment, and the next one is to be started at once. */
   | { readonly type: 'handover' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | Beat
+
+/** That the event loop of the process runs, and how it goes: once a second. */
+export interface Beat {
+  readonly type: 'beat'
+  readonly health: HealthReport
+  /** Since the process started. */
+  readonly turnsDone: number
+  /** There is work that could be done, and for long nothing has run or been committed. */
+  readonly stalled: boolean
+  readonly rssBytes: number
+  readonly heapUsedBytes: number
+  /** Processor time of the process since its start, ms. */
+  readonly cpuMs: number
+  /** Of an agent at its hub; null without one. */
+  readonly session: string | null
+  /** Entries that are not finished. */
+  readonly inbox: number
+  /** Messages to other agents without a verdict. */
+  readonly outbox: number
+  readonly safeMode: boolean
+}
 
 export function isProcessMessage(value: unknown): value is ProcessMessage {
   return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'

@@ -120,7 +120,7 @@ export class Upkeep {
   }
 
   #received(message: unknown): void {
-    if (!isProcessMessage(message)) return
+    if (!isProcessMessage(message) || message.type === 'beat') return
     if (message.type === 'handover') this.#child.expectEnd()
     if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
     this.model.received(message, performance.now(), Date.now())

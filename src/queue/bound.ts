@@ -30,6 +30,10 @@ export class Bound {
     this.#bytes = held.bytes
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   get room(): number {
     return this.#bytes >= this.#limits.bytesMax ? 0 : Math.max(0, this.#limits.countMax - this.#count)
   }

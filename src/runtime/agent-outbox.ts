@@ -107,6 +107,11 @@ export class AgentOutbox {
     await this.#outlet.close(deadlineMs, options)
   }
 
+  /** Messages to other agents without a verdict. */
+  get count(): number {
+    return this.#bound.count
+  }
+
   get session(): Outlet['session'] {
     return this.#outlet.session
   }

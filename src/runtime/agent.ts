@@ -81,6 +81,16 @@ export interface RecoverySummary {
   readonly interruptedTurns: number
 }
 
+/** How much there is to do, from memory: cheap enough to be asked for at any time. */
+export interface AgentLoad {
+  /** Entries that are not finished, and messages to other agents without a verdict. */
+  readonly inbox: number
+  readonly outbox: number
+  /** Turns that run, and entries that could be begun now: several, where all turns are taken. */
+  readonly running: number
+  readonly ready: number
+}
+
 /** A running agent. */
 export interface Agent {
   readonly name: string
@@ -93,6 +103,7 @@ export interface Agent {
    */
   readonly safeMode: boolean
   readonly recovered: RecoverySummary
+  readonly load: AgentLoad
   /** Read-only view of the agent's database, committed content only. */
   readonly reader: Reader
   /** Its sessions at its hub; undefined without one. */

@@ -17,7 +17,15 @@ import type { Outgoing, TerminalRead, Verdict } from '../queue/outbox.ts'
 import type { Reader, Store } from '../store/store.ts'
 import type { AgentLimits } from './agent-limits.ts'
 import { AgentOutbox, type LinkSinks } from './agent-outbox.ts'
-import type { Accepted, Agent, AgentEvents, EffectDecision, IngestInput, RecoverySummary } from './agent.ts'
+import type {
+  Accepted,
+  Agent,
+  AgentEvents,
+  AgentLoad,
+  EffectDecision,
+  IngestInput,
+  RecoverySummary,
+} from './agent.ts'
 import type { AgentParts } from './parts.ts'
 import { createQueueControl, type QueueControl } from './queue-control.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
@@ -181,6 +189,10 @@ export class RunningAgent implements Agent {
     const { store } = this.#options
     await store.write((tx) => exhume(tx, turn))
     this.#enqueueAgain(turn)
+  }
+
+  get load(): AgentLoad {
+    return { inbox: this.#inboxBound.count, outbox: this.#outbox.count, ...this.#loop.load }
   }
 
   acknowledgeTerminal(read: TerminalRead): Promise<void> {

@@ -11,6 +11,7 @@ import { describeAddress } from '../../platform/http-error.ts'
 import { isLoopback } from '../../platform/loopback.ts'
 import { originalPorts } from '../../protocol/ports.ts'
 import { unwritable } from '../../runtime/home.ts'
+import { Beats } from '../beats.ts'
 import type { Call } from '../call.ts'
 import {
   hubPaths,
@@ -23,6 +24,7 @@ import {
   type PortAddress,
 } from '../hub-record.ts'
 import { activityOf, admissionOf } from '../hub-settings.ts'
+import { settingsOf } from '../settings-of.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
 
@@ -64,8 +66,12 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const platform = createNodePlatform()
   const paths = hubPaths(call.home)
   makeFolder(platform.disk, paths)
-  const log = createNodeLog({ file: { path: paths.log } })
+  const home = settingsOf(call, parent)
+  const { fileSizeMaxBytes: fileBytesMax, filesMax } = home.settings.current.base.logs
+  const log = createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax } })
   crashLoudly(log)
+  if (home.problem !== undefined)
+    log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })
   const hub = await open(call, { addresses, openLogin, paths, log, settings })
   const startedMs = performance.now()
   const bound = hub.addresses.flatMap((address) =>
@@ -85,6 +91,15 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     void parent.tell({ type: 'hub', pid: process.pid, url, connected })
   })
   keeper.begin()
+  const beats = new Beats(parent, () => ({
+    health: { state: 'healthy', reasons: [] },
+    turnsDone: 0,
+    stalled: false,
+    session: null,
+    inbox: 0,
+    outbox: 0,
+    safeMode: false,
+  }))
   log.info('hub:start:ready', { url, addresses: bound.map(({ host, port }) => `${host}:${port}`).join(' ') })
   if (!parent.connected) {
     call.output.note(
@@ -98,6 +113,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
   keeper.end()
   await hub.close(graceMs)
+  beats.stop()
   removeHubRecord(platform.disk, paths.record, record.instance)
   log.info('hub:stop:done', { reason })
   log.close()

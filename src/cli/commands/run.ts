@@ -15,6 +15,7 @@ import { serve, type Served } from '../../runtime/serve.ts'
 import { hubAddressList } from '../../session/hub-address.ts'
 import { terminal } from '../../queue/outbox.ts'
 import { doNotRestartExitCode } from '../../supervisor/child.ts'
+import { Beats, type BeatFacts } from '../beats.ts'
 import type { Call } from '../call.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
@@ -23,6 +24,7 @@ import { printable } from '../output.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 import { safeModeTarget } from '../safe-mode.ts'
+import { settingsOf } from '../settings-of.ts'
 
 /** Of turns that are under way, after which they are interrupted; they go on at the next start. */
 const stopDeadlineMs = 10_000
@@ -62,11 +64,14 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const platform = createNodePlatform()
   const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
   const token = ingressToken(call)
+  const { settings, problem } = settingsOf(call, parent)
+  const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.of(definition.name).logs
   const log = createNodeLog({
-    file: { path: paths.log },
+    file: { path: paths.log, fileBytesMax, filesMax },
     ...(token === undefined ? {} : { secrets: [token] }),
   })
   crashLoudly(log)
+  if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
 
   let agent: Agent
@@ -138,12 +143,14 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     }
   }
   await announce(call, parent, agent, served, hubKey)
+  const beats = new Beats(parent, () => beatOf(agent, served))
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
   const deadlineMs = sessionEnd === undefined ? (handover?.deadlineMs ?? stopDeadlineMs) : requestGraceMs
   const isHandover = handover !== undefined && sessionEnd === undefined
   await shutDown(call, { agent, served, reason, log, deadlineMs, handover: isHandover })
+  beats.stop()
   log.close()
   if (sessionEnd === undefined) {
     parent.disconnect()
@@ -155,6 +162,19 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     parent.disconnect()
   } else call.output.failure(sessionEnd)
   return doNotRestartExitCode
+}
+
+function beatOf(agent: Agent, { counters }: Served): BeatFacts {
+  const { inbox, outbox } = agent.load
+  return {
+    health: { state: 'healthy', reasons: [] },
+    turnsDone: counters.done,
+    stalled: false,
+    session: agent.session?.state ?? null,
+    inbox,
+    outbox,
+    safeMode: agent.safeMode,
+  }
 }
 
 /** A token that is set and empty is a script's mistake: taken for none it would open the door that it was to close. */

@@ -1,0 +1,18 @@
+/** From best to worst. */
+export type HealthState = 'healthy' | 'degraded' | 'unhealthy'
+
+/** Why the state is not healthy. */
+export interface HealthReason {
+  /** The check that says so: `memory`, `loop_delay` … */
+  readonly check: string
+  readonly state: HealthState
+  /** What is wrong, and what to do. */
+  readonly text: string
+}
+
+/** How a process finds itself. */
+export interface HealthReport {
+  readonly state: HealthState
+  /** Of the checks that are not healthy, the worst first. */
+  readonly reasons: readonly HealthReason[]
+}
