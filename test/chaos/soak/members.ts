@@ -8,7 +8,6 @@ import type { Ledger } from './ledger.ts'
 
 /** What a running agent says of itself. */
 export interface AgentView {
-  readonly pid: number
   readonly instance: string
   /** '' without a hub. */
   readonly session: string
@@ -64,11 +63,11 @@ export class Members {
         { timeoutMs: 1_000 },
       )
       const answer = JSON.parse(Buffer.from(body).toString('utf8')) as JsonObject
-      const session = answer['session']
+      const { session = null, instance } = answer
+      const state = isJsonObject(session) ? session['state'] : ''
       return {
-        pid: Number(answer['pid']),
-        instance: String(answer['instance']),
-        session: isJsonObject(session ?? null) ? String((session as JsonObject)['state']) : '',
+        instance: typeof instance === 'string' ? instance : '',
+        session: typeof state === 'string' ? state : '',
       }
     } catch {
       return undefined

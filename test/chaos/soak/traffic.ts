@@ -32,6 +32,7 @@ export class Traffic {
   readonly complaints: string[] = []
   #working: Promise<unknown> = Promise.resolve()
   #requests = 0
+  #abandoned = false
 
   constructor(options: TrafficOptions) {
     this.#options = options
@@ -61,20 +62,27 @@ export class Traffic {
     await this.#working
   }
 
-  /** Hands one message in, until it is acknowledged. */
-  async tell(agent: string, key: string, errand: Errand, conversation: string): Promise<void> {
+  /** Nobody waits for an answer any more. */
+  async abandon(): Promise<void> {
+    this.#abandoned = true
+    await this.stop()
+  }
+
+  /** Hands one message in, until it is acknowledged. False where it never will be. */
+  async tell(agent: string, key: string, errand: Errand, conversation: string): Promise<boolean> {
     const query = new URLSearchParams({ conversation })
-    for (;;) {
+    while (!this.#abandoned) {
       const url = this.#options.ingressOf(agent)
-      const status = url === undefined ? 0 : await this.#post(`${url}?${query}`, key, errand)
-      if (status === 200 || status === 202) return
+      const status = url === undefined ? 0 : await this.#post(`${url}?${query.toString()}`, key, errand)
+      if (status === 200 || status === 202) return true
       // 0: nobody answered. 404 is what a stranger says who has the port by now.
       if (![0, 404, 408, 429, 503].includes(status)) {
         this.complaints.push(`${agent} answered ${status} to ${key}`)
-        return
+        return false
       }
       await sleep(retryMs)
     }
+    return false
   }
 
   /** By agent: how many messages of each stream must take effect there, once all is at rest. */
@@ -92,7 +100,8 @@ export class Traffic {
     const { name, agent, to } = thread
     while (!this.#stopped.signal.aborted) {
       const number = thread.handedIn + 1
-      await this.tell(agent, `${name}-${number}`, { kind: 'input', thread: name, number, to }, name)
+      const errand: Errand = { kind: 'input', thread: name, number, to }
+      if (!(await this.tell(agent, `${name}-${number}`, errand, name))) return
       thread.handedIn = number
       await sleep(this.#options.paceMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
     }
