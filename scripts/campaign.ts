@@ -7,8 +7,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Campaign } from './campaigns/campaign.ts'
 
-const campaigns: Readonly<Record<string, () => Promise<{ readonly campaign: Campaign }>>> = {
-  network: () => import('./campaigns/network.ts'),
+/** With what each may be told besides, as numbers. */
+const campaigns: Readonly<
+  Record<string, { load(): Promise<{ readonly campaign: Campaign }>; readonly takes: readonly string[] }>
+> = {
+  network: { load: () => import('./campaigns/network.ts'), takes: [] },
+  soak: { load: () => import('./campaigns/soak.ts'), takes: ['minutes', 'agents'] },
 }
 
 const page = join(import.meta.dirname, '..', 'docs', 'reference', 'benchmarks.md')
@@ -17,23 +21,34 @@ const { positionals, values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    minutes: { type: 'string' },
+    agents: { type: 'string' },
   },
 })
 const [name = ''] = positionals
-const load = campaigns[name]
-if (load === undefined || positionals.length > 1) {
-  const names = Object.keys(campaigns).join('|')
-  process.stderr.write(`usage: npm run campaign -- ${names} [--json] [--write]\n`)
+const chosen = campaigns[name]
+const numbers = Object.entries({ minutes: values.minutes, agents: values.agents }).flatMap(([key, text]) =>
+  text === undefined ? [] : [[key, Number(text)] as const],
+)
+const wrong = numbers.find(
+  ([key, number]) => chosen?.takes.includes(key) !== true || !Number.isInteger(number) || number < 1,
+)
+if (chosen === undefined || positionals.length > 1 || wrong !== undefined) {
+  const known = Object.entries(campaigns).map(([known, { takes }]) =>
+    [known, ...takes.map((option) => `[--${option} N]`)].join(' '),
+  )
+  process.stderr.write(`usage: npm run campaign -- ${known.join(' | ')} [--json] [--write]\n`)
   process.exit(2)
 }
 
-const { campaign } = await load()
-const { document, header, rows, failures } = await campaign((line) => process.stderr.write(`${line}\n`))
+const { campaign } = await chosen.load()
+const say = (line: string): unknown => process.stderr.write(`${line}\n`)
+const { document, header, rows, notes = [], failures } = await campaign(say, Object.fromEntries(numbers))
 for (const failure of failures) process.stderr.write(`✖ ${failure}\n`)
 process.stdout.write(
   values.json
     ? `${JSON.stringify({ name, ...document, failures })}\n`
-    : `${[header, ...rows].map((row) => row.join('  ')).join('\n')}\n`,
+    : `${[...[header, ...rows].map((row) => row.join('  ')), ...notes].join('\n')}\n`,
 )
 if (values.write && failures.length === 0) write()
 process.exitCode = failures.length === 0 ? 0 : 1
@@ -45,5 +60,6 @@ function write(): void {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
   if (from === -1 || to < from) throw new Error(`${page} has no place for the campaign "${name}"`)
   const table = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('')
-  writeFileSync(page, `${text.slice(0, from)}${begin}\n${table}\n${text.slice(to)}`)
+  const more = notes.map((note) => `${note}\n\n`).join('')
+  writeFileSync(page, `${text.slice(0, from)}${begin}\n${table}\n${more}${text.slice(to)}`)
 }
