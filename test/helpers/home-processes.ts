@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createNodeLocks } from '../../src/platform/node/locks.ts'
 
 export interface HomeProcess {
   readonly pid: number
@@ -36,6 +38,23 @@ export async function killProcessesOf(home: string): Promise<void> {
     }
     await sleep(10)
   }
+}
+
+/** What a clean stop must not leave in a home, in words: processes, sockets, records of processes, locks. */
+export function leftoversOf(home: string): string[] {
+  const locks = createNodeLocks()
+  const files = existsSync(home) ? readdirSync(home, { recursive: true, withFileTypes: true }) : []
+  return [
+    ...processesOf(home).map(({ pid, command }) => `process ${pid}: ${command}`),
+    ...files.flatMap((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      if (entry.isSocket() || entry.name.endsWith('.pid')) return [path]
+      if (entry.name !== 'lock.db') return []
+      const lock = locks.tryLock(path)
+      lock?.release()
+      return lock === undefined ? [`${path} is locked`] : []
+    }),
+  ]
 }
 
 function read(path: string): string | undefined {

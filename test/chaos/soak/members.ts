@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isJsonObject, type JsonObject } from '../../../src/json.ts'
@@ -107,13 +107,6 @@ export class Members {
       database.close()
     }
   }
-}
-
-/** Sockets below a folder: what a process leaves behind that did not stop cleanly. */
-export function socketsBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isSocket())
-    .map((entry) => join(entry.parentPath, entry.name))
 }
 
 function readObject(path: string): JsonObject | undefined {

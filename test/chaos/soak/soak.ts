@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toError } from '../../../src/errors.ts'
 import { CommandLine } from '../../helpers/command-line.ts'
-import { killProcessesOf, processesOf } from '../../helpers/home-processes.ts'
+import { killProcessesOf, leftoversOf } from '../../helpers/home-processes.ts'
 import { faults, type Fault } from './faults.ts'
 import { Fleet, type FleetOptions, type Role } from './fleet.ts'
 import { diskBytes, Gauge, look } from './gauges.ts'
 import { judge, type Ledger, type Verdict } from './ledger.ts'
-import { socketsBelow } from './members.ts'
 import { median, slopeOf, type Slope } from './slope.ts'
 
 export interface SoakOptions extends FleetOptions {
@@ -236,9 +235,7 @@ class Soak {
 
   async #stop(): Promise<void> {
     await this.#fleet.stop()
-    for (const { pid, command } of processesOf(this.#cli.home))
-      this.#findings.push(`process ${pid} is left: ${command}`)
-    for (const socket of socketsBelow(this.#cli.home)) this.#findings.push(`${socket} is left`)
+    for (const left of leftoversOf(this.#cli.home)) this.#findings.push(`left behind: ${left}`)
   }
 
   #ledgers(): Map<string, Ledger> {
