@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { killProcessesOf } from './home-processes.ts'
 import { createNodeProcessTable } from '../../src/platform/node/process-table.ts'
 
 const processes = createNodeProcessTable()
@@ -87,6 +88,8 @@ export class CommandLine {
     if (existsSync(join(this.home, 'hub', 'hub.pid'))) records.push(this.hubRecord().pid)
     for (const running of this.#running) running.kill('SIGKILL')
     for (const pid of records) kill(pid)
+    // A daemon, and what it has started since.
+    if (process.platform === 'linux') await killProcessesOf(this.home)
     await Promise.all([...this.#running].map(({ ended }) => ended))
     await until('the agents are gone', () => [...records].every((pid) => !isAlive(pid)))
     rmSync(this.folder, { recursive: true, force: true })
