@@ -1,6 +1,6 @@
 import { noCounters, type Counters } from '../runtime/counters.ts'
 import type { Totals } from '../runtime/queries.ts'
-import type { ChildState } from '../supervisor/child.ts'
+import type { ChildState } from '../supervisor/child-state.ts'
 import type { Activity, ProcessMessage, SessionFigures } from './process-messages.ts'
 
 /** What `up` knows about one of its processes, an agent's or the hub's; changed by what the supervisor and the agent's process tell. */

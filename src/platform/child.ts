@@ -18,6 +18,7 @@ export interface ChildSink {
 }
 
 export interface ChildExit {
+  /** Null when a signal ended it, and when nobody can tell: an adopted process is nobody's child. */
   readonly code: number | null
   /** The signal that ended it. */
   readonly signal: string | null
@@ -32,9 +33,26 @@ export interface Child {
   /** False when it is gone already. */
   signal(name: 'SIGTERM' | 'SIGKILL'): boolean
   send(message: Json): void
+  /**
+   * What can be seen of it from outside before it is killed for not answering (state, wait channel, stack), as text for
+   * a person; undefined where there is nothing to see. Takes a second or two at most, and never rejects.
+   */
+  evidence(): Promise<string | undefined>
+}
+
+/** A process that exists already, told from every other that had or will have its number. */
+export interface AdoptedProcess {
+  readonly pid: number
+  /** As the process table knows it. */
+  readonly identity: string
 }
 
 export interface Spawner {
   /** Starts a child with a message channel and no standard input. It notices when its parent is gone. */
   spawn(command: ChildCommand, sink: ChildSink): Child
+  /**
+   * Takes over a process that another supervisor started: its messages and its end come to `sink` as those of a child do.
+   * Undefined when it is not there any more. Left out where children end with their parent, so that there is none.
+   */
+  adopt?(process: AdoptedProcess, sink: ChildSink): Child | undefined
 }

@@ -1,109 +1,154 @@
-import type { Child, ChildCommand, ChildExit, Spawner } from '../platform/child.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
-import type { Random } from '../platform/random.ts'
-import { defaultBackoff, restartDelayMs, type BackoffOptions } from './backoff.ts'
+import type { AdoptedProcess, Child, ChildExit, ChildSink } from '../platform/child.ts'
+import type { Timer } from '../platform/clock.ts'
+import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
+import type { Beat, ChildState } from './child-state.ts'
+import { reasonOf, type ChildMode, type EndReason } from './exits.ts'
+import { ChildHistory } from './history.ts'
+import { goesOn, nextStartDelayMs } from './next-start.ts'
+import { defaultPolicy, type ChildPolicy } from './policy.ts'
+import { Run } from './run.ts'
 
-/** EX_CONFIG of sysexits.h, by which a child says that starting it again would change nothing. */
-export const doNotRestartExitCode = 78
-
-export type ChildState =
-  | { readonly name: 'stopped' }
-  | { readonly name: 'starting'; readonly pid: number | undefined }
-  | { readonly name: 'running'; readonly pid: number | undefined }
-  | { readonly name: 'backing-off'; readonly delayMs: number; readonly exit: ChildExit }
-  | { readonly name: 'stopping'; readonly pid: number | undefined }
-  | { readonly name: 'failed'; readonly exit: ChildExit }
-
-export interface SupervisedChildOptions {
-  /** Asked for each time that a process is started. */
-  readonly command: () => ChildCommand
-  readonly spawner: Spawner
-  readonly clock: Clock
-  readonly random: Random
-  readonly sink: SupervisedChildSink
-  /** Whether a message of the child says that it is ready. */
-  readonly isReady: (message: unknown) => boolean
-  readonly backoff?: BackoffOptions
-  /** Time in `running` after which earlier failures are forgotten, ms. Default 30,000. Too short a time and a child
-   *  that dies regularly is never slowed down; too long and an accident a day counts as a series. */
-  readonly stableMs?: number
-  /** Time that a child has to end by itself after SIGTERM, ms, before SIGKILL. Default 15,000. */
-  readonly stopDeadlineMs?: number
-}
-
-export interface SupervisedChildSink {
-  onState(state: ChildState): void
-  onMessage(message: unknown): void
-  onLine(stream: 'stdout' | 'stderr', line: string): void
-  onExit(exit: ChildExit): void
-}
+/** Looks at a process that is to be killed take no longer than this, ms. */
+const evidenceMs = 2_000
 
 /**
  * Keeps one child process running.
  *
  * `stopped`: there is no process and none is wanted. Entered at the beginning and when a stop is complete; left by
- * `start()`.
+ * `start()`, `resume()` and `adopt()`.
+ * `queued`: a start is wanted, and waits for its place among those of the other children, or for the delay that the past
+ * demands. Left for `starting` by the timer, for `stopped` by `stop()`.
  * `starting`: a process exists that has not said that it is ready. Left for `running` by its ready message, for
- * `backing-off` or `failed` by its end, for `stopping` by `stop()`.
- * `running`: the process said that it is ready. After `stableMs` earlier failures are forgotten. Left as `starting` is.
+ * `backing-off`, `failed` or `finished` by its end, for `killing` when it takes too long.
+ * `running`: the process said that it is ready. After `stableMs` earlier failures are forgotten. Left by its end as
+ * `starting` is; for `killing` when nothing is heard of it for `hangMs`; for `restarting` when it says that nothing
+ * advances, holds too much memory, or the time of its safe mode is over.
  * `backing-off`: there is no process, one is wanted, and the time for it has not come. Left for `starting` by the
- * timer, for `stopped` by `stop()`.
- * `stopping`: a process exists and was asked to end (SIGTERM); when it has not by the deadline it is killed. Left
- * for `stopped` by its end, however it ended.
- * `failed`: the child said that starting it again would change nothing (exit code 78). Left by `start()` only.
+ * timer and by `restart()`, for `stopped` by `stop()`.
+ * `restarting`: a process exists and was asked to end (SIGTERM) in favour of the next one; when it has not by the
+ * deadline it is killed. Left by its end as `running` is.
+ * `killing`: a process exists that does not answer. What can be seen of it is taken down, then it is killed. Left by its
+ * end as `running` is; for `running` where it is heard again before the kill.
+ * `stopping`: as `restarting`, and no next one is wanted. Left for `stopped` by its end, however it ended; for
+ * `restarting` by `start()` and `restart()`: of what people say the last word counts.
+ * `failed`: the child said that starting it again would change nothing (exit code 78). Left by `start()` and `restart()`.
+ * `finished`: it ended, and by its policy that was all. Left as `failed` is.
+ * `left`: somebody else will supervise it. Never left.
  *
- * A child that ends without having been asked to is restarted, also when it ended well: an agent is to be there.
+ * From `starting`, `running`, `restarting` and `killing` a `stop()` leads to `stopping`: it wins over every reason that
+ * the supervisor itself has to go on. A child that ends without having been asked to is restarted, unless its policy
+ * says otherwise: at once after the first failure, then with growing delays. One that fails too often is started in safe
+ * mode until that is over, or, where it has none, at the largest delay until it has been stable.
  */
 export class SupervisedChild {
   readonly #options: SupervisedChildOptions
+  readonly #history: ChildHistory
+  #policy: ChildPolicy
   #state: ChildState = { name: 'stopped' }
-  #child: Child | undefined
+  #run: Run | undefined
   #timer: Timer | undefined
-  #failures = 0
-  #restarts = 0
-  /** Its next end was asked for, and says nothing about its health. */
-  #endExpected = false
-  #stopped = Promise.withResolvers<void>()
+  /** Why the next end comes, where it was asked for. */
+  #asked: EndReason | undefined
+  /** Starts in a row that took too long. */
+  #startTimeouts = 0
+  #gone = Promise.withResolvers<void>()
 
   constructor(options: SupervisedChildOptions) {
     this.#options = options
+    this.#policy = options.policy ?? defaultPolicy
+    this.#history = new ChildHistory(options.clock, options.past)
   }
 
   get state(): ChildState {
     return this.#state
   }
 
-  /** Starts after the first one. */
+  get history(): ChildHistory {
+    return this.#history
+  }
+
+  /** Starts that followed an end without a stop between. */
   get restarts(): number {
-    return this.#restarts
+    return this.#history.restarts
   }
 
-  /** Does nothing while a process exists or is about to. */
+  /** The process that there is or is about to be. */
+  get process(): ProcessFacts | undefined {
+    return this.#run?.facts
+  }
+
+  /** Holds from the next decision on. */
+  setPolicy(policy: ChildPolicy): void {
+    this.#policy = policy
+  }
+
+  /** Somebody wants it to run. Does nothing while a process exists or is about to. */
   start(): void {
-    if (this.#state.name !== 'stopped' && this.#state.name !== 'failed') return
-    this.#failures = 0
-    this.#stopped = Promise.withResolvers()
-    this.#spawn()
-  }
-
-  /** Resolves when no process is left. */
-  async stop(): Promise<void> {
     switch (this.#state.name) {
       case 'stopped':
       case 'failed':
+      case 'finished':
+        this.#history.forgive()
+        this.#spawnIn(0, false)
         return
+      case 'stopping':
+        this.#history.forgive()
+        this.#asked = 'restart'
+        this.#enter({ name: 'restarting', pid: this.#run?.pid, reason: 'restart' }, 'keep timer')
+        return
+      default:
+    }
+  }
+
+  /** Whatever it failed at may be mended: it is tried at once, with all its budget, and with its mind. */
+  restart(): void {
+    switch (this.#state.name) {
+      case 'starting':
+      case 'running':
+        this.#history.forgive()
+        this.#askToEnd('restart')
+        return
+      case 'backing-off':
+        this.#history.forgive()
+        this.#spawnIn(0, true)
+        return
+      case 'restarting':
+      case 'killing':
+        this.#history.forgive()
+        return
+      default:
+        this.start()
+    }
+  }
+
+  /** Resolves when no process is left, or somebody else supervises it. */
+  async stop(): Promise<void> {
+    switch (this.#state.name) {
+      case 'stopped':
+      case 'left':
+        return
+      case 'failed':
+      case 'finished':
+      case 'queued':
       case 'backing-off':
         this.#enter({ name: 'stopped' })
         return
       case 'stopping':
         break
+      case 'restarting':
+        // It was asked already, and would take a second time for "at once": its deadline goes on.
+        this.#enter({ name: 'stopping', pid: this.#run?.pid }, 'keep timer')
+        break
+      case 'killing':
+        this.#enter({ name: 'stopping', pid: this.#run?.pid })
+        this.#run?.kill()
+        break
       case 'starting':
       case 'running':
-        this.#enter({ name: 'stopping', pid: this.#child?.pid })
-        this.#child?.signal('SIGTERM')
-        this.#setTimer(this.#options.stopDeadlineMs ?? 15_000, () => this.#child?.signal('SIGKILL'))
+        this.#enter({ name: 'stopping', pid: this.#run?.pid })
+        this.#signalEnd()
     }
-    await this.#stopped.promise
+    await this.#gone.promise
   }
 
   /**
@@ -111,82 +156,244 @@ export class SupervisedChild {
    * this is watching, and it says nothing about the health of the child.
    */
   kill(): boolean {
-    this.#endExpected = this.#child?.signal('SIGKILL') ?? false
-    return this.#endExpected
+    const sent = this.#run?.kill() ?? false
+    if (sent) this.#asked ??= 'kill-asked'
+    return sent
   }
 
-  /** The process is about to end by itself in favour of the next one, which is then started without delay. */
-  expectEnd(): void {
-    if (this.#child !== undefined) this.#endExpected = true
+  /**
+   * Goes on where an earlier supervisor was: as soon as the past allows, and not at all where it had come to an end.
+   * `isRestart`: the start that follows has not been counted yet.
+   */
+  resume(before: 'failed' | 'finished' | undefined, isRestart: boolean): void {
+    if (this.#state.name !== 'stopped') return
+    const last = this.#history.ends.at(-1)
+    if (before !== undefined) {
+      const { code, signal } = last ?? { code: null, signal: null }
+      this.#enter({ name: before, exit: { code, signal } })
+      return
+    }
+    const ended = last !== undefined && last.reason !== 'stop'
+    this.#spawnIn(ended ? this.#delayMs(last.reason, false) : 0, isRestart && ended)
   }
 
-  #spawn(): void {
-    const { spawner, command, sink } = this.#options
-    // Where it cannot be started, `onExit` may be called before `spawn` returns.
-    let ended = false
-    const child = spawner.spawn(command(), {
+  /**
+   * Goes on with a process that another supervisor has started. It is not touched as long as it shows signs of life, for
+   * the first of which it has `startMs`. False where it is gone, or one is supervised already.
+   */
+  adopt(process: AdoptedProcess, known: Pick<ProcessFacts, 'mode' | 'ready' | 'startedAt'>): boolean {
+    const { spawner } = this.#options
+    if (this.#run !== undefined || this.#state.name === 'left') return false
+    const run = this.#newRun({ ...known, adopted: true })
+    const exit = this.#connect(run, (sink) => spawner.adopt?.(process, sink))
+    if (run.child === undefined) return false
+    this.#begin(run)
+    if (known.ready) this.#enterRunning(run)
+    if (exit !== undefined) this.#end(exit)
+    return true
+  }
+
+  /** Stops supervising, and leaves the process that there is to whoever comes next. */
+  leave(): void {
+    this.#run?.end()
+    this.#run = undefined
+    this.#enter({ name: 'left' })
+    this.#gone.resolve()
+  }
+
+  #spawnIn(wantedMs: number, isRestart: boolean): void {
+    const delayMs = this.#options.spacing?.reserve(wantedMs) ?? wantedMs
+    if (delayMs === 0) {
+      this.#spawn(isRestart)
+      return
+    }
+    this.#enter({ name: 'queued', delayMs })
+    this.#setTimer(delayMs, () => this.#spawn(isRestart))
+  }
+
+  #spawn(isRestart: boolean): void {
+    const { clock, command, sink, spawner } = this.#options
+    if (this.#history.safeMode.isOver(clock.monotonicMs())) this.#history.safeMode.leave()
+    if (isRestart) this.#history.restarted()
+    const mode = this.#history.safeMode.isOn ? 'safe' : 'normal'
+    const run = this.#newRun({ mode, startedAt: clock.now(), adopted: false, ready: false })
+    // Known to the next supervisor before it exists: then that one looks for it, and does not start another one.
+    this.#run = run
+    sink.onFacts?.()
+    const exit = this.#connect(run, (childSink) => spawner.spawn(command(mode), childSink))
+    this.#begin(run)
+    if (exit !== undefined) this.#end(exit)
+  }
+
+  #newRun(known: { mode: ChildMode; startedAt: number; adopted: boolean; ready: boolean }): Run {
+    return new Run({ ...known, clock: this.#options.clock, onLook: () => this.#look() })
+  }
+
+  /** Returns its end where that has come already. */
+  #connect(run: Run, make: (sink: ChildSink) => Child | undefined): ChildExit | undefined {
+    const { sink } = this.#options
+    return run.connect(make, {
       onMessage: (message) => {
-        if (this.#state.name === 'starting' && this.#options.isReady(message)) this.#becomeReady()
+        if (this.#run !== run) return
+        this.#hear(run, message)
         sink.onMessage(message)
       },
       onLine: (stream, line) => sink.onLine(stream, line),
       onExit: (exit) => {
-        ended = true
-        this.#child = undefined
-        if (
-          this.#state.name === 'starting' ||
-          this.#state.name === 'running' ||
-          this.#state.name === 'stopping'
-        ) {
-          this.#end(exit)
-        } else queueMicrotask(() => this.#end(exit))
+        if (this.#run === run) this.#end(exit)
       },
     })
-    if (!ended) this.#child = child
-    this.#enter({ name: 'starting', pid: child.pid })
   }
 
-  #becomeReady(): void {
-    this.#enter({ name: 'running', pid: this.#child?.pid })
-    this.#setTimer(this.#options.stableMs ?? 30_000, () => {
-      this.#failures = 0
+  #begin(run: Run): void {
+    this.#run = run
+    this.#asked = undefined
+    this.#gone = Promise.withResolvers()
+    run.watch()
+    this.#enter({ name: 'starting', pid: run.pid, mode: run.mode, adopted: run.adopted })
+    this.#options.sink.onFacts?.()
+  }
+
+  #hear(run: Run, message: unknown): void {
+    run.hear()
+    const word = this.#options.understand(message)
+    switch (word?.kind) {
+      case 'ready':
+        this.#becomeReady(run)
+        break
+      case 'beat':
+        this.#beat(run, word)
+        break
+      case 'handover':
+        this.#asked ??= 'handover'
+        break
+      case undefined:
+    }
+  }
+
+  #becomeReady(run: Run): void {
+    if (run.ready) return
+    run.ready = true
+    this.#startTimeouts = 0
+    if (this.#state.name === 'starting' || this.#mayBeSpared(run)) this.#enterRunning(run)
+    this.#options.sink.onFacts?.()
+  }
+
+  #enterRunning(run: Run): void {
+    this.#enter({ name: 'running', pid: run.pid, mode: run.mode, adopted: run.adopted })
+    this.#setTimer(this.#policy.stableMs, () => {
+      if (this.#history.becameStable()) this.#options.sink.onFacts?.()
     })
+  }
+
+  #mayBeSpared(run: Run): boolean {
+    return this.#state.name === 'killing' && !run.killed
+  }
+
+  #beat(run: Run, beat: Beat): void {
+    if (run.ready && this.#mayBeSpared(run)) this.#enterRunning(run)
+    const { progress, trouble } = run.beat(beat, this.#policy)
+    if (progress && this.#history.progressed()) this.#options.sink.onFacts?.()
+    if (trouble !== undefined && this.#state.name === 'running') this.#askToEnd(trouble)
+  }
+
+  /** Once a second while there is a process. */
+  #look(): void {
+    const run = this.#run
+    if (run === undefined) return
+    const { name } = this.#state
+    if (name !== 'starting' && name !== 'running') return
+    const overdue = run.overdue(this.#policy, this.#options.beats ?? false, this.#startTimeouts)
+    if (overdue !== undefined) {
+      if (overdue === 'start-timeout') this.#startTimeouts += 1
+      this.#takeDown(run, overdue)
+      return
+    }
+    if (name !== 'running') return
+    const { safeMode } = this.#history
+    const over = !safeMode.isOn || safeMode.isOver(this.#options.clock.monotonicMs())
+    if (run.mode === 'safe' && over) this.#askToEnd('safe-mode-over')
+    // Whoever needs safe mode again after that has got into another trouble.
+    if (run.mode === 'normal' && run.watchedMs >= this.#policy.windowMs && safeMode.forget())
+      this.#options.sink.onFacts?.()
+  }
+
+  #takeDown(run: Run, reason: 'hung' | 'start-timeout'): void {
+    const killing = { name: 'killing', pid: run.pid, reason } as const
+    this.#enter(killing)
+    const kill = (): void => {
+      if (this.#state !== killing || run.killed) return
+      this.#asked = reason
+      run.kill()
+    }
+    this.#setTimer(evidenceMs, kill)
+    void run.child?.evidence().then((evidence) => {
+      if (this.#state !== killing) return
+      if (evidence !== undefined) this.#options.sink.onEvidence?.(reason, evidence)
+      kill()
+    })
+  }
+
+  #askToEnd(reason: EndReason): void {
+    this.#asked = reason
+    this.#enter({ name: 'restarting', pid: this.#run?.pid, reason })
+    this.#signalEnd()
+  }
+
+  #signalEnd(): void {
+    this.#run?.child?.signal('SIGTERM')
+    this.#setTimer(this.#policy.stopMs, () => this.#run?.kill())
   }
 
   #end(exit: ChildExit): void {
-    const expected = this.#endExpected
-    this.#endExpected = false
-    this.#options.sink.onExit(exit)
-    if (this.#state.name === 'stopping') {
-      this.#enter({ name: 'stopped' })
-      return
-    }
-    if (exit.code === doNotRestartExitCode) {
-      this.#enter({ name: 'failed', exit })
-      return
-    }
-    if (!expected) this.#failures += 1
-    const { random, backoff = defaultBackoff } = this.#options
-    const delayMs = restartDelayMs(
-      expected ? 0 : this.#failures,
-      this.#state.name === 'running',
-      random,
-      backoff,
+    const run = this.#run
+    if (run === undefined) return
+    this.#run = undefined
+    run.end()
+    const { clock, hasSafeMode = false, sink } = this.#options
+    const own = reasonOf(exit)
+    const wanted = this.#isStopping ? 'stop' : this.#asked
+    const reason = own === 'refused' && wanted !== 'stop' && wanted !== 'restart' ? own : (wanted ?? own)
+    this.#asked = undefined
+    const { code, signal } = exit
+    this.#history.ended(
+      { at: clock.now(), reason, code, signal, pid: run.pid ?? null, livedMs: run.ageMs, mode: run.mode },
+      hasSafeMode,
+      this.#policy,
     )
-    this.#enter({ name: 'backing-off', delayMs, exit })
-    this.#setTimer(delayMs, () => {
-      this.#restarts += 1
-      this.#spawn()
-    })
+    sink.onExit(exit, reason)
+    if (this.#isStopping) this.#enter({ name: 'stopped' })
+    else if (reason === 'refused') this.#enter({ name: 'failed', exit })
+    else if (!goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit })
+    else this.#backOff(exit, reason, run.ready)
+    sink.onFacts?.()
+    this.#gone.resolve()
   }
 
-  /** The one place where the state changes; a timer belongs to the state that set it. */
-  #enter(state: ChildState): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
+  get #isStopping(): boolean {
+    return this.#state.name === 'stopping'
+  }
+
+  #backOff(exit: ChildExit, reason: EndReason, wasReady: boolean): void {
+    const wantedMs = this.#delayMs(reason, wasReady)
+    const delayMs = this.#options.spacing?.reserve(wantedMs) ?? wantedMs
+    const { crashLooping } = this.#history
+    this.#enter({ name: 'backing-off', delayMs, exit, reason, crashLooping })
+    this.#setTimer(delayMs, () => this.#spawn(true))
+  }
+
+  #delayMs(reason: EndReason, wasReady: boolean): number {
+    return nextStartDelayMs(reason, wasReady, this.#history, this.#policy, this.#options.random)
+  }
+
+  /** The one place where the state changes; a timer belongs to the state that set it, unless the next one goes on with it. */
+  #enter(state: ChildState, timer: 'new timer' | 'keep timer' = 'new timer'): void {
+    if (timer === 'new timer') {
+      this.#timer?.cancel()
+      this.#timer = undefined
+    }
     this.#state = state
     this.#options.sink.onState(state)
-    if (state.name === 'stopped' || state.name === 'failed') this.#stopped.resolve()
   }
 
   #setTimer(delayMs: number, fire: () => void): void {

@@ -26,7 +26,7 @@ import {
 import { activityOf, admissionOf } from '../hub-settings.ts'
 import { settingsOf } from '../settings-of.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
-import { doNotRestartExitCode } from '../../supervisor/child.ts'
+import { doNotRestartExitCode } from '../../supervisor/exits.ts'
 
 const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 const recordEveryMs = 1_000

@@ -41,6 +41,7 @@ function handleOf(child: ReturnType<typeof spawn>): Child {
       // Without the callback a channel that just closed would make an `error` event of it.
       if (child.connected) child.send(message as never, () => undefined)
     },
+    evidence: () => Promise.resolve(undefined),
   }
 }
 

@@ -1,0 +1,54 @@
+import type { ChildExit } from '../platform/child.ts'
+import type { ChildMode, EndReason } from './exits.ts'
+
+/** The states of a child; what they mean and how they are entered and left stands above `SupervisedChild`. */
+export type ChildState =
+  | { readonly name: 'stopped' }
+  | { readonly name: 'queued'; readonly delayMs: number }
+  | {
+      readonly name: 'starting'
+      readonly pid: number | undefined
+      readonly mode: ChildMode
+      readonly adopted: boolean
+    }
+  | {
+      readonly name: 'running'
+      readonly pid: number | undefined
+      readonly mode: ChildMode
+      readonly adopted: boolean
+    }
+  | {
+      readonly name: 'backing-off'
+      readonly delayMs: number
+      readonly exit: ChildExit
+      readonly reason: EndReason
+      /** It fails too often and has no safe mode: it is tried slowly. */
+      readonly crashLooping: boolean
+    }
+  | { readonly name: 'restarting'; readonly pid: number | undefined; readonly reason: EndReason }
+  | {
+      readonly name: 'killing'
+      readonly pid: number | undefined
+      readonly reason: 'hung' | 'start-timeout'
+    }
+  | { readonly name: 'stopping'; readonly pid: number | undefined }
+  | { readonly name: 'failed'; readonly exit: ChildExit }
+  | { readonly name: 'finished'; readonly exit: ChildExit }
+  | { readonly name: 'left' }
+
+/** What a message of a child means to its supervisor; any other one is only passed on. */
+export type ChildWord =
+  | { readonly kind: 'ready' }
+  | Beat
+  /** It is about to end by itself in favour of the next one. */
+  | { readonly kind: 'handover' }
+
+/** It is there, and its event loop turns. */
+export interface Beat {
+  readonly kind: 'beat'
+  /** Turns since its start. */
+  readonly turnsDone: number
+  /** There is work that could be done, nothing is being done, and for long nothing has been. */
+  readonly stalled: boolean
+  readonly rssBytes: number
+}

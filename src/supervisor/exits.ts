@@ -1,0 +1,83 @@
+import type { ChildExit } from '../platform/child.ts'
+
+/** EX_CONFIG of sysexits.h, by which a child says that starting it again would change nothing. */
+export const doNotRestartExitCode = 78
+
+/** Why a process ended, as its supervisor sees it. */
+export type EndReason = (typeof endReasons)[number]
+
+export const endReasons = [
+  /** By itself, with exit code 0. */
+  'exited',
+  /** By itself, with another one. */
+  'crashed',
+  /** By a signal that its supervisor did not send: somebody's `kill`, the system out of memory, a bug of the program. */
+  'killed',
+  /** It could not be started. */
+  'not-started',
+  /** While nobody watched, or without a word by which it could be told. */
+  'lost',
+  /** With exit code 78. */
+  'refused',
+  /** Killed, since nothing was heard of it. */
+  'hung',
+  /** Killed, since it did not become ready. */
+  'start-timeout',
+  /** Asked to end, since there was work and nothing of it advanced. */
+  'stalled',
+  /** Asked to end, since it held more memory than it may. */
+  'memory',
+  /** Killed, since somebody wanted to see it killed. */
+  'kill-asked',
+  /** Asked to end, since somebody wants another one: a restart, a deployment. */
+  'restart',
+  /** It said before that it would, in favour of the next one. */
+  'handover',
+  /** Asked to end, since its safe mode is over. */
+  'safe-mode-over',
+  /** Asked to end, and no other one is wanted. */
+  'stop',
+  /** With the machine. */
+  'reboot',
+] as const
+
+/** Those that say something bad about the child. The others were asked for, or say nothing. */
+const failures: ReadonlySet<EndReason> = new Set([
+  'exited',
+  'crashed',
+  'killed',
+  'not-started',
+  'lost',
+  'hung',
+  'start-timeout',
+  'stalled',
+])
+
+export function isFailure(reason: EndReason): boolean {
+  return failures.has(reason)
+}
+
+/** What an end that nobody asked for was. */
+export function reasonOf({ code, signal, error }: ChildExit): EndReason {
+  if (error !== undefined) return 'not-started'
+  if (signal !== null) return 'killed'
+  if (code === null) return 'lost'
+  if (code === doNotRestartExitCode) return 'refused'
+  return code === 0 ? 'exited' : 'crashed'
+}
+
+/** An end, as it is kept. */
+export interface EndRecord {
+  /** Wall-clock ms. */
+  readonly at: number
+  readonly reason: EndReason
+  readonly code: number | null
+  readonly signal: string | null
+  readonly pid: number | null
+  /** How long the process was there, ms; null where nobody knows. */
+  readonly livedMs: number | null
+  readonly mode: ChildMode
+}
+
+/** In `safe` no mind is called: a process that says and shows what it has, and takes what comes. */
+export type ChildMode = 'normal' | 'safe'

@@ -1,0 +1,139 @@
+import { toError } from '../errors.ts'
+import type { Child, ChildExit, ChildSink } from '../platform/child.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { ProcessFacts } from './child-options.ts'
+import type { Beat } from './child-state.ts'
+import type { ChildMode } from './exits.ts'
+import { LivenessWatch } from './liveness.ts'
+import type { ChildPolicy } from './policy.ts'
+
+/** Beats in a row above the limit of memory: a single one may come just before a collection of garbage. */
+const beatsTooLargeMax = 3
+const startTimeoutFactorMax = 8
+
+export interface RunOptions {
+  readonly mode: ChildMode
+  /** Wall-clock ms. */
+  readonly startedAt: number
+  /** It was there before its supervisor. */
+  readonly adopted: boolean
+  readonly ready: boolean
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'setTimer'>
+  /** Called once a second from `watch()` to `end()`. */
+  readonly onLook: () => void
+}
+
+/** One process of a child, from the attempt to start it to its end: what was heard of it, and what that means. */
+export class Run {
+  readonly mode: ChildMode
+  readonly adopted: boolean
+  readonly startedAt: number
+  child: Child | undefined
+  ready: boolean
+  /** SIGKILL was sent: what it still says comes too late. */
+  killed = false
+  readonly #clock: RunOptions['clock']
+  readonly #startedMs: number
+  readonly #watch: LivenessWatch
+  #heard = false
+  #beaten = false
+  /** Of an adopted one it is not known how many turns it had done. */
+  #turnsDone: number | undefined
+  #beatsTooLarge = 0
+
+  constructor({ mode, startedAt, adopted, ready, clock, onLook }: RunOptions) {
+    this.mode = mode
+    this.startedAt = startedAt
+    this.adopted = adopted
+    this.ready = ready
+    this.#clock = clock
+    this.#startedMs = clock.monotonicMs() - Math.max(0, clock.now() - startedAt)
+    this.#watch = new LivenessWatch(clock, onLook)
+    this.#turnsDone = adopted ? undefined : 0
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid
+  }
+
+  get facts(): ProcessFacts {
+    return { pid: this.pid, mode: this.mode, ready: this.ready, startedAt: this.startedAt }
+  }
+
+  /** How long it has been there, ms. */
+  get ageMs(): number {
+    return Math.round(this.#clock.monotonicMs() - this.#startedMs)
+  }
+
+  /** How long this supervisor has watched it, ms. */
+  get watchedMs(): number {
+    return this.#watch.ranMs
+  }
+
+  /**
+   * Makes the process, or finds it; `child` stays undefined where there is none. Returns its end where that has come
+   * already, as it does for a program that cannot be started; after that `sink` is told.
+   */
+  connect(make: (sink: ChildSink) => Child | undefined, sink: ChildSink): ChildExit | undefined {
+    let connected = false
+    let early: ChildExit | undefined
+    try {
+      this.child = make({
+        ...sink,
+        onExit: (exit) => {
+          if (connected) sink.onExit(exit)
+          else early ??= exit
+        },
+      })
+    } catch (thrown) {
+      early ??= { code: null, signal: null, error: toError(thrown) }
+    }
+    connected = true
+    return early
+  }
+
+  watch(): void {
+    this.#watch.begin()
+  }
+
+  end(): void {
+    this.#watch.end()
+  }
+
+  hear(): void {
+    this.#heard = true
+    this.#watch.heard()
+  }
+
+  /** Returns whether something was done since the last one, and what is wrong with it by its own word. */
+  beat(beat: Beat, policy: ChildPolicy): { progress: boolean; trouble: 'memory' | 'stalled' | undefined } {
+    this.#beaten = true
+    const progress = this.#turnsDone !== undefined && beat.turnsDone > this.#turnsDone
+    this.#turnsDone = beat.turnsDone
+    const tooLarge = policy.memoryMaxBytes !== null && beat.rssBytes > policy.memoryMaxBytes
+    this.#beatsTooLarge = tooLarge ? this.#beatsTooLarge + 1 : 0
+    if (this.#beatsTooLarge >= beatsTooLargeMax) return { progress, trouble: 'memory' }
+    return { progress, trouble: beat.stalled && this.mode === 'normal' ? 'stalled' : undefined }
+  }
+
+  /**
+   * Whether it should have been heard of by now. A start that takes too long gets more time at the next try, as often as
+   * `startTimeouts` says: one that needs a minute and a half would never get anywhere else.
+   */
+  overdue(policy: ChildPolicy, beats: boolean, startTimeouts: number): 'hung' | 'start-timeout' | undefined {
+    const { hangMs, startMs } = policy
+    if (!this.ready) {
+      const deadlineMs = startMs * Math.min(startTimeoutFactorMax, 2 ** startTimeouts)
+      return this.#watch.ranMs >= deadlineMs ? 'start-timeout' : undefined
+    }
+    if (!beats && !this.#beaten) return undefined
+    // An adopted one has first to find its new supervisor.
+    const patienceMs = this.adopted && !this.#heard ? Math.max(hangMs, startMs) : hangMs
+    return this.#watch.silentMs >= patienceMs ? 'hung' : undefined
+  }
+
+  kill(): boolean {
+    this.killed = true
+    return this.child?.signal('SIGKILL') ?? false
+  }
+}
