@@ -2,6 +2,7 @@ import { createNodeSpawner } from '../../src/platform/node/child.ts'
 import { createNodeClock } from '../../src/platform/node/clock.ts'
 import { createNodeRandom } from '../../src/platform/node/random.ts'
 import { SupervisedChild } from '../../src/supervisor/child.ts'
+import { defaultPolicy } from '../../src/supervisor/policy.ts'
 
 /** A Node program that the product's supervisor keeps running, and what it says over its message channel. */
 export class Supervised<Message extends { readonly type: string }> {
@@ -19,9 +20,9 @@ export class Supervised<Message extends { readonly type: string }> {
       spawner: createNodeSpawner(),
       clock: createNodeClock(),
       random: createNodeRandom(),
-      isReady: (message) => (message as Message).type === readyType,
-      // Each kill is an accident of its own: a series of them would be answered with growing delays.
-      stableMs: 1,
+      understand: (message) => ((message as Message).type === readyType ? { kind: 'ready' } : undefined),
+      // Each kill is an accident of its own: a series of them would be answered with growing delays, and with safe mode.
+      policy: { ...defaultPolicy, stableMs: 1, failuresMax: 1_000_000 },
       sink: {
         onMessage: (message) => this.#hear(message as Message),
         onLine: (stream, line) => {

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAlive } from '../platform/process-table.ts'
 import { originalPorts } from '../protocol/ports.ts'
+import { SettingsSource, type HomeSettings } from '../settings/settings.ts'
 import type { Call } from './call.ts'
 import { resolveTarget, type Target } from './definition.ts'
 import type { FleetPlan } from './fleet.ts'
@@ -89,6 +90,7 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
   return {
     kind: 'agent',
     title: target.name ?? titleOf(target),
+    settings: settings(call),
     arguments: [
       'run',
       ...(target.launch.kind === 'file' ? [target.launch.path] : []),
@@ -106,6 +108,11 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
     ...(takeover && { untilOnline: ['--takeover'] }),
     ...(found !== undefined && { environment: { PERDURA_HUB: found } }),
   }
+}
+
+/** Throws ERR_SETTINGS: it is said here, and not by each process. */
+function settings(call: Call): HomeSettings {
+  return new SettingsSource(call.disk, call.home).current
 }
 
 /** What stands for the agent until its process has loaded its name. */
@@ -138,6 +145,7 @@ async function embeddedHub(call: Call): Promise<EmbeddedHub> {
     plan: {
       kind: 'hub',
       title: 'hub',
+      settings: settings(call),
       arguments: ['hub', 'run', '--home', call.home, '--host', host, '--port', String(port), ...second],
     },
   }

@@ -93,16 +93,23 @@ function processCell({ state, readySince }: LiveModel, now: number): Segment {
   switch (state.name) {
     case 'running': {
       const since = formatDuration(Math.max(0, now - (readySince ?? now)))
+      if (state.mode === 'safe') return { text: `safe mode ${since}`, style: 'red' }
       return { text: `running ${since}`, style: 'green' }
     }
     case 'starting':
       return { text: 'starting', style: 'yellow' }
     case 'backing-off':
-      return { text: 'died', style: 'red' }
+      return { text: state.crashLooping ? 'crash-looping' : 'died', style: 'red' }
+    case 'killing':
+      return { text: state.reason, style: 'red' }
+    case 'queued':
+    case 'restarting':
     case 'stopping':
-      return { text: 'stopping', style: 'yellow' }
+      return { text: state.name, style: 'yellow' }
     case 'stopped':
     case 'failed':
+    case 'finished':
+    case 'left':
       return { text: state.name, style: 'red' }
   }
 }

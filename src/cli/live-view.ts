@@ -96,7 +96,9 @@ function stateSegments(model: LiveModel, now: number): Segment[] {
     case 'running': {
       const since = formatDuration(Math.max(0, now - (model.readySince ?? now)))
       return [
-        { text: 'running', style: 'green' },
+        state.mode === 'safe'
+          ? { text: 'in safe mode, its mind is off', style: 'red' }
+          : { text: 'running', style: 'green' },
         { text: `  process ${state.pid ?? '?'}, for ${since}`, style: 'dim' },
       ]
     }
@@ -105,12 +107,22 @@ function stateSegments(model: LiveModel, now: number): Segment[] {
         { text: 'starting', style: 'yellow' },
         { text: `  process ${state.pid ?? '?'}`, style: 'dim' },
       ]
-    case 'backing-off':
-      return [{ text: `died; starts again within ${formatDuration(state.delayMs)}`, style: 'red' }]
+    case 'backing-off': {
+      const often = state.crashLooping ? 'dies again and again' : 'died'
+      return [{ text: `${often}; starts again within ${formatDuration(state.delayMs)}`, style: 'red' }]
+    }
+    case 'killing': {
+      const why = state.reason === 'hung' ? 'does not answer' : 'does not become ready'
+      return [{ text: `${why}; is being killed`, style: 'red' }]
+    }
+    case 'queued':
+    case 'restarting':
     case 'stopping':
-      return [{ text: 'stopping', style: 'yellow' }]
+      return [{ text: state.name, style: 'yellow' }]
     case 'stopped':
     case 'failed':
+    case 'finished':
+    case 'left':
       return [{ text: state.name, style: 'red' }]
   }
 }

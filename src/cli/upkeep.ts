@@ -4,8 +4,14 @@ import type { ChildExit } from '../platform/child.ts'
 import { createNodeSpawner } from '../platform/node/child.ts'
 import { createNodeClock } from '../platform/node/clock.ts'
 import { createNodeRandom } from '../platform/node/random.ts'
-import { doNotRestartExitCode, SupervisedChild, type ChildState } from '../supervisor/child.ts'
+import { SupervisedChild } from '../supervisor/child.ts'
+import type { ChildState } from '../supervisor/child-state.ts'
+import { doNotRestartExitCode, type EndReason } from '../supervisor/exits.ts'
+import type { ChildPolicy } from '../supervisor/policy.ts'
+import { policyOf, understand } from './child-policy.ts'
+import { describeEnd } from './describe-end.ts'
 import { LiveModel } from './live-model.ts'
+import type { HomeSettings } from '../settings/settings.ts'
 import { isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
 
 /**
@@ -29,6 +35,7 @@ export interface UpkeepPlan {
    */
   readonly untilOnline?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  readonly settings: HomeSettings
 }
 
 export interface UpkeepSink {
@@ -47,8 +54,9 @@ export class Upkeep {
   readonly model: LiveModel
   readonly #sink: UpkeepSink
   readonly #child: SupervisedChild
+  #policy: ChildPolicy
+  readonly #settings: HomeSettings
   #stopping = false
-  #killAsked = false
   #wasReady = false
   #wasOnline = false
 
@@ -56,26 +64,34 @@ export class Upkeep {
     this.kind = plan.kind
     this.model = new LiveModel(plan.title)
     this.#sink = sink
+    this.#settings = plan.settings
+    this.#policy = policyOf(
+      (plan.kind === 'agent' ? plan.settings.of(plan.title) : plan.settings.base).supervision,
+    )
     this.#child = new SupervisedChild({
-      command: () => ({
+      command: (mode) => ({
         file: process.execPath,
         arguments: [
           youngSpace,
           program,
           ...plan.arguments,
           ...(this.#wasOnline ? [] : (plan.untilOnline ?? [])),
+          ...(mode === 'safe' ? ['--safe-mode'] : []),
         ],
         ...(plan.environment !== undefined && { environment: plan.environment }),
       }),
       spawner: createNodeSpawner(),
       clock: createNodeClock(),
       random: createNodeRandom(),
-      isReady: (message) => isProcessMessage(message) && (message.type === 'ready' || message.type === 'hub'),
+      understand,
+      beats: true,
+      hasSafeMode: plan.kind === 'agent',
+      policy: this.#policy,
       sink: {
         onState: (state) => this.#entered(state),
         onMessage: (message) => this.#received(message),
         onLine: (_stream, line) => sink.onLine(this, line),
-        onExit: (exit) => this.#exited(exit),
+        onExit: (exit, reason) => this.#exited(exit, reason),
       },
     })
   }
@@ -101,7 +117,7 @@ export class Upkeep {
   }
 
   kill(): void {
-    this.#killAsked = this.#child.kill()
+    this.#child.kill()
   }
 
   /** The first time it may finish what it is doing; the second time it may not. */
@@ -115,35 +131,36 @@ export class Upkeep {
     this.model.entered(state)
     this.model.restarts = this.#child.restarts
     this.#wasReady ||= state.name === 'running'
-    if (state.name === 'stopped' || state.name === 'failed') this.#sink.onEnd(this)
+    if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
+      this.#sink.onEnd(this)
     this.#sink.onChange(this)
   }
 
   #received(message: unknown): void {
     if (!isProcessMessage(message) || message.type === 'beat') return
-    if (message.type === 'handover') this.#child.expectEnd()
+    if (message.type === 'named') this.#named(message.name)
     if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
     this.model.received(message, performance.now(), Date.now())
     this.#sink.onMessage(this, message)
     this.#sink.onChange(this)
   }
 
-  #exited(exit: ChildExit): void {
+  /** Of a file the agent's name is known only now, and with it what the settings say about it. */
+  #named(name: string): void {
+    if (this.kind !== 'agent') return
+    this.#policy = policyOf(this.#settings.of(name).supervision)
+    this.#child.setPolicy(this.#policy)
+  }
+
+  #exited(exit: ChildExit, end: EndReason): void {
     const killed = exit.signal === 'SIGKILL' && !this.#stopping
     const { failure } = this.model
     // What ends `up` too is told once, as its error.
     const told = failure !== undefined && exit.code !== doNotRestartExitCode
     const reason = told ? `: ${failure.code}: ${failure.message}` : ''
-    const text = describeExit(exit, this.#killAsked) + reason
-    this.#killAsked = false
+    const text = describeEnd(exit, end, this.#policy) + reason
     const activity: Activity = { at: Date.now(), kind: 'process', text }
     this.model.exited(text, killed, performance.now(), activity.at)
     if (!this.#stopping || exit.code !== 0) this.#sink.onActivity(this, activity)
   }
-}
-
-function describeExit(exit: ChildExit, killAsked: boolean): string {
-  if (exit.error !== undefined) return `the process could not be started: ${exit.error.message}`
-  if (exit.signal !== null) return `the process was killed (${exit.signal}${killAsked ? ', by you' : ''})`
-  return exit.code === 0 ? 'the process ended' : `the process ended with exit code ${exit.code}`
 }

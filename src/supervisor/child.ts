@@ -84,19 +84,14 @@ export class SupervisedChild {
 
   /** Somebody wants it to run. Does nothing while a process exists or is about to. */
   start(): void {
-    switch (this.#state.name) {
-      case 'stopped':
-      case 'failed':
-      case 'finished':
-        this.#history.forgive()
-        this.#spawnIn(0, false)
-        return
-      case 'stopping':
-        this.#history.forgive()
-        this.#asked = 'restart'
-        this.#enter({ name: 'restarting', pid: this.#run?.pid, reason: 'restart' }, 'keep timer')
-        return
-      default:
+    const { name } = this.#state
+    if (name === 'stopped' || name === 'failed' || name === 'finished') {
+      this.#history.forgive()
+      this.#spawnIn(0, false)
+    } else if (name === 'stopping') {
+      this.#history.forgive()
+      this.#asked = 'restart'
+      this.#enter({ name: 'restarting', pid: this.#run?.pid, reason: 'restart' }, 'keep timer')
     }
   }
 
@@ -350,11 +345,11 @@ export class SupervisedChild {
     if (run === undefined) return
     this.#run = undefined
     run.end()
-    const { clock, hasSafeMode = false, sink } = this.#options
     const own = reasonOf(exit)
     const wanted = this.#isStopping ? 'stop' : this.#asked
     const reason = own === 'refused' && wanted !== 'stop' && wanted !== 'restart' ? own : (wanted ?? own)
     this.#asked = undefined
+    const { clock, hasSafeMode = false, sink } = this.#options
     const { code, signal } = exit
     this.#history.ended(
       { at: clock.now(), reason, code, signal, pid: run.pid ?? null, livedMs: run.ageMs, mode: run.mode },

@@ -91,6 +91,10 @@ export class ChildHistory {
     return this.#failuresInARow
   }
 
+  get setbacksInARow(): number {
+    return this.#setbacksInARow
+  }
+
   get memoryInARow(): number {
     return this.#memoryInARow
   }
@@ -121,8 +125,13 @@ export class ChildHistory {
     if (!tooOften && this.#setbacksInARow < policy.failuresMax) return
     this.#intensity.forget()
     this.#setbacksInARow = 0
-    if (hasSafeMode) this.safeMode.enter(this.#clock.monotonicMs(), policy)
-    else this.#crashLooping = true
+    if (!hasSafeMode) {
+      this.#crashLooping = true
+      return
+    }
+    this.safeMode.enter(this.#clock.monotonicMs(), policy)
+    // Without its mind it is another program: it need not wait for what that one did.
+    this.#failuresInARow = 0
   }
 
   /** An end that happened while nobody watched: counted like one that was seen. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../platform/clock.ts'
 
 /** How often a watch looks, ms. */
-export const watchPeriodMs = 1_000
+const watchPeriodMs = 1_000
 
 /**
  * Watches one process for signs of life, in time that the supervisor itself was running: each look adds at most twice its

@@ -19,8 +19,8 @@ export interface ChildPolicy {
   readonly startMs: number
   /** Time from SIGTERM to SIGKILL: longer than what the child takes to drain. */
   readonly stopMs: number
-  /** Resident memory above which it is restarted; null: no limit. */
-  readonly memoryMaxBytes: number | null
+  /** Resident memory above which it is restarted; undefined: no limit. */
+  readonly memoryMaxBytes: number | undefined
   /** How long safe mode lasts the first time; doubles while it keeps coming back. */
   readonly safeModeFirstMs: number
   readonly safeModeMaxMs: number
@@ -39,7 +39,7 @@ export const defaultPolicy: ChildPolicy = {
   hangMs: 15_000,
   startMs: 60_000,
   stopMs: 15_000,
-  memoryMaxBytes: null,
+  memoryMaxBytes: undefined,
   safeModeFirstMs: 60_000,
   safeModeMaxMs: 3_600_000,
   stableMs: 30_000,

@@ -3,7 +3,7 @@ import { endReasons, type ChildMode, type EndReason, type EndRecord } from './ex
 import { endsMax, noPast, type PastFigures } from './history.ts'
 
 /** Version of the document that this code writes. */
-export const recordVersion = 1
+const recordVersion = 1
 
 /**
  * What a supervisor leaves to the next one about a child: what was to be started, whether it is wanted, which process
@@ -33,8 +33,6 @@ export interface ProcessRecordFacts {
 
 export type RecordReading =
   | { readonly status: 'read'; readonly record: SupervisionRecord }
-  /** There is none. */
-  | { readonly status: 'missing' }
   /** It holds what this code did not write; it is to be kept, and what could be made of it, if anything, is here. */
   | {
       readonly status: 'foreign'

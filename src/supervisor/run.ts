@@ -110,7 +110,7 @@ export class Run {
     this.#beaten = true
     const progress = this.#turnsDone !== undefined && beat.turnsDone > this.#turnsDone
     this.#turnsDone = beat.turnsDone
-    const tooLarge = policy.memoryMaxBytes !== null && beat.rssBytes > policy.memoryMaxBytes
+    const tooLarge = policy.memoryMaxBytes !== undefined && beat.rssBytes > policy.memoryMaxBytes
     this.#beatsTooLarge = tooLarge ? this.#beatsTooLarge + 1 : 0
     if (this.#beatsTooLarge >= beatsTooLargeMax) return { progress, trouble: 'memory' }
     return { progress, trouble: beat.stalled && this.mode === 'normal' ? 'stalled' : undefined }

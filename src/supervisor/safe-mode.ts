@@ -38,7 +38,7 @@ export class SafeMode {
   enter(nowMs: number, times: SafeModeTimes): void {
     this.#level += 1
     this.#sinceMs = nowMs
-    this.#untilMs = nowMs + safeModeDurationMs(this.#level, times)
+    this.#untilMs = nowMs + durationMs(this.#level, times)
   }
 
   isOver(nowMs: number): boolean {
@@ -67,6 +67,6 @@ export interface SafeModeTimes {
 }
 
 /** Of the first time, the second, …: 1, 2, 4 … 60 minutes. */
-export function safeModeDurationMs(level: number, { safeModeFirstMs, safeModeMaxMs }: SafeModeTimes): number {
+function durationMs(level: number, { safeModeFirstMs, safeModeMaxMs }: SafeModeTimes): number {
   return Math.min(safeModeMaxMs, safeModeFirstMs * 2 ** Math.min(level - 1, 40))
 }

@@ -8,7 +8,7 @@ import type { ChildState, ChildWord } from './child-state.ts'
 import type { ChildMode, EndReason } from './exits.ts'
 import type { PastFigures } from './history.ts'
 import type { ChildPolicy } from './policy.ts'
-import type { ProcessRecordFacts, RecordReading } from './record.ts'
+import type { ProcessRecordFacts } from './record.ts'
 import { StartSpacing } from './start-spacing.ts'
 import { Ward } from './ward.ts'
 
@@ -24,12 +24,13 @@ export interface ChildSpec {
   readonly beats: boolean
 }
 
-/** Where records are kept. All three are synchronous, and done when they return. */
+/** Where records are kept: one document for each child. All three are done when they return. */
 export interface SupervisionRecords {
-  read(name: string): RecordReading
-  /** Throws where it could not be written: a full disk. */
+  /** Undefined where there is none. Throws where it cannot be read. */
+  read(name: string): string | undefined
+  /** Replaces it whole, durably. Throws where it could not be written: a full disk. */
   write(name: string, text: string): void
-  /** Keeps the file that is there under another name, as evidence. */
+  /** Keeps what is there under another name, as evidence. Never throws. */
   setAside(name: string): void
 }
 

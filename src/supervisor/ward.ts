@@ -5,7 +5,13 @@ import type { Log } from '../platform/log.ts'
 import { SupervisedChild } from './child.ts'
 import type { ChildState } from './child-state.ts'
 import { isFailure } from './exits.ts'
-import { writeRecord, type ProcessRecordFacts, type SupervisionRecord } from './record.ts'
+import {
+  readRecord,
+  writeRecord,
+  type ProcessRecordFacts,
+  type RecordReading,
+  type SupervisionRecord,
+} from './record.ts'
 import type { StartSpacing } from './start-spacing.ts'
 import type { ChildSpec, ChildView, SupervisorOptions } from './supervisor.ts'
 
@@ -197,8 +203,8 @@ export class Ward {
         onLine: (stream, line) => sink.onLine(name, stream, line),
         onExit: (exit, reason) => {
           const { code, signal, error } = exit
-          const say = isFailure(reason) || reason === 'refused' ? this.#log.warn : this.#log.info
-          say('supervisor:child:ended', { reason, code, signal, error })
+          const level = isFailure(reason) || reason === 'refused' ? 'warn' : 'info'
+          this.#log[level]('supervisor:child:ended', { reason, code, signal, error })
           sink.onExit(name, exit, reason)
         },
         onFacts: () => this.#save(),
@@ -254,8 +260,14 @@ export class Ward {
   #readRecord(): SupervisionRecord | undefined {
     const { records } = this.#options
     const { name } = this.#spec
-    const reading = records.read(name)
-    if (reading.status === 'missing') return undefined
+    let reading: RecordReading
+    try {
+      const text = records.read(name)
+      if (text === undefined) return undefined
+      reading = readRecord(text)
+    } catch (thrown) {
+      reading = { status: 'foreign', reason: toError(thrown).message, record: undefined }
+    }
     if (reading.status === 'foreign') {
       this.#log.error('supervisor:record:foreign', { reason: reading.reason })
       records.setAside(name)

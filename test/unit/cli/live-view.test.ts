@@ -74,7 +74,7 @@ test('cuts a line by the columns that it takes, not by its characters', () => {
 test('shows state, figures, the newest activity, and how to talk to the agent', () => {
   const model = new LiveModel('Ada')
   model.received(ready(42), 0, 7_000)
-  model.entered({ name: 'running', pid: 42 })
+  model.entered({ name: 'running', mode: 'normal', adopted: false, pid: 42 })
   for (let index = 1; index <= 30; index++) model.add({ at: 0, kind: 'in', text: `you: message ${index}` })
   const screen = render(model)
   assert.equal(screen.length, 24)
@@ -120,8 +120,8 @@ test('shows a line for each process of several, with its session, and the keys t
     LiveModel,
   ]
   hub.received({ type: 'hub', pid: 1, url: 'http://hub:1', connected: 1 }, 0, 0)
-  hub.entered({ name: 'running', pid: 1 })
-  ada.entered({ name: 'running', pid: 2 })
+  hub.entered({ name: 'running', mode: 'normal', adopted: false, pid: 1 })
+  ada.entered({ name: 'running', mode: 'normal', adopted: false, pid: 2 })
   ada.received(
     {
       ...(ready(2, { received: 7, done: 6, open: 1, outgoing: 2 }) as ProcessMessage & { type: 'ready' }),
@@ -130,7 +130,7 @@ test('shows a line for each process of several, with its session, and the keys t
     0,
     7_000,
   )
-  bo.entered({ name: 'running', pid: 3 })
+  bo.entered({ name: 'running', mode: 'normal', adopted: false, pid: 3 })
   bo.received(
     {
       ...(ready(3) as ProcessMessage & { type: 'ready' }),

@@ -1,127 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Child, ChildExit, ChildSink, Spawner } from '../../../src/platform/child.ts'
-import type { Clock, Timer } from '../../../src/platform/clock.ts'
 import { restartDelayMs } from '../../../src/supervisor/backoff.ts'
-import { SupervisedChild, type ChildState } from '../../../src/supervisor/child.ts'
-
-/** A clock that stands still until it is told to go on. */
-class ManualClock implements Clock {
-  #nowMs = 0
-  #timers: { readonly dueMs: number; readonly fire: () => void; cancelled: boolean }[] = []
-
-  now(): number {
-    return this.#nowMs
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs
-  }
-
-  setTimer(delayMs: number, fire: () => void): Timer {
-    const timer = { dueMs: this.#nowMs + delayMs, fire, cancelled: false }
-    this.#timers.push(timer)
-    return {
-      cancel: () => {
-        timer.cancelled = true
-      },
-    }
-  }
-
-  defer(run: () => void): void {
-    this.setTimer(0, run)
-  }
-
-  advance(ms: number): void {
-    const endMs = this.#nowMs + ms
-    for (;;) {
-      this.#timers = this.#timers.filter((timer) => !timer.cancelled)
-      const next = this.#timers.toSorted((a, b) => a.dueMs - b.dueMs)[0]
-      if (next === undefined || next.dueMs > endMs) break
-      this.#nowMs = next.dueMs
-      next.cancelled = true
-      next.fire()
-    }
-    this.#nowMs = endMs
-  }
-}
-
-class FakeChild implements Child {
-  readonly pid: number
-  readonly signals: string[] = []
-  readonly sent: unknown[] = []
-  readonly #sink: ChildSink
-  #gone = false
-
-  constructor(pid: number, sink: ChildSink) {
-    this.pid = pid
-    this.#sink = sink
-  }
-
-  signal(name: 'SIGTERM' | 'SIGKILL'): boolean {
-    if (this.#gone) return false
-    this.signals.push(name)
-    return true
-  }
-
-  send(message: unknown): void {
-    this.sent.push(message)
-  }
-
-  ready(): void {
-    this.#sink.onMessage({ type: 'ready' })
-  }
-
-  exit(exit: Partial<ChildExit>): void {
-    this.#gone = true
-    this.#sink.onExit({ code: null, signal: null, ...exit })
-  }
-}
-
-interface Arrangement {
-  readonly supervised: SupervisedChild
-  readonly clock: ManualClock
-  readonly children: FakeChild[]
-  readonly states: ChildState[]
-  last(): FakeChild
-}
-
-function arrange(
-  options: { fraction?: number; stableMs?: number; stopDeadlineMs?: number } = {},
-): Arrangement {
-  const clock = new ManualClock()
-  const children: FakeChild[] = []
-  const states: ChildState[] = []
-  const spawner: Spawner = {
-    spawn(_command, sink) {
-      const child = new FakeChild(100 + children.length, sink)
-      children.push(child)
-      return child
-    },
-  }
-  const supervised = new SupervisedChild({
-    command: () => ({ file: 'node', arguments: [] }),
-    spawner,
-    clock,
-    random: { bytes: () => new Uint8Array(), uuid: () => '', fraction: () => options.fraction ?? 0.5 },
-    isReady: (message) => (message as { type?: string }).type === 'ready',
-    sink: {
-      onState: (state) => states.push(state),
-      onMessage: () => undefined,
-      onLine: () => undefined,
-      onExit: () => undefined,
-    },
-    ...(options.stableMs === undefined ? {} : { stableMs: options.stableMs }),
-    ...(options.stopDeadlineMs === undefined ? {} : { stopDeadlineMs: options.stopDeadlineMs }),
-  })
-  return {
-    supervised,
-    clock,
-    children,
-    states,
-    last: () => children.at(-1) ?? assert.fail('no child was started'),
-  }
-}
+import type { ChildState } from '../../../src/supervisor/child-state.ts'
+import { arrange } from '../../helpers/supervised.ts'
 
 const names = (states: readonly ChildState[]): string[] => states.map((state) => state.name)
 
@@ -130,7 +11,7 @@ test('a child is running once it says that it is ready', () => {
   supervised.start()
   assert.deepEqual(names(states), ['starting'])
   last().ready()
-  assert.deepEqual(supervised.state, { name: 'running', pid: 100 })
+  assert.deepEqual(supervised.state, { name: 'running', pid: 100, mode: 'normal', adopted: false })
 })
 
 test('restarts at once after the first failure', () => {
@@ -145,7 +26,10 @@ test('restarts at once after the first failure', () => {
 })
 
 test('waits longer with each failure in a row, and never longer than the cap', () => {
-  const { supervised, clock, last, states } = arrange({ fraction: 0.999 })
+  const { supervised, clock, last, states } = arrange({
+    fraction: 0.999,
+    policyChanges: { failuresMax: 100 },
+  })
   supervised.start()
   for (let failure = 0; failure < 14; failure++) {
     last().exit({ code: 1 })
@@ -157,7 +41,10 @@ test('waits longer with each failure in a row, and never longer than the cap', (
 })
 
 test('a child that was ready is never kept waiting long', () => {
-  const { supervised, clock, last, states } = arrange({ fraction: 0.999 })
+  const { supervised, clock, last, states } = arrange({
+    fraction: 0.999,
+    policyChanges: { failuresMax: 100 },
+  })
   supervised.start()
   for (let failure = 0; failure < 10; failure++) {
     last().ready()
@@ -174,7 +61,7 @@ test('jitter reaches down to nothing, also at the cap', () => {
 })
 
 test('a failure after a stable time counts as the first', () => {
-  const { supervised, clock, children, last } = arrange({ stableMs: 30_000 })
+  const { supervised, clock, children, last } = arrange({ policyChanges: { stableMs: 30_000 } })
   supervised.start()
   last().exit({ code: 1 })
   clock.advance(0)
@@ -225,7 +112,7 @@ test('an end that was announced is answered without delay and counts as no failu
   supervised.start()
   for (let end = 1; end <= 10; end++) {
     last().ready()
-    supervised.expectEnd()
+    last().say({ kind: 'handover' })
     last().exit({ code: 0 })
     clock.advance(0)
     assert.equal(children.length, end + 1)
@@ -233,7 +120,7 @@ test('an end that was announced is answered without delay and counts as no failu
 })
 
 test('stop asks first, then kills, and resolves when the process is gone', async () => {
-  const { supervised, clock, last } = arrange({ stopDeadlineMs: 5_000 })
+  const { supervised, clock, last } = arrange({ policyChanges: { stopMs: 5_000 } })
   supervised.start()
   last().ready()
   let stopped = false
