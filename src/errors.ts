@@ -93,6 +93,13 @@ const table = {
   ERR_HUB_PROTOCOL: { status: 502, exit: 1, retryable: true },
   ERR_EFFECT_REFUSED: { status: 400, exit: 1, retryable: false },
   ERR_EFFECT_UNKNOWN: { status: 409, exit: 1, retryable: false },
+  // The service of this machine.
+  ERR_SERVICE_UNSUPPORTED: { status: 501, exit: 1, retryable: false },
+  ERR_SERVICE_BUS: { status: 503, exit: 1, retryable: false },
+  ERR_SERVICE_MANAGER: { status: 502, exit: 1, retryable: false },
+  ERR_SERVICE_FILE: { status: 500, exit: 1, retryable: false },
+  ERR_SERVICE_CONFLICT: { status: 409, exit: 1, retryable: false },
+  ERR_SERVICE_NOT_INSTALLED: { status: 404, exit: 3, retryable: false },
 } as const satisfies Record<string, { status: number; exit: number; retryable: boolean }>
 
 export type ErrorCode = keyof typeof table

@@ -25,6 +25,7 @@ import {
 } from '../hub-record.ts'
 import { activityOf, admissionOf } from '../hub-settings.ts'
 import { settingsOf } from '../settings-of.ts'
+import { connectService } from '../own-service.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { doNotRestartExitCode } from '../../supervisor/exits.ts'
 
@@ -33,6 +34,8 @@ const recordEveryMs = 1_000
 /** Time for what is under way, and for agents to go one after the other. It takes so long only where some do not go. */
 const drainMs = 5_000
 const drainMsMax = 3_600_000
+/** Beyond it, for a manager that waits for the end. */
+const serviceMarginMs = 10_000
 
 export async function run(call: Call): Promise<number> {
   const parent = connectParent()
@@ -72,6 +75,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   crashLoudly(log)
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })
+  const service = parent.connected ? undefined : await connectService(log)
   const hub = await open(call, { addresses, openLogin, paths, log, settings })
   const startedMs = performance.now()
   const bound = hub.addresses.flatMap((address) =>
@@ -107,13 +111,16 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     )
     call.output.note(`  agents come with:  ${call.program} up <agent|file> --hub ${url}`)
   }
+  await service?.ready({ status: () => `at ${url}, ${hub.sessionCount} connected`, healthy: () => true })
 
   const reason = await stop.asked
+  void service?.stopping(graceMs + serviceMarginMs)
   log.info('hub:stop:began', { reason })
   if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
   keeper.end()
   await hub.close(graceMs)
   beats.stop()
+  service?.close()
   removeHubRecord(platform.disk, paths.record, record.instance)
   log.info('hub:stop:done', { reason })
   log.close()

@@ -3,6 +3,7 @@ import { agentsMax, all } from './all-option.ts'
 import { limit } from './limit-option.ts'
 import { hubVerbs } from './hub-verbs.ts'
 import { queueVerbs } from './queue-verbs.ts'
+import { serviceVerbs } from './service-verbs.ts'
 import { despiteMove, sessionVerbs } from './session-verbs.ts'
 import { tokenVerbs } from './token-verbs.ts'
 
@@ -292,6 +293,7 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./resume.ts'),
   },
   ...hubVerbs,
+  ...serviceVerbs,
   {
     name: 'version',
     summary: 'print the version',

@@ -23,12 +23,15 @@ import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
 import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
+import { connectService } from '../own-service.ts'
 import { safeModeTarget } from '../safe-mode.ts'
 import { settingsOf } from '../settings-of.ts'
 
 /** Of turns that are under way, after which they are interrupted; they go on at the next start. */
 const stopDeadlineMs = 10_000
 const requestGraceMs = 1_000
+/** What the stages around the turns may need, for a manager that waits for the end. */
+const serviceMarginMs = 10_000
 
 export async function run(call: Call): Promise<number> {
   const parent = connectParent()
@@ -73,6 +76,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   crashLoudly(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
+  const service = parent.connected ? undefined : await connectService(log)
 
   let agent: Agent
   try {
@@ -143,14 +147,17 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     }
   }
   await announce(call, parent, agent, served, hubKey)
+  await service?.ready({ status: () => statusOf(agent), healthy: () => true })
   const beats = new Beats(parent, () => beatOf(agent, served))
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
   const deadlineMs = sessionEnd === undefined ? (handover?.deadlineMs ?? stopDeadlineMs) : requestGraceMs
   const isHandover = handover !== undefined && sessionEnd === undefined
+  void service?.stopping(deadlineMs + serviceMarginMs)
   await shutDown(call, { agent, served, reason, log, deadlineMs, handover: isHandover })
   beats.stop()
+  service?.close()
   log.close()
   if (sessionEnd === undefined) {
     parent.disconnect()
@@ -162,6 +169,12 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     parent.disconnect()
   } else call.output.failure(sessionEnd)
   return doNotRestartExitCode
+}
+
+/** For `systemctl status`. */
+function statusOf(agent: Agent): string {
+  const { inbox, outbox } = agent.load
+  return `${agent.name} is ready: ${inbox} open in its inbox, ${outbox} in its outbox`
 }
 
 function beatOf(agent: Agent, { counters }: Served): BeatFacts {

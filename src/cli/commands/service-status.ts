@@ -1,0 +1,81 @@
+import { formatDuration } from '../../duration.ts'
+import type { Call } from '../call.ts'
+import { chooseService, specOf, type Service } from '../service-choice.ts'
+import { driftOf, type Drift } from '../service-drift.ts'
+import type { ServiceState } from '../../daemon/service/service-manager.ts'
+
+export async function run(call: Call): Promise<number> {
+  const { output } = call
+  const service = await chooseService(call, 'look')
+  const { manager, scope, home, installed } = service
+  if (installed === undefined) {
+    output.line(`${manager.unit} is ${output.paint('yellow', 'not installed')}`)
+    output.line(output.paint('dim', `  ${call.hint('perdura service install')}`))
+    output.document({
+      manager: manager.kind,
+      scope,
+      unit: manager.unit,
+      file: manager.file,
+      installed: false,
+    })
+    return 3
+  }
+  await manager.check()
+  const state = await manager.state()
+  const drift = driftOf(service, manager.installedText() ?? '', await manager.render(specOf(call, service)))
+  print(call, service, state, drift)
+  output.document({
+    manager: manager.kind,
+    scope,
+    unit: manager.unit,
+    file: manager.file,
+    installed: true,
+    home,
+    active: state.state,
+    detail: state.detail,
+    running: state.running,
+    since: state.since,
+    pid: state.pid,
+    restarts: state.restarts,
+    enabled: state.enabled,
+    lingers: state.lingers,
+    status: state.said,
+    leftOver: state.leftOver,
+    dropIns: state.dropIns,
+    drift: drift.map(({ what, text }) => ({ what, text })),
+  })
+  return state.running ? 0 : 3
+}
+
+function print(call: Call, service: Service, state: ServiceState, drift: readonly Drift[]): void {
+  const { output } = call
+  const { manager, home, account, scope } = service
+  const line = (title: string, text: string): void =>
+    output.line(`${output.paint('dim', title.padEnd(9))} ${text}`)
+  const since = state.since === null ? '' : ` for ${formatDuration(Math.max(0, Date.now() - state.since))}`
+  const detail = state.detail === '' ? '' : ` (${state.detail})`
+  output.line(
+    `${manager.unit} is ${output.paint(state.running ? 'green' : 'red', `${state.state}${detail}`)}${since}`,
+  )
+  if (state.said !== null) line('says', state.said)
+  if (state.pid !== null) line('process', String(state.pid))
+  if (state.restarts !== null && state.restarts > 0)
+    line('restarts', `${state.restarts} by ${manager.kind}: ${manager.logs} says why`)
+  line('file', manager.file)
+  line('home', `${home}${scope === 'system' ? ` of ${account.name}` : ''}`)
+  line('starts', startsWhen(state, scope === 'system', manager.kind))
+  if (state.leftOver.length > 0)
+    line(
+      'left',
+      `${state.leftOver.length} processes go on without it: ${call.hint('perdura service start')} takes them over, stop ends them`,
+    )
+  for (const file of state.dropIns) line('also', file)
+  for (const { text } of drift) line('differs', output.paint('yellow', text))
+  if (drift.length > 0) output.line(output.paint('dim', `  ${call.hint('perdura service install')} mends it`))
+}
+
+function startsWhen(state: ServiceState, isSystem: boolean, kind: 'systemd' | 'launchd'): string {
+  if (!state.enabled) return 'only by hand: perdura service install switches it on'
+  if (isSystem || state.lingers === true) return 'with the machine'
+  return kind === 'launchd' ? 'when you log in' : 'when you log in, and stops when you log out (no lingering)'
+}

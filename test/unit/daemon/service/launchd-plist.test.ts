@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { launchdPlist, readPlist } from '../../../../src/daemon/service/launchd-plist.ts'
+import type { ServiceSpec } from '../../../../src/daemon/service/spec.ts'
+
+const spec: ServiceSpec = {
+  scope: 'user',
+  name: 'perdura',
+  home: `/Users/ada/my <agents> & "others"/--x--/100%`,
+  node: '/opt/homebrew/bin/node',
+  program: '/opt/homebrew/lib/node_modules/perdura/bin/perdura.mjs',
+  account: { name: 'ada', uid: 501, gid: 20, home: '/Users/ada' },
+}
+
+/** By a parser that is not ours: the one of Python's library. */
+function parse(text: string): { readonly [key: string]: unknown } {
+  const script = 'import sys, json, plistlib; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))'
+  const { status, stdout, stderr } = spawnSync('python3', ['-c', script], { input: text, encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+const hasPython = spawnSync('python3', ['-c', 'import plistlib']).status === 0
+
+test('a property list parser reads what was meant', { skip: hasPython ? false : 'needs python3' }, () => {
+  const output = `${spec.home}/daemon/launchd.log`
+  assert.deepEqual(parse(launchdPlist(spec)), {
+    Label: 'local.perdura',
+    ProgramArguments: [spec.node, spec.program, 'daemon', 'run', '--home', spec.home],
+    WorkingDirectory: spec.home,
+    EnvironmentVariables: {
+      PATH: '/opt/homebrew/bin:/Users/ada/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    },
+    RunAtLoad: true,
+    KeepAlive: true,
+    ThrottleInterval: 10,
+    ExitTimeOut: 60,
+    AbandonProcessGroup: true,
+    ProcessType: 'Interactive',
+    Umask: 0o077,
+    SoftResourceLimits: { NumberOfFiles: 65_536, Core: 0 },
+    HardResourceLimits: { NumberOfFiles: 65_536, Core: 0 },
+    StandardOutPath: output,
+    StandardErrorPath: output,
+  })
+  assert.equal(parse(launchdPlist({ ...spec, scope: 'system' }))['UserName'], 'ada')
+})
+
+test('the file says what it was made from', () => {
+  const { home, node, program } = spec
+  assert.deepEqual(readPlist(launchdPlist(spec)), { home, node, program, account: 'ada' })
+  // XML forbids two dashes inside of a comment.
+  for (const [, inside = ''] of launchdPlist(spec).matchAll(/<!--([\s\S]*?)-->/g))
+    assert.doesNotMatch(inside, /--/)
+  assert.equal(readPlist('<plist version="1.0"><dict/></plist>'), null)
+})
