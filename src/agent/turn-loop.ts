@@ -27,6 +27,13 @@ export interface TurnLoopOptions {
 /** How long a turn waits that could not be written, ms. */
 const unwritableDelayMs = 5_000
 
+/**
+ * How long an effect under way may go on after its turn was interrupted by the end of the agent, ms: three tenths of what
+ * turns had, between these. Whoever waits for the process to end waits for this too.
+ */
+const stopGraceMinMs = 500
+const stopGraceMaxMs = 3_000
+
 /** Runs again on a conflict this many times beside others; then alone, where nothing can conflict. */
 const conflictsMax = 5
 
@@ -55,6 +62,9 @@ export class TurnLoop {
   #stopping = false
   #paused: boolean
   #drained: (() => void) | undefined
+  /** Turns that the end of the agent has cut short. */
+  #interrupted = 0
+  readonly #over = new AbortController()
 
   constructor(options: TurnLoopOptions) {
     this.#options = options
@@ -106,18 +116,29 @@ export class TurnLoop {
     this.#pump()
   }
 
-  /** Starts nothing more; waits for what runs, for `deadlineMs`, then interrupts it. */
-  async stop(deadlineMs: number): Promise<void> {
+  /**
+   * Starts nothing more; waits for what runs, for `deadlineMs` or until `hurry` aborts, then interrupts it. Resolves to how
+   * many turns that were: they are put back, without blame.
+   */
+  async stop(deadlineMs: number, hurry?: AbortSignal): Promise<number> {
     this.#stopping = true
     this.#wakeTimer?.cancel()
-    if (this.#active === 0) return
+    this.#over.abort()
+    if (this.#active === 0) return 0
     for (const grant of this.#wantAlone.splice(0)) grant()
     const drained = new Promise<void>((resolve) => (this.#drained = resolve))
-    const timer = this.#options.host.clock.setTimer(deadlineMs, () => {
-      for (const run of this.#running.values()) run.abort(new StopSignal())
-    })
+    const effectGraceMs = Math.min(stopGraceMaxMs, Math.max(stopGraceMinMs, deadlineMs * 0.3))
+    const interrupt = (): void => {
+      const graceMs = hurry?.aborted === true ? stopGraceMinMs : effectGraceMs
+      for (const run of this.#running.values()) run.abort(new StopSignal(graceMs))
+    }
+    const timer = this.#options.host.clock.setTimer(deadlineMs, interrupt)
+    hurry?.addEventListener('abort', interrupt)
+    if (hurry?.aborted === true) interrupt()
     await drained
     timer.cancel()
+    hurry?.removeEventListener('abort', interrupt)
+    return this.#interrupted
   }
 
   #pump(): void {
@@ -179,7 +200,7 @@ export class TurnLoop {
     }
     while (!(await this.#tryAttempt(position, alone, becomeAlone))) {
       // What has to run alone keeps its place: beside others it could not be told who killed the process.
-      await sleep(this.#options.host.clock, unwritableDelayMs)
+      await sleep(this.#options.host.clock, unwritableDelayMs, this.#over.signal)
       if (this.#stopping) break
     }
     this.#running.delete(position)
@@ -253,6 +274,7 @@ export class TurnLoop {
       case 'parked':
         return this.#park(entry, end.effect)
       case 'stopped':
+        this.#interrupted += 1
         return this.#postpone(entry, { failed: false, availableAt: 0, error: null })
       case 'failed':
         return this.#fail(entry, end.error)

@@ -313,7 +313,9 @@ export class TurnRun {
     if (!this.signal.aborted) this.abort(new PerduraError('ERR_TURN_ENDED', 'the turn is over'))
     const over = new AbortController()
     const settled = Promise.allSettled(this.#underWay)
-    await Promise.race([settled, sleep(this.host.clock, effectGraceMs, over.signal)])
+    const reason: unknown = this.signal.reason
+    const graceMs = isStop(reason) ? reason.graceMs : effectGraceMs
+    await Promise.race([settled, sleep(this.host.clock, graceMs, over.signal)])
     over.abort()
     const [effect] = this.#effectsUnderWay.keys()
     // Stopping, the ledger keeps "started": the next start verifies, repeats or parks, as the effect allows.
@@ -344,13 +346,17 @@ export class TurnRun {
 
 /** Why a run is aborted when the agent stops: no failure of the turn. */
 export class StopSignal extends PerduraError {
-  constructor() {
+  /** How long effects under way may go on, ms. */
+  readonly graceMs: number
+
+  constructor(graceMs: number) {
     super('ERR_TURN_ENDED', 'the agent is stopping; the turn is done again at the next start')
     this.name = 'StopSignal'
+    this.graceMs = graceMs
   }
 }
 
-function isStop(reason: unknown): boolean {
+function isStop(reason: unknown): reason is StopSignal {
   return reason instanceof StopSignal
 }
 

@@ -1,4 +1,5 @@
 import { PerduraError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import { parseCommandLine, type Parsed } from './args.ts'
 import { commands } from './commands/index.ts'
 import { Output, wantsColour } from './output.ts'
@@ -24,7 +25,7 @@ export async function dispatch(argv: readonly string[]): Promise<number> {
     noColour: argv.includes('--no-color'),
   })
   let brokenPipe = (): void => {
-    process.exit(0)
+    process.exit(exitCodes.fine)
   }
   survivesBrokenPipes(() => brokenPipe())
   try {
@@ -36,7 +37,7 @@ export async function dispatch(argv: readonly string[]): Promise<number> {
       const text = helpText(parsed.topic, commands)
       output.line(text)
       output.document({ help: text })
-      return 0
+      return exitCodes.fine
     }
     const { Call } = await import('./call.ts')
     const command = parsed.kind === 'version' ? versionCommand() : parsed.command
@@ -46,12 +47,12 @@ export async function dispatch(argv: readonly string[]): Promise<number> {
       output,
       environment,
     })
-    brokenPipe = () => (call.onBrokenPipe === undefined ? process.exit(0) : call.onBrokenPipe())
+    brokenPipe = () => (call.onBrokenPipe === undefined ? process.exit(exitCodes.fine) : call.onBrokenPipe())
     const { run } = await command.load()
-    return (await run(call)) ?? 0
+    return (await run(call)) ?? exitCodes.fine
   } catch (error) {
     output.failure(error)
-    return error instanceof PerduraError ? error.exitCode : 1
+    return error instanceof PerduraError ? error.exitCode : exitCodes.failed
   }
 }
 
@@ -71,11 +72,11 @@ function versionCommand(): (typeof commands)[number] {
   return commands.find((command) => command.name === 'version') as (typeof commands)[number]
 }
 
-/** `perdura … | head`: a reader that went away is no error. */
+/** `perdura … | head`: a reader that went away is no error, and neither is a terminal that was closed (EIO). */
 function survivesBrokenPipes(onBroken: () => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
       if (stream === process.stdout) onBroken()
     })
   }

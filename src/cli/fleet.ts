@@ -1,4 +1,5 @@
 import { toError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import type { Call } from './call.ts'
 import type { FleetMember } from './fleet-view.ts'
 import { LinePresenter, ScreenPresenter, type Presenter } from './presenters.ts'
@@ -67,7 +68,7 @@ export class Fleet implements UpkeepSink {
     }
     if (this.#error !== undefined) throw this.#error
     this.#call.output.document(this.#document())
-    return 0
+    return exitCodes.fine
   }
 
   onMessage(upkeep: Upkeep, message: ProcessMessage): void {

@@ -1,6 +1,7 @@
 import { createInterface, type Interface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PerduraError, toError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import type { Call } from './call.ts'
 import { HubClient, sendThroughHub, type HubMessage } from './hub-client.ts'
 import { printable } from './output.ts'
@@ -21,12 +22,12 @@ export async function sendOnce(call: Call, url: string, to: string, text: string
     if (!call.flag('wait')) {
       call.output.note(`the hub has it for ${to}`)
       call.output.document(sent)
-      return 0
+      return exitCodes.fine
     }
     const reply = await awaitReply(client, to, id, deadlineMs)
     call.output.line(process.stdout.isTTY ? printable(reply.text) : reply.text)
     call.output.document({ ...sent, replies: [{ text: reply.text, content: reply.content }] })
-    return 0
+    return exitCodes.fine
   } finally {
     await client.close()
   }
@@ -110,7 +111,7 @@ class Talk {
     }
     await sending
     process.stdout.write('\n')
-    return 0
+    return exitCodes.fine
   }
 
   /** Each line is a message, and the next one is sent when an answer has come. */
@@ -136,7 +137,7 @@ class Talk {
     } finally {
       this.#call.output.document({ agent: this.#agent, sent: this.#sent, received: this.#received })
     }
-    return 0
+    return exitCodes.fine
   }
 
   async #send(text: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCodes, PerduraError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import { priorities } from '../queue/priority.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import { findOutgoing, type OutgoingView } from '../runtime/turn-queries.ts'
@@ -39,13 +40,13 @@ export async function sendTo(
   if (!call.flag('wait')) {
     call.output.note(`message ${sequence} of ${agent} is on disk`)
     call.output.document(sent)
-    return 0
+    return exitCodes.fine
   }
   const settled = await awaitVerdict(call, agent, paths, sequence, deadlineMs)
   if (settled.status !== 'delivered') throw refusal(settled)
   call.output.line(settled.seq === null ? `${to} has it` : `the hub has it for ${to}`)
   call.output.document({ ...sent, status: settled.status, settledAt: settled.settledAt })
-  return 0
+  return exitCodes.fine
 }
 
 /** By looking at the database: that survives the agent's being killed and started again. */

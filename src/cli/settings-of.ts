@@ -1,4 +1,5 @@
 import type { PerduraError } from '../errors.ts'
+import type { Log } from '../platform/log.ts'
 import { SettingsSource } from '../settings/settings.ts'
 import type { Call } from './call.ts'
 import type { Parent } from './own-process.ts'
@@ -17,4 +18,11 @@ export function settingsOf(
   }
   const settings = new SettingsSource(call.disk, call.home, parent.connected ? { lenient } : {})
   return { settings, problem }
+}
+
+/** Reads them again; where they cannot be understood, what held before goes on to hold. */
+export function reloadSettings(settings: SettingsSource, log: Log): void {
+  const problem = settings.reload()
+  if (problem === undefined) log.info('settings:reload:done')
+  else log.error('settings:load:failed', { error: problem, inForce: 'before' })
 }

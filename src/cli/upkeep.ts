@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { errorCodes, PerduraError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import type { ChildExit } from '../platform/child.ts'
 import { createNodeSpawner } from '../platform/node/child.ts'
 import { createNodeClock } from '../platform/node/clock.ts'
 import { createNodeRandom } from '../platform/node/random.ts'
 import { SupervisedChild } from '../supervisor/child.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
-import { doNotRestartExitCode, type EndReason } from '../supervisor/exits.ts'
+import type { EndReason } from '../supervisor/exits.ts'
 import type { ChildPolicy } from '../supervisor/policy.ts'
 import { policyOf, understand } from './child-policy.ts'
 import { describeEnd } from './describe-end.ts'
@@ -156,7 +157,7 @@ export class Upkeep {
     const killed = exit.signal === 'SIGKILL' && !this.#stopping
     const { failure } = this.model
     // What ends `up` too is told once, as its error.
-    const told = failure !== undefined && exit.code !== doNotRestartExitCode
+    const told = failure !== undefined && exit.code !== exitCodes.doNotRestart
     const reason = told ? `: ${failure.code}: ${failure.message}` : ''
     const text = describeEnd(exit, end, this.#policy) + reason
     const activity: Activity = { at: Date.now(), kind: 'process', text }

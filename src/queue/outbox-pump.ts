@@ -1,5 +1,5 @@
 import { toError } from '../errors.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
+import { sleep, type Clock, type Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
 import type { Store, Tx } from '../store/store.ts'
@@ -80,15 +80,21 @@ export class OutboxPump {
     }
   }
 
-  /** Stops delivering; what is under way is waited for, for `deadlineMs`: what is not settled then is sent again. */
-  async close(deadlineMs: number): Promise<void> {
+  /** Waits until nothing can be delivered now, for `deadlineMs`: recipients that are away are not waited for. */
+  async flush(deadlineMs: number, hurry?: AbortSignal): Promise<void> {
+    if (this.#underWay === 0) return
+    const over = new AbortController()
+    const wake = (): void => over.abort()
+    this.#idle = wake
+    hurry?.addEventListener('abort', wake)
+    await sleep(this.#options.clock, deadlineMs, over.signal)
+    hurry?.removeEventListener('abort', wake)
+  }
+
+  /** Stops delivering. What is under way and not settled is sent again by the next process. */
+  async close(): Promise<void> {
     this.#closed = true
     for (const { timer } of this.#recipients.values()) timer?.cancel()
-    if (this.#underWay === 0) return
-    const idle = new Promise<void>((resolve) => (this.#idle = resolve))
-    const timer = this.#options.clock.setTimer(deadlineMs, () => this.#idle?.())
-    await idle
-    timer.cancel()
   }
 
   #pump(to: string, recipient: Recipient): void {
@@ -103,10 +109,10 @@ export class OutboxPump {
     void this.#deliverNext(to, recipient).then((outcome) => {
       recipient.busy = false
       this.#underWay -= 1
-      if (this.#underWay === 0) this.#idle?.()
       if (outcome !== 'nothing') recipient.again = true
       if (outcome === 'retry') this.#retryLater(to, recipient)
       else this.#pump(to, recipient)
+      if (this.#underWay === 0) this.#idle?.()
     })
   }
 

@@ -102,9 +102,14 @@ export class AgentOutbox {
     this.#outlet.start()
   }
 
-  async close(deadlineMs: number, options: { readonly handover?: boolean } = {}): Promise<void> {
+  /** Sends what it can, until nothing more can be sent now, or the time is over. */
+  async flush(deadlineMs: number, hurry?: AbortSignal): Promise<void> {
+    if (deadlineMs > 0 && hurry?.aborted !== true) await this.#outlet.flush(deadlineMs, hurry)
+  }
+
+  async close(options: { readonly handover: boolean }): Promise<void> {
     this.#expiry.close()
-    await this.#outlet.close(deadlineMs, options)
+    await this.#outlet.close(options)
   }
 
   /** Messages to other agents without a verdict. */

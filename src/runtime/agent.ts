@@ -64,7 +64,7 @@ export interface AgentEvents {
   'session:credentials:compromised': { readonly logins: number; readonly agoMs: number }
   /** The hub will not have this process any more: a person has to change something. The agent closes itself. */
   'session:ended': { readonly code: string; readonly error: string }
-  'agent:stop:done': { readonly durationMs: number }
+  'agent:stop:done': StopSummary
 }
 
 /** What opening the store found. */
@@ -89,6 +89,26 @@ export interface AgentLoad {
   /** Turns that run, and entries that could be begun now: several, where all turns are taken. */
   readonly running: number
   readonly ready: number
+}
+
+/** How a clean end went, and what it left for the next start. Nothing of it is lost. */
+export interface StopSummary {
+  readonly durationMs: number
+  /** Turns that the end cut short: they go on at the next start. */
+  readonly interruptedTurns: number
+  /** Entries of the inbox that are not finished, those included. */
+  readonly openTurns: number
+  /** Messages to other agents that are still to be sent. */
+  readonly unsentMessages: number
+}
+
+export interface CloseOptions {
+  /** Time for turns to finish, and for what they send to go out, ms. Default 10,000. */
+  readonly deadlineMs?: number
+  /** Lets go of the session at the hub, so that the next process of the agent has it at once. */
+  readonly handover?: boolean
+  /** Once it aborts, nothing is waited for any more: turns are interrupted, and what is not sent stays. */
+  readonly hurry?: AbortSignal
 }
 
 /** A running agent. */
@@ -128,9 +148,8 @@ export interface Agent {
   /** Connects to the hub anew, at once. Throws ERR_NO_SUCH_SESSION without a hub. */
   reconnect(reason: string): void
   /**
-   * Stops taking in work, lets turns finish for `deadlineMs` (default 10,000), interrupts the rest, and closes. With
-   * `handover` it also sends what it has yet to send, within the same time, and lets go of its session at the hub, so that
-   * the next process of the agent has it at once.
+   * Stops taking in work, lets turns finish, interrupts the rest when the deadline comes near, sends what is to be sent as far
+   * as there is time, and closes. `agent:stop:done` says what was left for the next start.
    */
-  close(options?: { readonly deadlineMs?: number; readonly handover?: boolean }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }

@@ -22,10 +22,12 @@ import type {
   Agent,
   AgentEvents,
   AgentLoad,
+  CloseOptions,
   EffectDecision,
   IngestInput,
   RecoverySummary,
 } from './agent.ts'
+import { closeAgent } from './close-agent.ts'
 import type { AgentParts } from './parts.ts'
 import { createQueueControl, type QueueControl } from './queue-control.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
@@ -39,6 +41,7 @@ import { checkInput } from './ingest-input.ts'
 import { liveSessionOf, type LiveSession } from './live-session.ts'
 import { checkSend, findSent, type SendInput } from './send-message.ts'
 import { sessionEvents } from './session-events.ts'
+import { stopFailure } from './stages.ts'
 import type { Started } from './start.ts'
 
 export interface RunningAgentOptions {
@@ -63,7 +66,6 @@ export interface RunningAgentOptions {
 
 /** How long a turn waits whose parking could not be lifted because nothing can be written, ms. */
 const unparkRetryMs = 1_000
-const closeDeadlineMs = 10_000
 
 /** An agent whose store is open: connects inbox, turn loop, timers and outbox, and is what its owner holds. */
 export class RunningAgent implements Agent {
@@ -227,30 +229,28 @@ export class RunningAgent implements Agent {
     return this.#options.hub?.credentials
   }
 
-  close({
-    deadlineMs = closeDeadlineMs,
-    handover = false,
-  }: { readonly deadlineMs?: number; readonly handover?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs, handover)
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
     return this.#closing
   }
 
-  async #close(deadlineMs: number, handover: boolean): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     const { clock, log } = this.#options
-    const closingMs = clock.monotonicMs()
-    this.#housekeeping.close()
-    this.#timers.close()
-    try {
-      await this.#loop.stop(deadlineMs)
-      const restMs = Math.max(0, deadlineMs - (clock.monotonicMs() - closingMs))
-      await this.#outbox.close(handover ? restMs : deadlineMs, { handover })
-    } finally {
-      // Whatever went wrong: the next process can only start once this one has let go of the folder.
-      await this.#release()
-    }
-    const durationMs = Math.round(clock.monotonicMs() - closingMs)
-    log.info('agent:stop:done', { durationMs })
-    this.#emitter.emit('agent:stop:done', { durationMs })
+    const { summary, failures } = await closeAgent(
+      {
+        clock,
+        log,
+        loop: this.#loop,
+        timers: this.#timers,
+        outbox: this.#outbox,
+        housekeeping: this.#housekeeping,
+        release: () => this.#release(),
+      },
+      options,
+    )
+    log.info('agent:stop:done', { ...summary })
+    this.#emitter.emit('agent:stop:done', summary)
+    if (failures.length > 0) throw stopFailure(this.name, failures)
   }
 
   async #release(): Promise<void> {

@@ -92,7 +92,7 @@ export class PlainConnection implements ConnectionSink {
 
   /** Closes it in good order; see `ended`. */
   async close(): Promise<void> {
-    if (this.#phase !== 'closed') this.#end({ code: 1000, reason: 'the agent stops' })
+    if (this.#phase !== 'closed') this.#end({ code: 1000, reason: 'the agent stops' }, stopHandshakeMs)
     await this.ended
   }
 
@@ -207,7 +207,7 @@ export class PlainConnection implements ConnectionSink {
     this.#connection.terminate()
   }
 
-  #end(end: ConnectionEnd): void {
+  #end(end: ConnectionEnd, handshakeMs = closeHandshakeMs): void {
     if (this.#ownEnd !== undefined || this.#phase === 'closed') return
     const { clock, log } = this.#options
     log.debug('session:connection:ended', { reason: end.reason })
@@ -218,12 +218,14 @@ export class PlainConnection implements ConnectionSink {
     this.#heartbeat?.stop()
     this.#connection.close(end.code, end.reason)
     // A peer that is gone answers no handshake.
-    this.#timers = [clock.setTimer(closeHandshakeMs, () => this.#connection.terminate())]
+    this.#timers = [clock.setTimer(handshakeMs, () => this.#connection.terminate())]
   }
 }
 
 /** By default a server asks after 15 minutes without one. */
 const subscribeMs = 4 * 60_000
 const closeHandshakeMs = 2_000
+/** The same where the agent stops: nothing depends on the answer. */
+const stopHandshakeMs = 500
 /** How long the answer to a ping may take. */
 const pongMs = 5_000

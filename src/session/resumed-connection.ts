@@ -125,7 +125,8 @@ export class ResumedConnection implements ConnectionSink {
       this.#ownEnd ??= { code: 1000, reason: 'the agent stops' }
       if (!isReleasing) this.#connection.close(1000, 'the agent stops')
       // A peer that is gone answers no handshake.
-      this.#timers.push(clock.setTimer(closeHandshakeMs, () => this.#connection.terminate()))
+      const waitMs = isReleasing ? closeHandshakeMs : stopHandshakeMs
+      this.#timers.push(clock.setTimer(waitMs, () => this.#connection.terminate()))
     }
     await this.ended
   }
@@ -369,6 +370,8 @@ export class ResumedConnection implements ConnectionSink {
 /** Besides a gap for each message, what else a hub may have to say before the agent is live. */
 const earlyMax = 16
 const closeHandshakeMs = 2_000
+/** The same where the agent stops: the hub has been told, and nothing depends on its answer. */
+const stopHandshakeMs = 500
 /** How long what is under way may take where another connection is wanted. */
 const leaveMs = 2_000
 

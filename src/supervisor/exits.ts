@@ -1,7 +1,5 @@
+import { exitCodes } from '../exit-codes.ts'
 import type { ChildExit } from '../platform/child.ts'
-
-/** EX_CONFIG of sysexits.h, by which a child says that starting it again would change nothing. */
-export const doNotRestartExitCode = 78
 
 /** Why a process ended, as its supervisor sees it. */
 export type EndReason = (typeof endReasons)[number]
@@ -62,7 +60,7 @@ export function reasonOf({ code, signal, error }: ChildExit): EndReason {
   if (error !== undefined) return 'not-started'
   if (signal !== null) return 'killed'
   if (code === null) return 'lost'
-  if (code === doNotRestartExitCode) return 'refused'
+  if (code === exitCodes.doNotRestart) return 'refused'
   return code === 0 ? 'exited' : 'crashed'
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createInterface, type Interface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PerduraError, toError } from '../../errors.ts'
+import { exitCodes } from '../../exit-codes.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import { terminalMessages } from '../../runtime/queries.ts'
 import type { OutgoingView } from '../../runtime/turn-queries.ts'
@@ -93,7 +94,7 @@ class Chat {
     await sending
     this.#watch.close()
     process.stdout.write('\n')
-    return 0
+    return exitCodes.fine
   }
 
   /** Each line is a message, and the next one is sent when it has been handled. */
@@ -114,7 +115,7 @@ class Chat {
       this.#watch.close()
       this.#call.output.document({ agent: this.#agent, sent: this.#sent, received: this.#received })
     }
-    return 0
+    return exitCodes.fine
   }
 
   async #send(text: string): Promise<number> {

@@ -24,10 +24,11 @@ import {
   type PortAddress,
 } from '../hub-record.ts'
 import { activityOf, admissionOf } from '../hub-settings.ts'
-import { settingsOf } from '../settings-of.ts'
+import { reloadSettings, settingsOf } from '../settings-of.ts'
+import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
+import { watchForStop } from '../stop-request.ts'
+import { exitCodes } from '../../exit-codes.ts'
 import { connectService } from '../own-service.ts'
-import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
-import { doNotRestartExitCode } from '../../supervisor/exits.ts'
 
 const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 const recordEveryMs = 1_000
@@ -47,7 +48,7 @@ export async function run(call: Call): Promise<number> {
     await parent.tell({ type: 'failed', code, message: toError(error).message })
     if (!(error instanceof PerduraError)) throw error
     parent.disconnect()
-    return error.retryable ? error.exitCode : doNotRestartExitCode
+    return error.retryable ? error.exitCode : exitCodes.doNotRestart
   }
 }
 
@@ -64,7 +65,12 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
       `--open-login lets in whoever gives a name, so it goes with a loopback --host only, not ${first?.host}`,
     )
   }
-  const stop = watchForStop(parent)
+  let reload = (): void => undefined
+  const stop = watchForStop(parent, () => reload())
+  // Whatever it has decided is in its database: there is nothing to put in order.
+  stop.hurry.addEventListener('abort', () => {
+    if (stop.forced) process.exit(exitCodes.failed)
+  })
   call.onBrokenPipe = () => stop.ask('broken pipe')
   const platform = createNodePlatform()
   const paths = hubPaths(call.home)
@@ -72,6 +78,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const home = settingsOf(call, parent)
   const { fileSizeMaxBytes: fileBytesMax, filesMax } = home.settings.current.base.logs
   const log = createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax } })
+  reload = () => reloadSettings(home.settings, log)
   crashLoudly(log)
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })
@@ -118,7 +125,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   log.info('hub:stop:began', { reason })
   if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
   keeper.end()
-  await hub.close(graceMs)
+  await hub.close(stop.hurry.aborted ? 0 : graceMs)
   beats.stop()
   service?.close()
   removeHubRecord(platform.disk, paths.record, record.instance)
@@ -128,7 +135,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   if (!parent.connected) call.output.note(`the hub stopped after ${formatDuration(uptimeMs)}`)
   call.output.document({ stopped: true, reason, url, uptimeMs })
   parent.disconnect()
-  return 0
+  return exitCodes.fine
 }
 
 async function open(

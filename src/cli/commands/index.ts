@@ -113,6 +113,11 @@ export const commands: readonly CommandSpec[] = [
         value: '<Name>',
         help: 'agent that a reflex agent asks for a report after each start',
       },
+      drain: {
+        type: 'text',
+        value: '<duration>',
+        help: 'time that turns have to finish, and what they send to go out, when it is stopped (default: stop_timeout of the settings, less 5s)',
+      },
       'safe-mode': {
         type: 'boolean',
         help: 'with its mind off: its code is not loaded and no turn is begun; it takes in, sends, and can be looked at',

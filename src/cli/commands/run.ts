@@ -1,6 +1,5 @@
 import { errorCodes, PerduraError, toError } from '../../errors.ts'
-import { formatDuration } from '../../duration.ts'
-import type { Log } from '../../platform/log.ts'
+import { exitCodes } from '../../exit-codes.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
@@ -14,24 +13,23 @@ import { storedSessions } from '../../runtime/session-queries.ts'
 import { serve, type Served } from '../../runtime/serve.ts'
 import { hubAddressList } from '../../session/hub-address.ts'
 import { terminal } from '../../queue/outbox.ts'
-import { doNotRestartExitCode } from '../../supervisor/exits.ts'
 import { Beats, type BeatFacts } from '../beats.ts'
 import type { Call } from '../call.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { printable } from '../output.ts'
-import { connectParent, crashLoudly, watchForStop, type Parent } from '../own-process.ts'
+import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 import { connectService } from '../own-service.ts'
 import { safeModeTarget } from '../safe-mode.ts'
-import { settingsOf } from '../settings-of.ts'
+import { reloadSettings, settingsOf } from '../settings-of.ts'
+import { drainWithin, shutDown } from '../shut-down.ts'
+import { watchForStop } from '../stop-request.ts'
 
-/** Of turns that are under way, after which they are interrupted; they go on at the next start. */
-const stopDeadlineMs = 10_000
-const requestGraceMs = 1_000
 /** What the stages around the turns may need, for a manager that waits for the end. */
 const serviceMarginMs = 10_000
+const drainMsMax = 3_600_000
 
 export async function run(call: Call): Promise<number> {
   const parent = connectParent()
@@ -45,12 +43,13 @@ export async function run(call: Call): Promise<number> {
     if (!(error instanceof PerduraError)) throw error
     parent.disconnect()
     // What will not pass by itself is not to be tried again.
-    return error.retryable ? error.exitCode : doNotRestartExitCode
+    return error.retryable ? error.exitCode : exitCodes.doNotRestart
   }
 }
 
 async function runAgent(call: Call, parent: Parent): Promise<number> {
-  const stop = watchForStop(parent)
+  let reload = (): void => undefined
+  const stop = watchForStop(parent, () => reload())
   call.onBrokenPipe = () => stop.ask('broken pipe')
   if (call.arguments.length === 0 && call.text('name') === undefined) {
     throw new PerduraError('ERR_USAGE', 'run needs to know what: perdura run <agent|file>')
@@ -61,6 +60,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const hub = chooseHub(call, target.hub)
   const hubKey = hub.url === undefined ? null : (hubAddressList(hub.url)[0]?.key ?? null)
   const reconnect = reconnectSettings(call)
+  const drainMs = call.text('drain') === undefined ? undefined : call.durationMs('drain', 0)
+  if ((drainMs ?? 0) > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
   const definition =
     'launch' in target ? await loadDefinition(target, call.text('greet')) : defineAgent({ name: target.name })
 
@@ -73,6 +74,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     file: { path: paths.log, fileBytesMax, filesMax },
     ...(token === undefined ? {} : { secrets: [token] }),
   })
+  reload = () => reloadSettings(settings, log)
   crashLoudly(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
@@ -100,6 +102,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     sessionEnd = new PerduraError(errorCodes.find((known) => known === code) ?? 'ERR_FENCED', error)
     stop.ask('its session has ended')
   })
+  const deadline = (): number =>
+    drainMs ?? drainWithin(settings.current.of(definition.name).supervision.stopMs)
   let handover: { readonly deadlineMs: number } | undefined
   let served: Served
   try {
@@ -120,7 +124,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         return { rss_bytes: rss, heap_used_bytes: heapUsed }
       },
       stop: (asked) => {
-        if (asked.handover) handover = { deadlineMs: stopDeadlineMs }
+        if (asked.handover) handover = { deadlineMs: deadline() }
         void parent.tell({ type: 'stop' })
         stop.ask('asked over the control socket')
       },
@@ -152,23 +156,23 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
-  const deadlineMs = sessionEnd === undefined ? (handover?.deadlineMs ?? stopDeadlineMs) : requestGraceMs
+  const deadlineMs = sessionEnd === undefined ? (handover?.deadlineMs ?? deadline()) : 0
   const isHandover = handover !== undefined && sessionEnd === undefined
   void service?.stopping(deadlineMs + serviceMarginMs)
-  await shutDown(call, { agent, served, reason, log, deadlineMs, handover: isHandover })
+  await shutDown(call, { agent, served, reason, log, deadlineMs, handover: isHandover, hurry: stop.hurry })
   beats.stop()
   service?.close()
   log.close()
   if (sessionEnd === undefined) {
     parent.disconnect()
-    return 0
+    return stop.forced ? exitCodes.failed : exitCodes.fine
   }
   // Only a person can change what the hub says, so nobody starts it again, whatever the code is otherwise.
   if (parent.connected) {
     await parent.tell({ type: 'failed', code: sessionEnd.code, message: sessionEnd.message })
     parent.disconnect()
   } else call.output.failure(sessionEnd)
-  return doNotRestartExitCode
+  return exitCodes.doNotRestart
 }
 
 /** For `systemctl status`. */
@@ -246,43 +250,4 @@ async function announce(
   output.note(`  talk to it:  ${program} send ${agent.name} "hello" --wait`)
   output.note(`  webhooks:    POST ${served.ingressUrl}`)
   if (hubKey !== null) output.note(`  hub:         ${hubKey}`)
-}
-
-interface Stopping {
-  readonly agent: Agent
-  readonly served: Served
-  readonly reason: string
-  readonly log: Log
-  readonly deadlineMs: number
-  readonly handover: boolean
-}
-
-/** In the order in which work flows: nothing new comes in, what runs ends, then nobody can look any more. */
-async function shutDown(call: Call, stopping: Stopping): Promise<void> {
-  const { agent, served, reason, log, deadlineMs, handover } = stopping
-  log.info('agent:stop:began', { reason })
-  call.output.note(`${agent.name} is stopping (${reason})`)
-  const startedMs = performance.now()
-  const stages: [name: string, run: () => Promise<void>][] = [
-    ['ingress', () => served.closeIngress(requestGraceMs)],
-    ['agent', () => agent.close({ deadlineMs, handover })],
-    ['control', () => served.close(requestGraceMs)],
-  ]
-  const failures: Error[] = []
-  for (const [stage, close] of stages) {
-    const stageMs = performance.now()
-    try {
-      await close()
-    } catch (error) {
-      // The stages after it have their own to save.
-      failures.push(toError(error))
-    }
-    log.info('agent:stop:stage', { stage, durationMs: Math.round(performance.now() - stageMs) })
-  }
-  if (failures.length > 0)
-    throw new AggregateError(
-      failures,
-      `${agent.name} stopped with ${failures.length} failures: ${failures.map(({ message }) => message).join('; ')}`,
-    )
-  call.output.note(`${agent.name} stopped in ${formatDuration(performance.now() - startedMs)}`)
 }

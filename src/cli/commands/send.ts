@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../../errors.ts'
+import { exitCodes } from '../../exit-codes.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import { payloadBytesMax } from '../../runtime/limits.ts'
 import type { Call } from '../call.ts'
@@ -72,7 +73,7 @@ export async function run(call: Call): Promise<number> {
   if (!call.flag('wait')) {
     call.output.note(`taken in as turn ${turn}`)
     call.output.document({ accepted: true, agent, id, position: turn, duplicate })
-    return 0
+    return exitCodes.fine
   }
   return await waitAndShow(call, { agent, paths, turn, id, duplicate, sender: from ?? 'you', deadlineMs })
 }
@@ -115,7 +116,7 @@ async function waitAndShow(call: Call, sent: Sent): Promise<number> {
     replies: replies.map(({ sequence, text, content }) => ({ sequence, text, content })),
   })
   if (sender === 'you') await acknowledge(call, agent, paths, turn)
-  return 0
+  return exitCodes.fine
 }
 
 /** What was printed has been read. Other messages that wait (a reminder, an answer nobody waited for) are pointed at. */

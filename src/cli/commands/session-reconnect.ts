@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../../duration.ts'
 import { PerduraError } from '../../errors.ts'
+import { exitCodes } from '../../exit-codes.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import type { LiveSession } from '../../runtime/live-session.ts'
 import type { Call } from '../call.ts'
@@ -30,11 +31,11 @@ export async function run(call: Call): Promise<number> {
   call.output.document({ agent, online, ...live })
   if (online) {
     call.output.line(`${agent} is online: ${oneLine(live.reason)}`)
-    return 0
+    return exitCodes.fine
   }
   call.output.line(`${agent} is ${live.state}: ${oneLine(live.reason)}`)
   if (live.nextTryMs !== null) call.output.note(`it tries again in ${formatDuration(live.nextTryMs)}`)
-  return 1
+  return exitCodes.failed
 }
 
 function isAnew(before: LiveSession, live: LiveSession): boolean {

@@ -1,3 +1,4 @@
+import { exitCodes } from '../../exit-codes.ts'
 import { formatDuration } from '../../duration.ts'
 import type { LiveSession } from '../../runtime/live-session.ts'
 import { queues } from '../../queue/pauses.ts'
@@ -36,7 +37,7 @@ export async function run(call: Call): Promise<number> {
   const status = read(call, name, asked?.live)
   showOne(call, status)
   call.output.document(documentOf(status))
-  return status.process.state === 'running' ? 0 : 3
+  return status.process.state === 'running' ? exitCodes.fine : exitCodes.notRunning
 }
 
 function read(call: Call, name: string, live?: LiveSession): AgentStatus {
@@ -83,7 +84,7 @@ function showAll(call: Call): number {
       rows,
     )
   call.output.document({ home: call.home, agents: documents })
-  return 0
+  return exitCodes.fine
 }
 
 function showOne(call: Call, { agent, process, lag, stored, session }: AgentStatus): void {

@@ -1,9 +1,7 @@
+import { exitCodes } from '../../exit-codes.ts'
 import { formatLogLine } from '../log-line.ts'
 import type { Process } from '../process.ts'
 import { writeToStandardError } from './standard-error.ts'
-
-/** EX_SOFTWARE of sysexits.h: a state that must not be continued from; the supervisor starts the agent again. */
-const crashExitCode = 70
 
 export function createNodeProcess(): Process {
   return {
@@ -15,7 +13,7 @@ export function createNodeProcess(): Process {
       )
       // Nothing may run after this, what was registered for the exit included.
       process.removeAllListeners('exit')
-      process.exit(crashExitCode)
+      process.exit(exitCodes.crashed)
     },
   }
 }

@@ -93,11 +93,10 @@ export interface Outlet {
   look(to?: string): void
   /** What is being handed over now, and perhaps arrives, without its being on disk that it is. */
   readonly inFlight: ReadonlySet<number>
-  /**
-   * With `handover`, what is pending goes out first as far as the deadline allows, and the hub is told that this process
-   * acts no more.
-   */
-  close(deadlineMs: number, options?: { readonly handover?: boolean }): Promise<void>
+  /** Resolves when nothing more can be sent now, when the time is over, or when `hurry` aborts. */
+  flush(deadlineMs: number, hurry?: AbortSignal): Promise<void>
+  /** With `handover` the hub is told that this process acts no more. What has no verdict is sent again by the next one. */
+  close(options: { readonly handover: boolean }): Promise<void>
   /** What the hub can be asked about the agent's sessions; undefined without a hub that could. */
   readonly sessions?: HubSessions | undefined
   /** Where it goes through a hub. */
@@ -184,28 +183,24 @@ export class HubLink implements Outlet {
     return http === undefined ? undefined : new HubSessions({ http, addresses, credentials, current })
   }
 
-  async close(deadlineMs: number, { handover = false }: { readonly handover?: boolean } = {}): Promise<void> {
+  async close({ handover }: { readonly handover: boolean }): Promise<void> {
     this.#wake.stop()
     this.#unwatch?.()
     try {
-      if (handover) await this.#flush(deadlineMs)
       await this.session.stop({ release: handover })
     } finally {
       await this.#options.hub.credentials.close()
     }
   }
 
-  /** Waits until everything pending has its verdict. What has none by then, the next process publishes again. */
-  async #flush(deadlineMs: number): Promise<void> {
-    const { clock, log } = this.#options
+  /** Waits until everything pending has its verdict, as long as there is a connection. */
+  async flush(deadlineMs: number, hurry?: AbortSignal): Promise<void> {
+    const { clock } = this.#options
     const startedMs = clock.monotonicMs()
-    const isPending = (): boolean => this.#stored.pending(1, 1).length > 0
-    while (isPending() && this.session.status.state === 'online') {
-      if (clock.monotonicMs() - startedMs >= deadlineMs) break
-      await sleep(clock, flushLookMs)
+    while (this.#stored.pending(1, 1).length > 0 && this.session.status.state === 'online') {
+      if (hurry?.aborted === true || clock.monotonicMs() - startedMs >= deadlineMs) return
+      await sleep(clock, flushLookMs, hurry)
     }
-    const flushMs = Math.round(clock.monotonicMs() - startedMs)
-    log.info('session:handover:flushed', { flushMs, complete: !isPending() })
   }
 
   #changed(change: StateChange, status: SessionStatus): void {

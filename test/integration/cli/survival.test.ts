@@ -145,7 +145,7 @@ test(
       const stages: { event: string; stage?: string }[] = (await cli.json(['logs', 'Ada'])).lines
       assert.deepEqual(
         stages.filter(({ event }) => event === 'agent:stop:stage').map(({ stage }) => stage),
-        ['ingress', 'agent', 'control'],
+        ['ingress', 'turns', 'outbox', 'hub', 'state', 'agent', 'control'],
       )
     }),
 )

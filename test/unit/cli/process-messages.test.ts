@@ -51,7 +51,7 @@ test('nothing is reported of an agent that is closed', async () => {
   const sent: ProcessMessage[] = []
   const emitter = reporting(async (message) => void sent.push(message))
   emitter.emit('turn:done', { turn: 1, durationMs: 1 })
-  emitter.emit('agent:stop:done', { durationMs: 1 })
+  emitter.emit('agent:stop:done', { durationMs: 1, interruptedTurns: 0, openTurns: 0, unsentMessages: 0 })
   await delay(bundleMs)
   assert.equal(sent.length, 0)
 })
