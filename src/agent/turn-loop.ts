@@ -1,10 +1,9 @@
 import { PerduraError, toError } from '../errors.ts'
-import type { Json } from '../json.ts'
 import { sleep, type Timer } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
-import { bury, type DeadLetterEvidence } from '../queue/dead-letters.ts'
+import { bury } from '../queue/dead-letters.ts'
 import { openEntries, readEntry, type InboxEntry, type InboxTable } from '../queue/inbox.ts'
-import type { Tx } from '../store/store.ts'
+import { describe, gatherEvidence } from './evidence.ts'
 import { Lanes } from './lanes.ts'
 import { ordinalKey } from './steps.ts'
 import { StopSignal, TurnRun, type RunEnd, type TurnHost } from './turn-run.ts'
@@ -347,73 +346,10 @@ export class TurnLoop {
   }
 }
 
-/**
- * What was running when the process before ended, dealt with in the first transaction of this one: one that had run
- * alone is blamed for the death, and set aside after `crashesMax` of them; others only come under suspicion, and run
- * alone next time. Nobody is blamed for a death in the middle of a commit (`diedInCommit`): no handler runs there, and
- * a disk that is full or broken would have innocents set aside one by one. Returns what was set aside.
- */
-export function recoverInterrupted(
-  tx: Tx,
-  inbox: InboxTable,
-  options: { readonly crashesMax: number; readonly diedInCommit: boolean; readonly now: number },
-): { readonly interrupted: number; readonly dead: readonly number[] } {
-  const entries = inbox.interrupted(tx)
-  const dead: number[] = []
-  for (const entry of entries) {
-    const blamed = entry.alone && !options.diedInCommit
-    const crashes = entry.crashes + (blamed ? 1 : 0)
-    if (!blamed || crashes < options.crashesMax) {
-      inbox.markSuspect(tx, entry.position, blamed)
-      continue
-    }
-    const error = {
-      code: 'ERR_TURN_CRASHED',
-      message: `the process died ${crashes} times while only this turn ran`,
-    }
-    bury(tx, entry.position, 'crashed', gatherEvidence(tx, { ...entry, crashes }, error), options.now)
-    dead.push(entry.position)
-  }
-  return { interrupted: entries.length, dead }
-}
-
 /** Whether the error is the store's and not the handler's. */
 function isUnwritable(error: Error): boolean {
   return (
     error instanceof PerduraError &&
     ['ERR_STORE_WRITE', 'ERR_STORE_BUSY', 'ERR_STORE_CLOSED'].includes(error.code)
   )
-}
-
-function gatherEvidence(tx: Tx, entry: InboxEntry, error: Json): DeadLetterEvidence {
-  const steps = tx.all<{ name: string; occurrence: number }>(
-    'SELECT name, occurrence FROM steps WHERE turn = ? ORDER BY recorded_at',
-    entry.position,
-  )
-  const effects = tx.all<{ name: string; occurrence: number; key: string; status: string }>(
-    'SELECT name, occurrence, key, status FROM effects WHERE turn = ? ORDER BY intended_at',
-    entry.position,
-  )
-  return {
-    error,
-    attempts: entry.attempts,
-    failures: entry.failures,
-    crashes: entry.crashes,
-    steps: steps.map(({ name, occurrence }) => ordinalKey(name, occurrence)),
-    effects: effects.map(({ name, occurrence, key, status }) => ({
-      name: ordinalKey(name, occurrence),
-      key,
-      status,
-    })),
-  }
-}
-
-/** An error as evidence: name, code, message and stack, bounded. */
-function describe(error: Error): Json {
-  return {
-    name: error.name,
-    code: (error as { code?: string }).code ?? null,
-    message: error.message.slice(0, 2_000),
-    stack: (error.stack ?? '').slice(0, 8_000),
-  }
 }

@@ -1,6 +1,6 @@
 import type { AgentDefinition } from '../agent/definition.ts'
 import type { AgentState } from '../agent/state.ts'
-import { recoverInterrupted } from '../agent/turn-loop.ts'
+import { recoverInterrupted } from '../agent/recover-interrupted.ts'
 import { PerduraError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
