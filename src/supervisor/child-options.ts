@@ -4,6 +4,7 @@ import type { Random } from '../platform/random.ts'
 import type { ChildState, ChildWord } from './child-state.ts'
 import type { ChildMode, EndReason } from './exits.ts'
 import type { PastFigures } from './history.ts'
+import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
 import type { StartSpacing } from './start-spacing.ts'
 
@@ -25,6 +26,7 @@ export interface SupervisedChildOptions {
   readonly past?: PastFigures
   /** Shared with the other children, to keep starts apart. */
   readonly spacing?: StartSpacing
+  readonly parts?: Partial<SupervisorParts>
 }
 
 export interface SupervisedChildSink {

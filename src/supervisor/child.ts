@@ -2,9 +2,9 @@ import type { AdoptedProcess, Child, ChildExit, ChildSink } from '../platform/ch
 import type { Timer } from '../platform/clock.ts'
 import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
 import type { Beat, ChildState } from './child-state.ts'
-import { reasonOf, type ChildMode, type EndReason } from './exits.ts'
+import type { ChildMode, EndReason } from './exits.ts'
 import { ChildHistory } from './history.ts'
-import { goesOn, nextStartDelayMs } from './next-start.ts'
+import { supervisorParts, type SupervisorParts } from './parts.ts'
 import { defaultPolicy, type ChildPolicy } from './policy.ts'
 import { Run } from './run.ts'
 
@@ -42,6 +42,7 @@ const evidenceMs = 2_000
  */
 export class SupervisedChild {
   readonly #options: SupervisedChildOptions
+  readonly #parts: SupervisorParts
   readonly #history: ChildHistory
   #policy: ChildPolicy
   #state: ChildState = { name: 'stopped' }
@@ -56,7 +57,8 @@ export class SupervisedChild {
   constructor(options: SupervisedChildOptions) {
     this.#options = options
     this.#policy = options.policy ?? defaultPolicy
-    this.#history = new ChildHistory(options.clock, options.past)
+    this.#parts = { ...supervisorParts, ...options.parts }
+    this.#history = new ChildHistory(options.clock, this.#parts, options.past)
   }
 
   get state(): ChildState {
@@ -163,13 +165,9 @@ export class SupervisedChild {
   resume(before: 'failed' | 'finished' | undefined, isRestart: boolean): void {
     if (this.#state.name !== 'stopped') return
     const last = this.#history.ends.at(-1)
-    if (before !== undefined) {
-      const { code, signal } = last ?? { code: null, signal: null }
-      this.#enter({ name: before, exit: { code, signal } })
-      return
-    }
     const ended = last !== undefined && last.reason !== 'stop'
-    this.#spawnIn(ended ? this.#delayMs(last.reason, false) : 0, isRestart && ended)
+    if (before === undefined) this.#spawnIn(ended ? this.#delayMs(last.reason, false) : 0, isRestart && ended)
+    else this.#enter({ name: before, exit: { code: last?.code ?? null, signal: last?.signal ?? null } })
   }
 
   /**
@@ -221,7 +219,8 @@ export class SupervisedChild {
   }
 
   #newRun(known: { mode: ChildMode; startedAt: number; adopted: boolean; ready: boolean }): Run {
-    return new Run({ ...known, clock: this.#options.clock, onLook: () => this.#look() })
+    const { createWatch } = this.#parts
+    return new Run({ ...known, clock: this.#options.clock, createWatch, onLook: () => this.#look() })
   }
 
   /** Returns its end where that has come already. */
@@ -345,7 +344,7 @@ export class SupervisedChild {
     if (run === undefined) return
     this.#run = undefined
     run.end()
-    const own = reasonOf(exit)
+    const own = this.#parts.reasonOf(exit)
     const wanted = this.#isStopping ? 'stop' : this.#asked
     const reason = own === 'refused' && wanted !== 'stop' && wanted !== 'restart' ? own : (wanted ?? own)
     this.#asked = undefined
@@ -359,7 +358,7 @@ export class SupervisedChild {
     sink.onExit(exit, reason)
     if (this.#isStopping) this.#enter({ name: 'stopped' })
     else if (reason === 'refused') this.#enter({ name: 'failed', exit })
-    else if (!goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit })
+    else if (!this.#parts.goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit })
     else this.#backOff(exit, reason, run.ready)
     sink.onFacts?.()
     this.#gone.resolve()
@@ -378,7 +377,8 @@ export class SupervisedChild {
   }
 
   #delayMs(reason: EndReason, wasReady: boolean): number {
-    return nextStartDelayMs(reason, wasReady, this.#history, this.#policy, this.#options.random)
+    const end = { reason, wasReady, isFailure: this.#parts.isFailure(reason) }
+    return this.#parts.nextStartDelayMs(end, this.#history, this.#policy, this.#options.random)
   }
 
   /** The one place where the state changes; a timer belongs to the state that set it, unless the next one goes on with it. */

@@ -1,8 +1,9 @@
 import type { Clock } from '../platform/clock.ts'
-import { isFailure, type ChildMode, type EndReason, type EndRecord } from './exits.ts'
-import { RestartIntensity } from './intensity.ts'
+import type { ChildMode, EndReason, EndRecord } from './exits.ts'
+import type { RestartIntensity } from './intensity.ts'
+import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
-import { SafeMode } from './safe-mode.ts'
+import type { SafeMode } from './safe-mode.ts'
 
 /** Ends that are kept with their circumstances; of older ones only the counts are. */
 export const endsMax = 20
@@ -48,6 +49,7 @@ export type HistoryClock = Pick<Clock, 'now' | 'monotonicMs'>
 export class ChildHistory {
   readonly safeMode: SafeMode
   readonly #clock: HistoryClock
+  readonly #parts: SupervisorParts
   readonly #intensity: RestartIntensity
   readonly #counts: Partial<Record<EndReason, number>>
   #restarts: number
@@ -57,17 +59,18 @@ export class ChildHistory {
   #memoryInARow = 0
   #crashLooping: boolean
 
-  constructor(clock: HistoryClock, past: PastFigures = noPast) {
+  constructor(clock: HistoryClock, parts: SupervisorParts, past: PastFigures = noPast) {
     this.#clock = clock
+    this.#parts = parts
     // Wall-clock times of another supervisor, as times of this one's clock. What the wall clock has put into the future
     // is taken as now, and a safe mode never gets longer than it was to be.
     const now = clock.now()
     const nowMs = clock.monotonicMs()
     const monotonic = (at: number): number => nowMs - Math.max(0, now - at)
-    this.#intensity = new RestartIntensity(past.failedAt.map(monotonic))
+    this.#intensity = parts.createIntensity(past.failedAt.map(monotonic))
     const { level, period } = past.safeMode
     const sinceMs = period === null ? 0 : monotonic(period.since)
-    this.safeMode = new SafeMode(
+    this.safeMode = parts.createSafeMode(
       level,
       period === null ? undefined : { sinceMs, untilMs: sinceMs + Math.max(0, period.until - period.since) },
     )
@@ -116,7 +119,7 @@ export class ChildHistory {
     this.#ends = [...this.#ends, end].slice(-endsMax)
     this.#counts[end.reason] = (this.#counts[end.reason] ?? 0) + 1
     if (end.reason === 'memory') this.#memoryInARow += 1
-    if (!isFailure(end.reason)) return
+    if (!this.#parts.isFailure(end.reason)) return
     this.#failuresInARow += 1
     // In safe mode there is nothing further to try; the delay grows, and its time runs on.
     if (end.mode === 'safe') return

@@ -4,7 +4,8 @@ import type { Clock } from '../platform/clock.ts'
 import type { ProcessFacts } from './child-options.ts'
 import type { Beat } from './child-state.ts'
 import type { ChildMode } from './exits.ts'
-import { LivenessWatch } from './liveness.ts'
+import type { LivenessWatch } from './liveness.ts'
+import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
 
 /** Beats in a row above the limit of memory: a single one may come just before a collection of garbage. */
@@ -19,6 +20,7 @@ export interface RunOptions {
   readonly adopted: boolean
   readonly ready: boolean
   readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'setTimer'>
+  readonly createWatch: SupervisorParts['createWatch']
   /** Called once a second from `watch()` to `end()`. */
   readonly onLook: () => void
 }
@@ -41,14 +43,14 @@ export class Run {
   #turnsDone: number | undefined
   #beatsTooLarge = 0
 
-  constructor({ mode, startedAt, adopted, ready, clock, onLook }: RunOptions) {
+  constructor({ mode, startedAt, adopted, ready, clock, createWatch, onLook }: RunOptions) {
     this.mode = mode
     this.startedAt = startedAt
     this.adopted = adopted
     this.ready = ready
     this.#clock = clock
     this.#startedMs = clock.monotonicMs() - Math.max(0, clock.now() - startedAt)
-    this.#watch = new LivenessWatch(clock, onLook)
+    this.#watch = createWatch(clock, onLook)
     this.#turnsDone = adopted ? undefined : 0
   }
 

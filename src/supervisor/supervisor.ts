@@ -7,6 +7,7 @@ import type { Random } from '../platform/random.ts'
 import type { ChildState, ChildWord } from './child-state.ts'
 import type { ChildMode, EndReason } from './exits.ts'
 import type { PastFigures } from './history.ts'
+import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
 import type { ProcessRecordFacts } from './record.ts'
 import { StartSpacing } from './start-spacing.ts'
@@ -59,6 +60,7 @@ export interface SupervisorOptions {
   readonly sink: SupervisorSink
   /** Between two starts, ms. Default 100. */
   readonly startGapMs?: number
+  readonly parts?: Partial<SupervisorParts>
 }
 
 /** A child as it stands, for whoever looks. */
@@ -131,31 +133,32 @@ export class Supervisor {
     return [...this.#wards.values()].map(({ view }) => view)
   }
 
-  /** From now on it is wanted. A child that is known is started from what `spec` says now, at its next start. */
-  start(spec: ChildSpec): void {
-    const ward = this.#wards.get(spec.name)
+  /**
+   * From now on it is wanted. A child that is known is started from what `spec` says now, at its next start. Resolves when
+   * that is on disk and the start is made or has its place; throws ERR_RECORD_WRITE where it could not be written, and
+   * ERR_NOT_RUNNING where this supervisor is on its way out.
+   */
+  async start(spec: ChildSpec): Promise<void> {
+    let ward = this.#wards.get(spec.name)
     if (ward === undefined) {
-      const added = this.#add(spec)
-      added.takeOver()
-      void added.want()
-    } else {
-      ward.change(spec)
-      void ward.want()
-    }
+      ward = this.#add(spec)
+      ward.takeOver()
+    } else ward.change(spec)
+    await ward.start()
   }
 
   /**
-   * From now on it is not wanted. Resolves when no process of it is left and that is on disk; throws where it could not be
-   * written: then it has stopped, and the next supervisor would start it again. Of a name that is not known it does
-   * nothing.
+   * From now on it is not wanted. Resolves when no process of it is left and that is on disk; throws ERR_RECORD_WRITE where
+   * it could not be written: then it has stopped, and the next supervisor would start it again. Of a name that is not
+   * known it does nothing.
    */
   async stop(name: string): Promise<void> {
     await this.#wards.get(name)?.stop()
   }
 
-  /** Ends its process and starts the next one, with all its budget; also one that is not running. */
-  restart(name: string): void {
-    void this.#wards.get(name)?.restart()
+  /** Ends its process and starts the next one, with all its budget; also one that is not running. Throws as `start` does. */
+  async restart(name: string): Promise<void> {
+    await this.#wards.get(name)?.restart()
   }
 
   /** Kills its process at once; unless it is stopping it comes back. */

@@ -1,17 +1,11 @@
-import { toError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import type { AdoptedProcess } from '../platform/child.ts'
 import { sleep, type Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import { SupervisedChild } from './child.ts'
 import type { ChildState } from './child-state.ts'
-import { isFailure } from './exits.ts'
-import {
-  readRecord,
-  writeRecord,
-  type ProcessRecordFacts,
-  type RecordReading,
-  type SupervisionRecord,
-} from './record.ts'
+import { supervisorParts, type SupervisorParts } from './parts.ts'
+import type { ProcessRecordFacts, RecordReading, SupervisionRecord } from './record.ts'
 import type { StartSpacing } from './start-spacing.ts'
 import type { ChildSpec, ChildView, SupervisorOptions } from './supervisor.ts'
 
@@ -21,8 +15,8 @@ export interface WardOptions extends SupervisorOptions {
 
 /** A record that could not be written is tried again so often, ms: a full disk does not stay full. */
 const retryMs = 1_000
-/** A process that was being started when its supervisor died has so long to say that it is there, ms. */
-const unknownProcessMs = 2_000
+/** A process that no record names has so long to say that it is there, ms: it tries to each second. */
+const unknownProcessMs = 1_500
 
 /**
  * One child of a supervisor with its record: what is wanted of it, and what the last supervisor knew.
@@ -33,6 +27,7 @@ const unknownProcessMs = 2_000
 export class Ward {
   readonly #options: WardOptions
   readonly #log: Log
+  readonly #parts: SupervisorParts
   readonly #child: SupervisedChild
   readonly #before: SupervisionRecord | undefined
   readonly #beforeStarted = Promise.withResolvers<void>()
@@ -44,12 +39,15 @@ export class Ward {
   #written: string | undefined
   #unsaved: Error | undefined
   #retry: Timer | undefined
+  /** Nothing is started any more. */
+  #isClosing = false
   #isLeft = false
 
   constructor(spec: ChildSpec, options: WardOptions) {
     this.#options = options
     this.#spec = spec
     this.#log = options.log.with({ child: spec.name })
+    this.#parts = { ...supervisorParts, ...options.parts }
     this.#before = this.#readRecord()
     this.#wanted = this.#before?.wanted ?? 'stopped'
     this.#child = this.#createChild()
@@ -89,36 +87,40 @@ export class Ward {
     }
   }
 
-  /** Goes on with the process that the last supervisor left, if there is one. */
+  /**
+   * Goes on with the process that the last supervisor left, if there is one. Where none is to be found although one is
+   * wanted, it is given time to say that it is there: the last supervisor may have died before it could write down what
+   * it started. After a start of the machine there is none.
+   */
   takeOver(): void {
-    const { bootId, find } = this.#options
+    const before = this.#before
+    const { bootId, clock, find } = this.#options
     const { name, kind, policy } = this.#spec
-    const known = this.#before?.process ?? undefined
-    const rebooted =
-      bootId !== undefined && typeof this.#before?.bootId === 'string' && this.#before.bootId !== bootId
+    const rebooted = bootId !== undefined && typeof before?.bootId === 'string' && before.bootId !== bootId
+    const known = before?.process ?? undefined
     const recorded = rebooted ? undefined : identityOf(known)
     if (recorded !== undefined && this.#adopt(recorded, known)) return
     const found = find(name)
-    if (found !== undefined && this.#adopt(found, recorded?.pid === found.pid ? known : undefined)) return
-    if (known === undefined) return
-    if (known.pid !== null || rebooted) {
+    if (found !== undefined && this.#adopt(found, undefined)) return
+    if (before === undefined) return
+    if (known !== undefined && (known.pid !== null || rebooted)) {
       this.#child.history.missed(rebooted ? 'reboot' : 'lost', known, kind === 'agent', policy)
-    } else {
-      this.#settled = sleep(this.#options.clock, unknownProcessMs).then(() => {
-        this.#settled = undefined
-      })
     }
+    if (rebooted || before.wanted === 'stopped' || before.outcome !== null) return
+    this.#settled = sleep(clock, unknownProcessMs).then(() => {
+      this.#settled = undefined
+    })
   }
 
   /** Starts it where it is wanted and there is no process, as its past allows. */
   resume(): void {
-    if (this.#isLeft || this.#wanted === 'stopped') return
+    if (!this.#mayAct('running')) return
     const isAnnounced = this.#before?.process?.pid === null
     this.#child.resume(this.#before?.outcome ?? undefined, !isAnnounced)
   }
 
   found(process: AdoptedProcess): boolean {
-    if (this.#isLeft) return false
+    if (this.#isClosing) return false
     if (this.#child.process?.pid === process.pid) return true
     return this.#adopt(process, undefined)
   }
@@ -129,31 +131,28 @@ export class Ward {
     this.#save()
   }
 
-  async want(): Promise<void> {
-    this.#wanted = 'running'
-    this.#save()
-    await this.settled
+  async start(): Promise<void> {
+    await this.#want('running')
     if (this.#mayAct('running')) this.#child.start()
+    this.#checkKept('running')
   }
 
   async restart(): Promise<void> {
-    this.#wanted = 'running'
-    this.#save()
-    await this.settled
+    await this.#want('running')
     if (this.#mayAct('running')) this.#child.restart()
+    this.#checkKept('running')
   }
 
   async stop(): Promise<void> {
-    this.#wanted = 'stopped'
-    this.#save()
-    await this.settled
+    await this.#want('stopped')
     if (this.#mayAct('stopped')) await this.#child.stop()
     this.#save()
-    if (this.#unsaved !== undefined && this.#wanted === 'stopped') throw this.#unsaved
+    this.#checkKept('stopped')
   }
 
   /** Ends the process; what is wanted stays as it is. */
   async rest(): Promise<void> {
+    this.#isClosing = true
     const { name } = this.#child.state
     if (name !== 'failed' && name !== 'finished') await this.#child.stop()
   }
@@ -170,14 +169,37 @@ export class Ward {
   leave(): void {
     if (this.#isLeft) return
     this.#save()
+    this.#isClosing = true
     this.#isLeft = true
     this.#retry?.cancel()
     this.#child.leave()
   }
 
+  async #want(wanted: 'running' | 'stopped'): Promise<void> {
+    if (this.#isClosing) throw closing()
+    this.#wanted = wanted
+    this.#save()
+    await this.settled
+  }
+
   /** Whether this is still what people want, after a wait. */
   #mayAct(wanted: 'running' | 'stopped'): boolean {
-    return !this.#isLeft && this.#wanted === wanted
+    return !this.#isClosing && this.#wanted === wanted
+  }
+
+  /** What is said to be done is done for the next supervisor too. */
+  #checkKept(wanted: 'running' | 'stopped'): void {
+    if (this.#isLeft) throw closing()
+    if (this.#unsaved === undefined || this.#wanted !== wanted) return
+    const { name } = this.#spec
+    const [done, next] =
+      wanted === 'running' ? ['runs', 'would not start it'] : ['has stopped', 'would start it']
+    throw new PerduraError(
+      'ERR_RECORD_WRITE',
+      `${name} ${done}, but that could not be written down (${this.#unsaved.message}), and the next daemon ${next}: ` +
+        'make room on the disk; it is tried again each second',
+      { cause: this.#unsaved },
+    )
   }
 
   #createChild(): SupervisedChild {
@@ -193,6 +215,7 @@ export class Ward {
       hasSafeMode: kind === 'agent',
       policy,
       spacing,
+      parts: this.#parts,
       ...(this.#before !== undefined && { past: this.#before.past }),
       sink: {
         onState: (state) => {
@@ -203,7 +226,7 @@ export class Ward {
         onLine: (stream, line) => sink.onLine(name, stream, line),
         onExit: (exit, reason) => {
           const { code, signal, error } = exit
-          const level = isFailure(reason) || reason === 'refused' ? 'warn' : 'info'
+          const level = this.#parts.isFailure(reason) || reason === 'refused' ? 'warn' : 'info'
           this.#log[level]('supervisor:child:ended', { reason, code, signal, error })
           sink.onExit(name, exit, reason)
         },
@@ -264,7 +287,7 @@ export class Ward {
     try {
       const text = records.read(name)
       if (text === undefined) return undefined
-      reading = readRecord(text)
+      reading = this.#parts.readRecord(text)
     } catch (thrown) {
       reading = { status: 'foreign', reason: toError(thrown).message, record: undefined }
     }
@@ -286,7 +309,7 @@ export class Ward {
       bootId: this.#options.bootId ?? null,
       past: this.#child.history.figures,
     }
-    const text = writeRecord(record)
+    const text = this.#parts.writeRecord(record)
     if (text === this.#written) return
     this.#retry?.cancel()
     try {
@@ -301,6 +324,10 @@ export class Ward {
       this.#retry = this.#options.clock.setTimer(retryMs, () => this.#save())
     }
   }
+}
+
+function closing(): PerduraError {
+  return new PerduraError('ERR_NOT_RUNNING', 'the daemon is going: ask the next one')
 }
 
 function identityOf(process: ProcessRecordFacts | undefined): AdoptedProcess | undefined {

@@ -103,7 +103,7 @@ const fleet = [spec('agent:Ada'), spec('hub', 'hub'), spec('agent:Bo')]
 
 async function running(machine: Machine): Promise<Supervisor> {
   const supervisor = machine.supervise()
-  for (const one of fleet) supervisor.start(one)
+  for (const one of fleet) void supervisor.start(one)
   await machine.pass(1_000)
   for (const { name } of fleet) machine.process(name).child.ready()
   return supervisor
@@ -239,7 +239,7 @@ test('exit code 78 is remembered by the next supervisor, until somebody starts i
   await second.begin(fleet)
   await machine.pass(60_000)
   assert.equal(second.view('agent:Ada')?.state.name, 'failed')
-  second.start(spec('agent:Ada'))
+  void second.start(spec('agent:Ada'))
   await machine.pass(100)
   assert.equal(second.view('agent:Ada')?.state.name, 'starting')
 })
@@ -257,14 +257,14 @@ test('an end of all stops agents before their hub, and leaves everything wanted'
   machine.end('hub')
   await ended
   void machine.supervise().begin(fleet)
-  await machine.pass(6_000)
+  await machine.pass(8_000)
   assert.equal(machine.started.length, 6)
 })
 
 test('fifty agents start one after the other', async () => {
   const machine = new Machine()
   const supervisor = machine.supervise()
-  for (let agent = 0; agent < 50; agent += 1) supervisor.start(spec(`agent:${agent}`))
+  for (let agent = 0; agent < 50; agent += 1) void supervisor.start(spec(`agent:${agent}`))
   await machine.pass(1_000)
   assert.ok(machine.started.length >= 10 && machine.started.length <= 12, String(machine.started.length))
   await machine.pass(4_000)
