@@ -200,10 +200,11 @@ test('a stop that cannot be written is no stop for the next supervisor, and says
 test('a stop that was under way when the supervisor died is finished by the next one', async () => {
   const machine = new Machine()
   const first = await running(machine)
-  void first.stop('agent:Ada')
+  const refused = assert.rejects(first.stop('agent:Ada'), { code: 'ERR_NOT_RUNNING' })
   await machine.pass(0)
   const second = machine.supervise()
   first.leave()
+  await refused
   await second.begin(fleet)
   assert.deepEqual(machine.process('agent:Ada').child.signals, ['SIGTERM'])
   machine.end('agent:Ada')
