@@ -97,8 +97,11 @@ export const notifyFields = {
 /** The files that are written to without end. */
 export const logFields = {
   fileSizeMaxBytes: size('file_size_max', '10MiB', ['64KiB', '1GiB']),
-  filesMax: count('files_max', 5, [1, 1_000]),
-  ageMaxMs: optional(duration('age_max', '7d', ['1m', '365d'])),
+  /** Age of its first line at which a file is set aside. */
+  fileAgeMaxMs: optional(duration('file_age_max', '7d', ['1m', '365d'])),
+  filesMax: count('files_max', 10, [1, 1_000]),
+  /** Age of its last line at which one that was set aside goes. */
+  ageMaxMs: optional(duration('age_max', '90d', ['1m', '3650d'])),
   compress: flag('compress', true),
   archive: folder('archive'),
 }

@@ -5,6 +5,7 @@ import { startHub, type StartHubOptions } from '../../hub/server/start-hub.ts'
 import type { Hub } from '../../hub/hub.ts'
 import type { Disk } from '../../platform/disk.ts'
 import type { Log } from '../../platform/log.ts'
+import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { describeAddress } from '../../platform/http-error.ts'
@@ -24,6 +25,7 @@ import {
   type PortAddress,
 } from '../hub-record.ts'
 import { activityOf, admissionOf } from '../hub-settings.ts'
+import { boundedLog } from '../log-bounds.ts'
 import { reloadSettings, settingsOf } from '../settings-of.ts'
 import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
 import { watchForStop } from '../stop-request.ts'
@@ -76,9 +78,12 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const paths = hubPaths(call.home)
   makeFolder(platform.disk, paths)
   const home = settingsOf(call, parent)
-  const { fileSizeMaxBytes: fileBytesMax, filesMax } = home.settings.current.base.logs
-  const log = createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax } })
-  reload = () => reloadSettings(home.settings, log)
+  const logFile = (): LogFileOptions => boundedLog(call.home, paths.log, home.settings.current.base.logs)
+  const log = createNodeLog({ file: logFile() })
+  reload = () => {
+    reloadSettings(home.settings, log)
+    log.bound(logFile())
+  }
   crashLoudly(log)
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })

@@ -1,5 +1,6 @@
 import { errorCodes, PerduraError, toError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
+import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
@@ -18,6 +19,7 @@ import type { Call } from '../call.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
 import { chooseHub } from '../hub-choice.ts'
+import { boundedLog } from '../log-bounds.ts'
 import { printable } from '../output.ts'
 import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
@@ -69,12 +71,16 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
   const token = ingressToken(call)
   const { settings, problem } = settingsOf(call, parent)
-  const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.of(definition.name).logs
+  const logFile = (): LogFileOptions =>
+    boundedLog(call.home, paths.log, settings.current.of(definition.name).logs)
   const log = createNodeLog({
-    file: { path: paths.log, fileBytesMax, filesMax },
+    file: logFile(),
     ...(token === undefined ? {} : { secrets: [token] }),
   })
-  reload = () => reloadSettings(settings, log)
+  reload = () => {
+    reloadSettings(settings, log)
+    log.bound(logFile())
+  }
   crashLoudly(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })

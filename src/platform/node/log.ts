@@ -1,6 +1,6 @@
 import type { Log, LogLevel } from '../log.ts'
 import { createLog } from '../logger.ts'
-import { openLogFile, type LogFileOptions } from './log-file.ts'
+import { openLogFile, type LogBounds, type LogFileOptions } from './log-file.ts'
 import { standardError } from './standard-error.ts'
 
 export interface NodeLogOptions {
@@ -14,6 +14,8 @@ export interface NodeLogOptions {
 }
 
 export interface NodeLog extends Log {
+  /** Other bounds of the file from now on. */
+  bound(bounds: LogBounds): void
   /** Closes the file; later lines are lost to it. */
   close(): void
 }
@@ -27,5 +29,5 @@ export function createNodeLog(options: NodeLogOptions = {}): NodeLog {
     ...(options.level !== undefined && { level: options.level }),
     ...(options.secrets !== undefined && { secrets: options.secrets }),
   })
-  return { ...log, close: () => file?.close() }
+  return { ...log, bound: (bounds) => file?.bound(bounds), close: () => file?.close() }
 }

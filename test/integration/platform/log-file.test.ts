@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { formatLogLine } from '../../../src/platform/log-line.ts'
 import { openLogFile, type LogFile } from '../../../src/platform/node/log-file.ts'
 import { createNodeLog } from '../../../src/platform/node/log.ts'
 
@@ -23,6 +24,10 @@ function linesOf(file: string): string[] {
 
 function fill(log: LogFile, count: number): void {
   for (let index = 0; index < count; index += 1) log.write(`${String(index).padStart(999, '0')}\n`)
+}
+
+function lineAt(timeMs: number): string {
+  return formatLogLine({ timeMs, level: 'info', event: 'test', fields: {} })
 }
 
 test('writes lines of JSON to a file for its owner alone, each at once', () =>
@@ -50,23 +55,40 @@ test('writes lines of JSON to a file for its owner alone, each at once', () =>
     assert.equal(linesOf(file).length, 2)
   }))
 
-test('sets full files aside and keeps as many as it may', () =>
+test('sets full files aside under rising numbers, and keeps as many as it may', () =>
   withFolder((folder) => {
     const log = openLogFile({ path: `${folder}/log`, fileBytesMax: kib64, filesMax: 3 })
     fill(log, 65 * 5)
     log.close()
-    assert.deepEqual(fs.readdirSync(folder).toSorted(), ['log', 'log.1', 'log.2'])
+    assert.deepEqual(fs.readdirSync(folder).toSorted(), ['log', 'log.000003', 'log.000004'])
     for (const name of fs.readdirSync(folder)) {
       const { size, mode } = fs.statSync(`${folder}/${name}`)
       assert.ok(size <= kib64, `${name}: ${size}`)
       assert.equal(mode & 0o777, 0o600)
     }
-    const numbers = ['log.2', 'log.1', 'log'].flatMap((name) => linesOf(`${folder}/${name}`).map(Number))
+    const numbers = ['log.000003', 'log.000004', 'log'].flatMap((name) =>
+      linesOf(`${folder}/${name}`).map(Number),
+    )
     assert.equal(numbers.at(-1), 324)
     assert.deepEqual(
       numbers,
       numbers.map((_, index) => 324 - numbers.length + 1 + index),
     )
+  }))
+
+test('sets aside a file whose first line is old, whoever wrote it, and no new one for its size', () =>
+  withFolder((folder) => {
+    fs.writeFileSync(`${folder}/log`, '{"time":"2026-01-01T00:00:00.000Z","level":"info","event":"old"}\n')
+    const log = openLogFile({ path: `${folder}/log`, fileAgeMs: 3_600_000 })
+    log.write(lineAt(Date.now()))
+    log.write(lineAt(Date.now()))
+    log.close()
+    const again = openLogFile({ path: `${folder}/log`, fileAgeMs: 3_600_000 })
+    again.write(lineAt(Date.now()))
+    again.close()
+    assert.deepEqual(fs.readdirSync(folder).toSorted(), ['log', 'log.000001'])
+    assert.equal(linesOf(`${folder}/log`).length, 3)
+    assert.match(linesOf(`${folder}/log.000001`).join(), /"old"/)
   }))
 
 test('starts its only file again when that is all it may have', () =>
@@ -87,7 +109,7 @@ test('goes on in the file of the process before, and counts its size', () =>
       log.close()
     }
     assert.ok(fs.statSync(`${folder}/log`).size <= kib64)
-    assert.deepEqual(fs.readdirSync(folder).toSorted(), ['log', 'log.1'])
+    assert.deepEqual(fs.readdirSync(folder).toSorted(), ['log', 'log.000002'])
   }))
 
 test('starts a new line after one that a kill cut off', () =>
