@@ -91,7 +91,8 @@ export function notRunning(call: Call, paths: AgentPaths): PerduraError {
   )
 }
 
-function readAnswer(response: HttpResponse): JsonObject {
+/** The document of an answer; throws what it says went wrong. */
+export function readAnswer(response: HttpResponse): JsonObject {
   let body: Json
   try {
     body = JSON.parse(Buffer.from(response.body).toString('utf8')) as Json
@@ -102,9 +103,7 @@ function readAnswer(response: HttpResponse): JsonObject {
   const fields = isJsonObject(body) ? body : {}
   const code = errorCodes.find((known) => known === fields['code']) ?? codeForStatus(response.status)
   const message =
-    typeof fields['error'] === 'string'
-      ? fields['error']
-      : `the agent answered with status ${response.status}`
+    typeof fields['error'] === 'string' ? fields['error'] : `the answer has status ${response.status}`
   throw new PerduraError(code, message)
 }
 

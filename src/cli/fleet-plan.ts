@@ -1,15 +1,15 @@
-import { createServer } from 'node:net'
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAlive } from '../platform/process-table.ts'
-import { originalPorts } from '../protocol/ports.ts'
 import { SettingsSource, type HomeSettings } from '../settings/settings.ts'
 import type { Call } from './call.ts'
 import { resolveTarget, type Target } from './definition.ts'
 import type { FleetPlan } from './fleet.ts'
-import { reconnectArguments, reconnectSettings } from './cloudbrain.ts'
+import { reconnectSettings } from './cloudbrain.ts'
 import { askedHub, chooseHub, hubOfEnvironment } from './hub-choice.ts'
 import { hubPaths, lastPlace, readHubRecord, runningHub, urlOf } from './hub-record.ts'
+import { chooseHubPort, hubHost } from './hub-port.ts'
+import { agentArguments, hubArguments } from './process-arguments.ts'
 import { SupervisorRecord } from './supervisor-record.ts'
 import type { UpkeepPlan } from './upkeep.ts'
 
@@ -17,8 +17,6 @@ import type { UpkeepPlan } from './upkeep.ts'
 const firstName = 'Ada'
 const secondName = 'Bo'
 
-const host = '127.0.0.1'
-const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 /** Longest time that a hub may need to stop after its supervisor was killed, which it notices at once. */
 const orphanGraceMs = 12_000
 
@@ -86,25 +84,11 @@ interface AgentPlanOptions {
 
 function agentPlan(call: Call, target: Target, options: AgentPlanOptions): UpkeepPlan {
   const { found, port, takeover, greet } = options
-  const hub = askedHub(call)
   return {
     kind: 'agent',
     title: target.name ?? titleOf(target),
     settings: settings(call),
-    arguments: [
-      'run',
-      ...(target.launch.kind === 'file' ? [target.launch.path] : []),
-      '--home',
-      call.home,
-      ...(target.name === undefined ? [] : ['--name', target.name]),
-      ...(port === undefined ? [] : ['--port', port]),
-      ...(hub === undefined ? [] : ['--hub', hub]),
-      ...(call.flag('no-hub') ? ['--no-hub'] : []),
-      ...(call.flag('trust-new-hub') ? ['--trust-new-hub'] : []),
-      ...reconnectArguments(call),
-      ...(call.flag('despite-move') ? ['--despite-move'] : []),
-      ...(greet === undefined ? [] : ['--greet', greet]),
-    ],
+    arguments: agentArguments(call, target, { port, greet }),
     ...(takeover && { untilOnline: ['--takeover'] }),
     ...(found !== undefined && { environment: { PERDURA_HUB: found } }),
   }
@@ -137,40 +121,17 @@ async function embeddedHub(call: Call): Promise<EmbeddedHub> {
     call.output.note(`the hub of this home runs already, in process ${here.pid}: it is used`)
     return { url: urlOf(here), moved: false }
   }
-  const port = await choosePort(call, last?.host === host ? last.port : undefined)
-  const second = port === defaultPort ? ['--ws-port', String(defaultWebSocketPort)] : []
+  const port = await chooseHubPort(call, last?.host === hubHost ? last.port : undefined)
   return {
-    url: urlOf({ addresses: [{ host, port }] }),
-    moved: last !== undefined && (last.port !== port || last.host !== host),
+    url: urlOf({ addresses: [{ host: hubHost, port }] }),
+    moved: last !== undefined && (last.port !== port || last.host !== hubHost),
     plan: {
       kind: 'hub',
       title: 'hub',
       settings: settings(call),
-      arguments: ['hub', 'run', '--home', call.home, '--host', host, '--port', String(port), ...second],
+      arguments: hubArguments(call, port),
     },
   }
-}
-
-async function choosePort(call: Call, last: number | undefined): Promise<number> {
-  for (const port of new Set([last ?? defaultPort, defaultPort])) {
-    const wanted = port === defaultPort ? [port, defaultWebSocketPort] : [port]
-    const free = await Promise.all(wanted.map(async (one) => (await tryPort(one)) !== undefined))
-    if (free.every(Boolean)) return port
-    call.output.note(`port ${wanted.join(' or ')} is in use by another program: the hub takes another one`)
-  }
-  return (await tryPort(0)) ?? 0
-}
-
-/** The port that could be listened on; undefined where another program does. */
-function tryPort(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(undefined))
-    server.listen({ host, port, exclusive: true }, () => {
-      const address = server.address()
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : undefined))
-    })
-  })
 }
 
 /** A hub whose `up` was killed is on its way out: using it would be using what is gone in a moment. */

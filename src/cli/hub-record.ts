@@ -11,6 +11,9 @@ export interface HubPaths {
   readonly folder: string
   readonly database: string
   readonly log: string
+  /** What the daemon keeps of it; see `supervision-files.ts`. */
+  readonly supervision: string
+  readonly output: string
   /** Names the process that runs the hub. */
   readonly record: string
   /** Where the hub was the last time: agents know it by its address, so it comes back to it where it can. */
@@ -23,6 +26,8 @@ export function hubPaths(home: string): HubPaths {
     folder,
     database: join(folder, 'hub.db'),
     log: join(folder, 'hub.log'),
+    supervision: join(folder, 'supervision.json'),
+    output: join(folder, 'hub.out'),
     record: join(folder, 'hub.pid'),
     place: join(folder, 'hub.json'),
   }
@@ -41,8 +46,10 @@ export interface HubRecord {
   readonly instance: string
   readonly startedAt: number
   readonly addresses: readonly PortAddress[]
-  /** The process that restarts it; null when it runs by itself. */
+  /** The process that restarts it, and that it does not outlive; null when there is none. */
   readonly supervisorPid: number | null
+  /** Whether the daemon of the home, whichever process that is, keeps it running. */
+  readonly daemon?: boolean
   /** Agents that have a session over a connection, as of a second ago. */
   readonly connected: number
 }
@@ -50,7 +57,7 @@ export interface HubRecord {
 export function readHubRecord(disk: Disk, path: string): HubRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, startedAt, addresses, supervisorPid, connected } = value
+  const { pid, identity, instance, startedAt, addresses, supervisorPid, daemon, connected } = value
   if (typeof pid !== 'number' || typeof identity !== 'string' || !Array.isArray(addresses)) return undefined
   return {
     pid,
@@ -59,6 +66,7 @@ export function readHubRecord(disk: Disk, path: string): HubRecord | undefined {
     startedAt: typeof startedAt === 'number' ? startedAt : 0,
     addresses: (addresses as unknown[]).flatMap((address) => portAddress(address) ?? []),
     supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
+    ...(daemon === true && { daemon }),
     connected: typeof connected === 'number' ? connected : 0,
   }
 }

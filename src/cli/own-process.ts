@@ -1,3 +1,4 @@
+import { linkVariables } from '../daemon/link-protocol.ts'
 import { toError } from '../errors.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { Log } from '../platform/log.ts'
@@ -17,8 +18,11 @@ export function crashLoudly(log: Log): void {
   })
 }
 
-/** The process that started this one with a message channel, if there is one. */
+/** Whoever keeps this process running, if anybody does. */
 export interface Parent {
+  /** `channel`: the process that started it, which it does not outlive. `link`: the daemon, whichever runs. */
+  readonly kind: 'channel' | 'link' | 'none'
+  /** Whether there is somebody who listens, and who starts it again. */
   readonly connected: boolean
   /** Resolves when it is on its way; a parent that is gone is told nothing. */
   tell(message: ProcessMessage): Promise<void>
@@ -26,9 +30,28 @@ export interface Parent {
   disconnect(): void
 }
 
-export function connectParent(): Parent {
+/** Of whoever started this process. To be called once, and early: what it starts in turn must not take this for its own. */
+export async function connectParent(): Promise<Parent> {
+  const { [linkVariables.socket]: socket, [linkVariables.child]: child } = process.env
+  delete process.env[linkVariables.socket]
+  delete process.env[linkVariables.child]
+  if (process.connected) return parentByChannel()
+  if (socket === undefined || child === undefined) return noParent
+  const { ParentLink } = await import('./parent-link.ts')
+  const link = new ParentLink(socket, child)
+  return {
+    kind: 'link',
+    connected: true,
+    tell: (message) => link.tell(message),
+    onGone: () => undefined,
+    disconnect: () => undefined,
+  }
+}
+
+function parentByChannel(): Parent {
   let leaving = false
   return {
+    kind: 'channel',
     get connected() {
       return process.connected
     },
@@ -47,4 +70,12 @@ export function connectParent(): Parent {
       if (process.connected) process.disconnect()
     },
   }
+}
+
+const noParent: Parent = {
+  kind: 'none',
+  connected: false,
+  tell: () => Promise.resolve(),
+  onGone: () => undefined,
+  disconnect: () => undefined,
 }

@@ -1,23 +1,43 @@
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PerduraError } from '../errors.ts'
-import type { AgentPaths } from '../runtime/home.ts'
 import { isAlive } from '../platform/process-table.ts'
+import type { AgentPaths } from '../runtime/home.ts'
 import { readProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
+import { writeRecord } from '../supervisor/record.ts'
 import type { Call } from './call.ts'
+import { agentChild } from './child-name.ts'
 import { askAgent } from './control-client.ts'
+import { showChild, tellChild, untilStopped } from './daemon-child.ts'
+import { SupervisionFiles } from './supervision-files.ts'
 
 const pollMs = 25
 
+export interface StopOptions {
+  readonly timeoutMs: number
+  /** It lets go of its session at the hub before it ends. */
+  readonly handover?: boolean
+}
+
 /**
- * Stops an agent and what keeps it running; resolves to whether there was anything to stop, once both are gone. With
- * `handover` it lets go of its session at the hub before it ends.
+ * Stops an agent, and whatever keeps it running: resolves to whether there was anything to stop, once both are gone. The daemon
+ * stops its own, and remembers that they are not wanted; where it is dead, that is written down for the next one.
  */
-export async function stopAgent(
-  call: Call,
-  paths: AgentPaths,
-  { timeoutMs, handover = false }: { readonly timeoutMs: number; readonly handover?: boolean },
-): Promise<boolean> {
+export async function stopAgent(call: Call, paths: AgentPaths, options: StopOptions): Promise<boolean> {
+  const child = agentChild(basename(paths.folder))
+  const kept = await showChild(call, child)
+  if (kept !== undefined && (kept.wanted || kept.state !== 'stopped')) {
+    if (options.handover === true) await askToLetGo(call, paths)
+    await tellChild(call, child, 'stop')
+    await untilStopped(call, child, options.timeoutMs)
+    return true
+  }
+  unwant(call, child)
+  return await stopAlone(call, paths, options)
+}
+
+async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): Promise<boolean> {
+  const { timeoutMs, handover = false } = options
   const deadlineMs = performance.now() + timeoutMs
   const found = living(call, paths)
   if (found.length === 0) return false
@@ -36,11 +56,21 @@ export async function stopAgent(
   return true
 }
 
-/** The agent's process and the one that would start it again. */
+/** No daemon runs that could be told: the next one starts it no more. */
+function unwant(call: Call, child: string): void {
+  const files = new SupervisionFiles(call.disk, call.home)
+  const record = files.record(child)
+  if (record?.wanted === 'running') files.write(child, writeRecord({ ...record, wanted: 'stopped' }))
+}
+
+/** The agent's process and the one that would start it again; a daemon is not ended for one of its agents. */
 function living(call: Call, paths: AgentPaths): ProcessRecord[] {
-  return [paths.supervisorRecord, paths.processRecord]
-    .map((path) => readProcessRecord(call.disk, path))
-    .filter((record) => isAlive(call.processes, record))
+  const keeper = readProcessRecord(call.disk, paths.supervisorRecord)
+  const records = [
+    keeper?.daemon === true ? undefined : keeper,
+    readProcessRecord(call.disk, paths.processRecord),
+  ]
+  return records.filter((record) => isAlive(call.processes, record))
 }
 
 function stillThere(call: Call, paths: AgentPaths, found: readonly ProcessRecord[]): ProcessRecord[] {
@@ -48,6 +78,15 @@ function stillThere(call: Call, paths: AgentPaths, found: readonly ProcessRecord
   return found.filter((record) =>
     now.some(({ pid, instance }) => pid === record.pid && instance === record.instance),
   )
+}
+
+/** What does not answer is stopped all the same. */
+async function askToLetGo(call: Call, paths: AgentPaths): Promise<void> {
+  try {
+    await askAgent(call, paths, { method: 'POST', path: '/v1/stop', body: { handover: true } }, 2_000)
+  } catch (error) {
+    if (!(error instanceof PerduraError)) throw error
+  }
 }
 
 /** Over the control socket, by which the agent tells its supervisor too; by a signal where it does not answer. */

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
-import { prepareAgentFolder, unwritable, type AgentPaths } from '../runtime/home.ts'
+import { unwritable } from '../platform/unwritable.ts'
+import { prepareAgentFolder, type AgentPaths } from '../runtime/home.ts'
 import { isAlive } from '../platform/process-table.ts'
 import {
   readProcessRecord,

@@ -5,6 +5,12 @@ export interface ChildCommand {
   readonly arguments: readonly string[]
   /** Added to the parent's environment. */
   readonly environment?: Readonly<Record<string, string>>
+  /** Default: that of the parent. */
+  readonly workingFolder?: string
+  /** What it is known as, where it has to say so itself because it may outlive its parent. */
+  readonly name?: string
+  /** Where its output goes, where nobody takes it line by line. */
+  readonly outputFile?: string
 }
 
 /** What a child tells its parent. */

@@ -3,6 +3,7 @@ import { isAgentName } from '../agent/define-agent.ts'
 import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
 import { socketPlace } from '../platform/socket-place.ts'
+import { unwritable } from '../platform/unwritable.ts'
 import { terminal } from '../queue/outbox.ts'
 
 export interface HomeSources {
@@ -39,6 +40,10 @@ export interface AgentPaths {
   /** The agent's key and tokens: apart from its database, so that losing that does not lose the agent. */
   readonly credentials: string
   readonly log: string
+  /** What the daemon keeps of the agent: what to start, whether it is wanted, how it ended. */
+  readonly supervision: string
+  /** What a process that the daemon started wrote to no log: what V8 says when it crashes, and programs that it started. */
+  readonly output: string
   /** What the agent was last started from; see `launch-record.ts`. */
   readonly launchRecord: string
   /** There where the agent was exported; see `move/moved-marker.ts`. */
@@ -60,6 +65,8 @@ export function agentPaths(home: string, name: string): AgentPaths {
     supervisorRecord: join(folder, 'supervisor.pid'),
     credentials: join(folder, 'credentials'),
     log: join(folder, 'agent.log'),
+    supervision: join(folder, 'supervision.json'),
+    output: join(folder, 'agent.out'),
     launchRecord: join(folder, 'agent.json'),
     movedMarker: join(folder, 'moved.json'),
     controlSocket: join(place.folder, 'control.sock'),
@@ -120,21 +127,4 @@ export function prepareAgentFolder(disk: Disk, home: string, name: string): Agen
     throw unwritable(paths.folder, cause)
   }
   return paths
-}
-
-/** What the operating system's refusal to let us work below the home is called. A full disk passes by itself. */
-export function unwritable(path: string, cause: unknown): PerduraError {
-  if (cause instanceof PerduraError) return cause
-  const reason = (cause as { code?: unknown }).code
-  if (reason === 'ENOSPC' || reason === 'EDQUOT') {
-    return new PerduraError('ERR_STORE_WRITE', `no room to write ${path} (${reason}): free some disk space`, {
-      cause,
-      details: { path },
-    })
-  }
-  return new PerduraError(
-    'ERR_HOME_UNWRITABLE',
-    `cannot use ${path}${typeof reason === 'string' ? ` (${reason})` : ''}: give this user the right to, or choose another folder with --home or PERDURA_HOME`,
-    { cause, details: { path } },
-  )
 }

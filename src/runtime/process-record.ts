@@ -15,8 +15,10 @@ export interface ProcessRecord {
   readonly controlSocket: string
   /** Port of the ingress on loopback; null while it has none. */
   readonly ingressPort: number | null
-  /** The process that restarts it; null when it runs by itself. */
+  /** The process that restarts it, and that it does not outlive; null when there is none. */
   readonly supervisorPid: number | null
+  /** Whether the daemon of the home, whichever process that is, keeps it running. */
+  readonly daemon?: boolean
   /** Address of the hub that it is at; null without one. */
   readonly hub: string | null
   /** The mind is off. */
@@ -26,8 +28,18 @@ export interface ProcessRecord {
 export function readProcessRecord(disk: Disk, path: string): ProcessRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, startedAt, controlSocket, ingressPort, supervisorPid, hub, safeMode } =
-    value
+  const {
+    pid,
+    identity,
+    instance,
+    startedAt,
+    controlSocket,
+    ingressPort,
+    supervisorPid,
+    hub,
+    daemon,
+    safeMode,
+  } = value
   if (typeof pid !== 'number' || typeof identity !== 'string') return undefined
   return {
     pid,
@@ -38,6 +50,7 @@ export function readProcessRecord(disk: Disk, path: string): ProcessRecord | und
     ingressPort: typeof ingressPort === 'number' ? ingressPort : null,
     supervisorPid: typeof supervisorPid === 'number' ? supervisorPid : null,
     hub: typeof hub === 'string' ? hub : null,
+    ...(daemon === true && { daemon }),
     ...(safeMode === true && { safeMode }),
   }
 }

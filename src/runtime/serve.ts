@@ -4,10 +4,11 @@ import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessTable } from '../platform/process-table.ts'
+import { unwritable } from '../platform/unwritable.ts'
 import type { Agent } from './agent.ts'
 import { createRoutes } from './control.ts'
 import { countEvents, type Counters } from './counters.ts'
-import { agentPaths, unwritable } from './home.ts'
+import { agentPaths } from './home.ts'
 import { liveSessionJson, type LiveSession } from './live-session.ts'
 import { defaultIngressPort, payloadBytesMax } from './limits.ts'
 import {
@@ -31,6 +32,8 @@ export interface ServeOptions {
   /** Required of whoever uses the ingress. */
   readonly token?: string | undefined
   readonly supervisorPid: number | null
+  /** Whether a daemon keeps it running, which it may outlive. */
+  readonly daemon?: boolean
   /** Address of the hub that the agent is at. */
   readonly hub: string | null
   /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
@@ -79,6 +82,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     controlSocket: paths.controlSocket,
     ingressPort: port,
     supervisorPid: options.supervisorPid,
+    ...(options.daemon === true && { daemon: true }),
     hub: options.hub,
     ...(agent.safeMode && { safeMode: true }),
   }

@@ -159,7 +159,8 @@ export function webAddress(key: string): Field<string | undefined> {
 
 const unitsBytes: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
 
-function parseSize(written: Json): number | undefined {
+/** Bytes of `512MiB`; undefined for what is no size. */
+export function parseSize(written: Json): number | undefined {
   if (typeof written === 'number') return Number.isSafeInteger(written) ? written : undefined
   if (typeof written !== 'string') return undefined
   const match = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$/.exec(written.trim())

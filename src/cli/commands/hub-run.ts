@@ -11,9 +11,10 @@ import { createNodePlatform } from '../../platform/node/platform.ts'
 import { describeAddress } from '../../platform/http-error.ts'
 import { isLoopback } from '../../platform/loopback.ts'
 import { originalPorts } from '../../protocol/ports.ts'
-import { unwritable } from '../../runtime/home.ts'
+import { unwritable } from '../../platform/unwritable.ts'
 import { Beats } from '../beats.ts'
 import type { Call } from '../call.ts'
+import { captureOutput } from '../captured-output.ts'
 import {
   hubPaths,
   readHubRecord,
@@ -41,7 +42,7 @@ const drainMsMax = 3_600_000
 const serviceMarginMs = 10_000
 
 export async function run(call: Call): Promise<number> {
-  const parent = connectParent()
+  const parent = await connectParent()
   try {
     return await runHub(call, parent)
   } catch (error) {
@@ -85,6 +86,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     log.bound(logFile())
   }
   crashLoudly(log)
+  if (parent.kind === 'link') captureOutput(log)
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })
   const service = parent.connected ? undefined : await connectService(log)
@@ -99,7 +101,8 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     instance: platform.random.uuid(),
     startedAt: Date.now(),
     addresses: bound,
-    supervisorPid: parent.connected ? process.ppid : null,
+    supervisorPid: parent.kind === 'channel' ? process.ppid : null,
+    ...(parent.kind === 'link' && { daemon: true }),
     connected: 0,
   }
   const url = urlOf(record)

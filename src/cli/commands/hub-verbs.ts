@@ -51,6 +51,36 @@ export const hubVerbs: readonly CommandSpec[] = [
     load: () => import('./hub-run.ts'),
   },
   {
+    name: 'hub start',
+    summary: 'have the daemon keep the hub of this home running, in the background',
+    arguments: '',
+    takes: [0, 0],
+    options: {
+      port: {
+        type: 'text',
+        value: '<port>',
+        help: 'port; 0 takes any, and keeps it (default: that of the last time, or 8767)',
+      },
+    },
+    load: () => import('./hub-start.ts'),
+  },
+  {
+    name: 'hub stop',
+    summary: 'stop the hub that the daemon keeps running',
+    arguments: '',
+    takes: [0, 0],
+    options: {},
+    load: () => import('./hub-stop.ts'),
+  },
+  {
+    name: 'hub restart',
+    summary: 'restart the hub that the daemon keeps running',
+    arguments: '',
+    takes: [0, 0],
+    options: {},
+    load: () => import('./hub-restart.ts'),
+  },
+  {
     name: 'hub status',
     summary: 'show whether the hub of this home runs, and what waits at it',
     arguments: '',

@@ -1,83 +1,20 @@
 import type { CommandSpec, OptionSpec } from '../command.ts'
 import { agentsMax, all } from './all-option.ts'
 import { limit } from './limit-option.ts'
+import { daemonVerbs } from './daemon-verbs.ts'
 import { hubVerbs } from './hub-verbs.ts'
+import { keepingVerbs } from './keeping-verbs.ts'
+import { launch, trustNewHub } from './launch-options.ts'
 import { queueVerbs } from './queue-verbs.ts'
 import { serviceVerbs } from './service-verbs.ts'
-import { despiteMove, sessionVerbs } from './session-verbs.ts'
+import { sessionVerbs } from './session-verbs.ts'
 import { tokenVerbs } from './token-verbs.ts'
-
-const port = {
-  type: 'text',
-  value: '<port>',
-  help: 'port of the HTTP ingress on loopback; 0 takes any (default: 8760, or any where that is taken)',
-} as const satisfies OptionSpec
-
-const name = {
-  type: 'text',
-  value: '<Name>',
-  help: 'run under this name instead of the one that the definition has',
-} as const satisfies OptionSpec
-
-const hub = {
-  type: 'text',
-  value: '<URL>',
-  help: 'the hub to be at, such as http://127.0.0.1:8767, or several addresses of it, with commas (also: PERDURA_HUB; default: that of the last time, or of this home if it runs)',
-} as const satisfies OptionSpec
-
-/** What CloudBrain's agents take. */
-const cloudbrain = {
-  server: {
-    type: 'text',
-    value: '<URL>',
-    help: 'the same as --hub, as CloudBrain has it: ws://127.0.0.1:8768 (also: CLOUDBRAIN_SERVER, CLOUDBRAIN_REST_API)',
-  },
-  'max-reconnect': {
-    type: 'text',
-    value: '<n>',
-    help: 'attempts in a row to reach the hub, after which it waits to be asked (also: MAX_RECONNECT_ATTEMPTS; default: no end)',
-  },
-  'reconnect-delay': {
-    type: 'text',
-    value: '<duration>',
-    help: 'unit of the growing delays between them, also in seconds (also: BASE_RECONNECT_DELAY; default: 1s)',
-  },
-  'heartbeat-interval': {
-    type: 'text',
-    value: '<duration>',
-    help: 'how long the connection may be quiet until it is tried, also in seconds (also: HEARTBEAT_INTERVAL; default: 10s)',
-  },
-} as const satisfies Record<string, OptionSpec>
 
 const as = {
   type: 'text',
   value: '<name>',
   help: 'who you are at the hub (default: your name on this system)',
 } as const satisfies OptionSpec
-
-const noHub = { type: 'boolean', help: 'be at no hub' } as const satisfies OptionSpec
-
-const takeover = {
-  type: 'boolean',
-  help: 'take the session at the hub from whichever process has it',
-} as const satisfies OptionSpec
-
-const trustNewHub = {
-  type: 'boolean',
-  help: 'accept that another hub than before is at this address: the old one is gone for good',
-} as const satisfies OptionSpec
-
-/** How an agent is started, by whichever verb. */
-const launch = {
-  port,
-  name,
-  hub,
-  'no-hub': noHub,
-  takeover,
-  'trust-new-hub': trustNewHub,
-  ...cloudbrain,
-  'despite-move': despiteMove,
-} as const satisfies Record<string, OptionSpec>
 
 /** Every verb, in the order in which the help shows them. docs/reference/cli.md is tested against this table. */
 export const commands: readonly CommandSpec[] = [
@@ -272,14 +209,7 @@ export const commands: readonly CommandSpec[] = [
     options: {},
     load: () => import('./turn-retry.ts'),
   },
-  {
-    name: 'stop',
-    summary: 'stop a running agent, and whatever keeps it running',
-    arguments: '<agent>',
-    takes: [1, 1],
-    options: {},
-    load: () => import('./stop.ts'),
-  },
+  ...keepingVerbs,
   {
     name: 'pause',
     summary: 'let agents take messages in without handling them, until they are resumed',
@@ -297,6 +227,7 @@ export const commands: readonly CommandSpec[] = [
     options: { all },
     load: () => import('./resume.ts'),
   },
+  ...daemonVerbs,
   ...hubVerbs,
   ...serviceVerbs,
   {

@@ -16,6 +16,7 @@ import { hubAddressList } from '../../session/hub-address.ts'
 import { terminal } from '../../queue/outbox.ts'
 import { Beats, type BeatFacts } from '../beats.ts'
 import type { Call } from '../call.ts'
+import { captureOutput } from '../captured-output.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
 import { chooseHub } from '../hub-choice.ts'
@@ -34,7 +35,7 @@ const serviceMarginMs = 10_000
 const drainMsMax = 3_600_000
 
 export async function run(call: Call): Promise<number> {
-  const parent = connectParent()
+  const parent = await connectParent()
   try {
     return await runAgent(call, parent)
   } catch (error) {
@@ -82,6 +83,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     log.bound(logFile())
   }
   crashLoudly(log)
+  if (parent.kind === 'link') captureOutput(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
   const service = parent.connected ? undefined : await connectService(log)
@@ -122,7 +124,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       log,
       port,
       token,
-      supervisorPid: parent.connected ? process.ppid : null,
+      supervisorPid: parent.kind === 'channel' ? process.ppid : null,
+      daemon: parent.kind === 'link',
       hub: hubKey,
       makePrivateFolder,
       memory: () => {

@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs'
 import type { Call } from '../call.ts'
+import { ownVersion } from '../version.ts'
 
 export function run(call: Call): undefined {
-  // The same place from src/cli/commands and from dist/cli/commands.
-  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  call.output.line(manifest.version)
+  const version = ownVersion()
+  call.output.line(version)
   call.output.document({
-    version: manifest.version,
+    version,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
   })

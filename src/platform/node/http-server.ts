@@ -1,6 +1,5 @@
-import fs from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo, ListenOptions, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { PerduraError, toError } from '../../errors.ts'
 import { describeAddress, errorResponse, portInUse } from '../http-error.ts'
@@ -9,7 +8,8 @@ import { flatten, remoteAddressOf } from './http-headers.ts'
 import { answerMalformed, answerTooLarge, readBody } from './http-intake.ts'
 import { Upgrades } from './http-upgrade.ts'
 import { loadHttp } from './lazy-http.ts'
-import { checkSocketPath, removeStaleSocket } from './unix-socket.ts'
+import { listen, listenOnSocket } from './listen.ts'
+import { checkSocketPath } from './unix-socket.ts'
 
 export interface NodeHttpListenerOptions {
   /** From the first byte of a request to its last; what takes longer is cut with 408. Default 10,000. */
@@ -179,17 +179,9 @@ function wantsWebSocket(incoming: IncomingMessage): boolean {
 async function bind(server: Server, address: HttpAddress): Promise<HttpAddress> {
   if ('socketPath' in address) {
     checkSocketPath(address.socketPath)
-    try {
-      await listen(server, { path: address.socketPath })
-    } catch (error) {
-      if (codeOf(error) !== 'EADDRINUSE' || !(await removeStaleSocket(address.socketPath)))
-        throw refusal(address, error)
-      await listen(server, { path: address.socketPath }).catch((again: unknown) => {
-        throw refusal(address, again)
-      })
-    }
-    // Before anything is accepted; until here the folder (0700) keeps others out.
-    fs.chmodSync(address.socketPath, 0o600)
+    await listenOnSocket(server, address.socketPath).catch((error: unknown) => {
+      throw refusal(address, error)
+    })
     return address
   }
   await listen(server, { host: address.host, port: address.port, exclusive: true }).catch(
@@ -198,22 +190,6 @@ async function bind(server: Server, address: HttpAddress): Promise<HttpAddress> 
     },
   )
   return { host: address.host, port: (server.address() as AddressInfo).port }
-}
-
-function listen(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => {
-      server.off('listening', onListening)
-      reject(error)
-    }
-    const onListening = (): void => {
-      server.off('error', onError)
-      resolve()
-    }
-    server.once('error', onError)
-    server.once('listening', onListening)
-    server.listen(options)
-  })
 }
 
 function refusal(address: HttpAddress, error: unknown): PerduraError {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNodeDisk } from '../../../src/platform/node/disk.ts'
+import { unwritable } from '../../../src/platform/unwritable.ts'
 import { isAlive } from '../../../src/platform/process-table.ts'
 import {
   agentExists,
@@ -12,7 +13,6 @@ import {
   listAgents,
   prepareAgentFolder,
   resolveHome,
-  unwritable,
 } from '../../../src/runtime/home.ts'
 import { readLaunchRecord, writeLaunchRecord } from '../../../src/runtime/launch-record.ts'
 import {

@@ -1,0 +1,56 @@
+import type { JsonObject } from '../json.ts'
+import type { ChildView } from '../supervisor/supervisor.ts'
+import { agentOf } from './child-name.ts'
+
+/** What the daemon has heard of a child, and what its supervisor does not remember. */
+export interface ChildNotes {
+  /** Wall-clock ms since when it is in its state. */
+  since: number
+  /** Why the last process ended before it was ready, as it said itself. */
+  failure?: { readonly code: string; readonly message: string } | undefined
+  /** The last that it said of how it does; undefined while it does not run. */
+  beat?: JsonObject | undefined
+  /** Of a hub: agents that are connected. */
+  connected?: number
+  /** What was seen of the last process that was killed for not answering. */
+  evidence?: { readonly at: number; readonly reason: string; readonly text: string }
+  /** When its code was changed, as of the end of its last process. */
+  codeChanged?: number | undefined
+}
+
+/** A child as the control socket shows it; docs/reference/daemon.md describes each key. */
+export function describeChild(view: ChildView, notes: ChildNotes): JsonObject {
+  const { name, kind, wanted, state, process, past, policy, failuresInWindow, unsaved } = view
+  const { period, level } = past.safeMode
+  return {
+    child: name,
+    kind,
+    name: agentOf(name) ?? name,
+    wanted,
+    state: state.name,
+    since: notes.since,
+    pid: process?.pid ?? null,
+    mode: process?.mode ?? null,
+    started_at: process?.startedAt ?? null,
+    restarts: past.restarts,
+    ends_by_reason: { ...past.counts },
+    last_ends: past.ends.map(({ livedMs, ...end }) => ({ ...end, lived_ms: livedMs })),
+    failures_in_window: failuresInWindow,
+    next_start_in_ms: 'delayMs' in state ? state.delayMs : null,
+    crash_looping: past.crashLooping,
+    safe_mode: period === null ? null : { level, since: period.since, until: period.until },
+    failure: notes.failure ?? null,
+    evidence: notes.evidence ?? null,
+    connected: notes.connected ?? null,
+    beat: notes.beat ?? null,
+    policy: {
+      restart: policy.restart,
+      hang_ms: policy.hangMs,
+      start_ms: policy.startMs,
+      stop_ms: policy.stopMs,
+      memory_max_bytes: policy.memoryMaxBytes ?? null,
+    },
+    launch: view.launch,
+    unsaved: unsaved ?? null,
+  }
+}

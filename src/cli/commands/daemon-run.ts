@@ -1,0 +1,67 @@
+import { Daemon } from '../../daemon/daemon.ts'
+import { daemonPaths } from '../../daemon/paths.ts'
+import { createNodeLog } from '../../platform/node/log.ts'
+import { NodeBinary } from '../../platform/node/node-binary.ts'
+import { createNodePlatform } from '../../platform/node/platform.ts'
+import type { Call } from '../call.ts'
+import { DaemonChildren } from '../daemon-children.ts'
+import { crashLoudly } from '../own-process.ts'
+import { packagedNodes } from '../own-program.ts'
+import { settingsOf } from '../settings-of.ts'
+import { ownVersion } from '../version.ts'
+
+/** The daemon in this process: what `daemon start` starts in the background, and a service manager as it is. */
+export async function run(call: Call): Promise<number> {
+  const { home, processes, output } = call
+  const paths = daemonPaths(home)
+  const { disk, locks, random, listener } = createNodePlatform()
+  const { settings, problem } = settingsOf(call, { connected: true })
+  const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.base.logs
+  const others = await packagedNodes()
+  const daemon = await Daemon.start({
+    paths,
+    disk,
+    locks,
+    processes,
+    random,
+    listener,
+    openLog: () => createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax } }),
+    version: ownVersion(),
+    makeChildren: (link, log) =>
+      new DaemonChildren({
+        home,
+        disk,
+        processes,
+        link,
+        linkSocket: paths.linkSocket,
+        log,
+        settings,
+        node: new NodeBinary({
+          others,
+          onReplaced: (from, to) => log.warn('daemon:node:replaced', { from, to }),
+        }),
+      }),
+  })
+  crashLoudly(daemon.log)
+  if (problem !== undefined) daemon.log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
+  output.note(`the daemon is ready (process ${process.pid})`)
+  watchSignals(daemon)
+  const { reason, keepChildren } = await daemon.asked
+  output.note(`the daemon is stopping (${reason})${keepChildren ? '; agents go on' : ''}`)
+  await daemon.end()
+  output.document({ stopped: true, reason, agents_kept: keepChildren })
+  return 0
+}
+
+/** The first one lets children finish, the second one waits for nothing. */
+function watchSignals(daemon: Daemon): void {
+  let signalled = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (signalled) daemon.kill()
+      signalled = true
+      daemon.stop(signal)
+    })
+  }
+  process.on('SIGHUP', () => daemon.reload())
+}

@@ -1,0 +1,26 @@
+import { PerduraError } from '../../errors.ts'
+import type { Call } from '../call.ts'
+import { hubChild } from '../child-name.ts'
+import { showChild, tellChild, untilStopped } from '../daemon-child.ts'
+import { runningHub } from '../hub-record.ts'
+
+const defaultTimeoutMs = 30_000
+
+export async function run(call: Call): Promise<undefined> {
+  const kept = await showChild(call, hubChild)
+  const hub = runningHub(call)
+  const isKept = kept !== undefined && kept.state !== 'stopped'
+  if (!isKept && hub !== undefined) {
+    throw new PerduraError(
+      'ERR_HOME_IN_USE',
+      `the hub of this home is run by process ${hub.pid}, and not by the daemon: stop it there`,
+      { details: { pid: hub.pid } },
+    )
+  }
+  if (isKept) {
+    await tellChild(call, hubChild, 'stop')
+    await untilStopped(call, hubChild, call.durationMs('timeout', defaultTimeoutMs))
+  }
+  call.output.note(isKept ? 'the hub is stopped' : 'the hub is not running')
+  call.output.document({ stopped: true, was_running: isKept })
+}

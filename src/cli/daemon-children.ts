@@ -1,0 +1,296 @@
+import fs from 'node:fs'
+import type { Children, ChildAction } from '../daemon/children.ts'
+import { createDetachedSpawner } from '../daemon/detached-spawner.ts'
+import type { Link } from '../daemon/link.ts'
+import { PerduraError, toError } from '../errors.ts'
+import { isJsonObject, type Json, type JsonObject } from '../json.ts'
+import type { AdoptedProcess, ChildExit } from '../platform/child.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { Log } from '../platform/log.ts'
+import { createNodeBootClock } from '../platform/node/boot-clock.ts'
+import { createNodeClock } from '../platform/node/clock.ts'
+import type { NodeBinary } from '../platform/node/node-binary.ts'
+import { boundOutputFile } from '../platform/node/output-file.ts'
+import { createNodeRandom } from '../platform/node/random.ts'
+import { isAlive, type ProcessTable } from '../platform/process-table.ts'
+import { agentPaths } from '../runtime/home.ts'
+import { readProcessRecord } from '../runtime/process-record.ts'
+import type { SettingsSource } from '../settings/settings.ts'
+import type { ChildState } from '../supervisor/child-state.ts'
+import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/supervisor.ts'
+import { childCommand } from './child-command.ts'
+import { agentOf, hubChild } from './child-name.ts'
+import { policyOf, understand } from './child-policy.ts'
+import { describeChild, type ChildNotes } from './child-view.ts'
+import { hubPaths, readHubRecord } from './hub-record.ts'
+import { KeeperRecords } from './keeper-records.ts'
+import { launchJson, launchOf, type Launch } from './launch.ts'
+import { isProcessMessage } from './process-messages.ts'
+import { childFiles, recordedChildren, SupervisionFiles } from './supervision-files.ts'
+
+export interface DaemonChildrenOptions {
+  readonly home: string
+  readonly disk: Disk
+  readonly processes: ProcessTable
+  readonly link: Link
+  readonly linkSocket: string
+  readonly log: Log
+  readonly settings: SettingsSource
+  readonly node: NodeBinary
+}
+
+/** How often files are looked at: the output of processes, and the code of agents that wait for it to change. */
+const lookEveryMs = 1_000
+
+/** The agents of a home and its hub, as its daemon keeps them running. */
+export class DaemonChildren implements Children, SupervisorSink {
+  readonly #options: DaemonChildrenOptions
+  readonly #files: SupervisionFiles
+  readonly #keeper: KeeperRecords
+  readonly #supervisor: Supervisor
+  readonly #notes = new Map<string, ChildNotes>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: DaemonChildrenOptions) {
+    const { home, disk, processes, link, linkSocket, log } = options
+    this.#options = options
+    this.#files = new SupervisionFiles(disk, home)
+    this.#keeper = new KeeperRecords({ home, disk, processes, log })
+    this.#supervisor = new Supervisor({
+      spawner: createDetachedSpawner({ link, linkSocket, processes }),
+      clock: createNodeClock(),
+      random: createNodeRandom(),
+      processes,
+      bootId: createNodeBootClock().bootId,
+      log,
+      records: this.#files,
+      command: ({ name, launch }, mode) =>
+        childCommand({
+          disk,
+          home,
+          child: name,
+          launch: launchOf(launch),
+          mode,
+          node: options.node,
+          log,
+        }),
+      understand,
+      find: (name) => this.#find(name),
+      sink: this,
+    })
+    link.onStranger = ({ child, pid, identity }) => {
+      this.#supervisor.found(child, { pid, identity })
+    }
+    this.#timer = setInterval(() => this.#look(), lookEveryMs)
+    this.#timer.unref()
+  }
+
+  open(): void {
+    const { disk, home, log } = this.#options
+    const specs = recordedChildren(disk, home).flatMap((child) => {
+      try {
+        const record = this.#files.record(child)
+        if (record !== undefined) return [this.#specOf(child, launchOf(record.launch))]
+      } catch (error) {
+        log.error('daemon:record:refused', { child, error: toError(error) })
+      }
+      return []
+    })
+    this.#supervisor.begin(specs).catch((error: unknown) => {
+      log.error('daemon:start:failed', { error: toError(error) })
+    })
+  }
+
+  list(): readonly JsonObject[] {
+    return this.#supervisor.views.map((view) => describeChild(view, this.#notesOf(view.name)))
+  }
+
+  show(child: string): JsonObject | undefined {
+    const view = this.#supervisor.view(child)
+    return view === undefined ? undefined : describeChild(view, this.#notesOf(child))
+  }
+
+  act(child: string, action: ChildAction, body: JsonObject): JsonObject {
+    const known = this.#supervisor.view(child)
+    if (action === 'start') {
+      if ('launch' in body || known === undefined) this.#start(child, launchOf(body['launch']))
+      else this.#start(child, launchOf(known.launch))
+    } else if (known === undefined) {
+      throw new PerduraError('ERR_NO_SUCH_CHILD', `the daemon keeps no ${JSON.stringify(child)} running`)
+    } else if (action === 'restart') {
+      const launch = launchOf('launch' in body ? body['launch'] : known.launch)
+      this.#keeper.check(child)
+      this.#supervisor.change(this.#specOf(child, launch))
+      this.#forgetPast(child)
+      this.#ignore(this.#supervisor.restart(child))
+    } else if (action === 'stop') this.#ignore(this.#supervisor.stop(child))
+    else if (action === 'reload') this.#signal(child, 'SIGHUP')
+    else this.#ignore(this.#forget(child))
+    return this.show(child) ?? { child, state: 'forgotten' }
+  }
+
+  reload(): void {
+    const { settings, log } = this.#options
+    const problem = settings.reload()
+    if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'as before' })
+    for (const { name, launch } of this.#supervisor.views) {
+      this.#supervisor.change(this.#specOf(name, launchOf(launch)))
+      this.#signal(name, 'SIGHUP')
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#supervisor.end()
+    this.#close()
+  }
+
+  kill(): void {
+    for (const name of this.#supervisor.names) this.#supervisor.kill(name)
+  }
+
+  leave(): void {
+    this.#supervisor.leave()
+    this.#close()
+  }
+
+  onState(child: string, state: ChildState): void {
+    const notes = this.#notesOf(child)
+    notes.since = Date.now()
+    if (state.name === 'starting' || state.name === 'running') this.#keeper.keep(child)
+    if (state.name === 'running') notes.failure = undefined
+    if (state.name !== 'running') notes.beat = undefined
+    if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
+      this.#keeper.release(child)
+  }
+
+  onMessage(child: string, message: unknown): void {
+    if (!isProcessMessage(message)) return
+    const notes = this.#notesOf(child)
+    if (message.type === 'beat') notes.beat = JSON.parse(JSON.stringify(message)) as JsonObject
+    if (message.type === 'failed') notes.failure = { code: message.code, message: message.message }
+    if (message.type === 'hub') notes.connected = message.connected
+    if ('session' in message && isOnline(message.session)) this.#tookOver(child)
+    // Somebody asked the agent itself: it is not wanted any more.
+    if (message.type === 'stop') this.#ignore(this.#supervisor.stop(child))
+  }
+
+  onLine(): void {
+    // Its output goes to a file.
+  }
+
+  onExit(child: string, { error }: ChildExit): void {
+    const notes = this.#notesOf(child)
+    notes.codeChanged = this.#codeTime(child)
+    if (error !== undefined)
+      notes.failure = { code: 'ERR_NOT_RUNNING', message: `it could not be started: ${error.message}` }
+  }
+
+  onEvidence(child: string, reason: string, evidence: string): void {
+    this.#options.log.warn('daemon:child:evidence', { child, reason, evidence })
+    this.#notesOf(child).evidence = { at: Date.now(), reason, text: evidence }
+  }
+
+  #start(child: string, launch: Launch): void {
+    if (agentOf(child) === undefined && child !== hubChild)
+      throw new PerduraError('ERR_NO_SUCH_CHILD', 'a child is "hub" or "agent:<name>"')
+    this.#keeper.check(child)
+    const state = this.#supervisor.view(child)?.state.name
+    if (state !== 'starting' && state !== 'running') this.#forgetPast(child)
+    this.#ignore(this.#supervisor.start(this.#specOf(child, launch)))
+  }
+
+  /** To take over is meant for once: two daemons that did it at each start would take the session from each other for ever. */
+  #tookOver(child: string): void {
+    const view = this.#supervisor.view(child)
+    const launch = view === undefined ? undefined : launchOf(view.launch)
+    if (launch === undefined || launch.untilOnline.length === 0) return
+    this.#supervisor.change(this.#specOf(child, { ...launch, untilOnline: [] }))
+  }
+
+  async #forget(child: string): Promise<void> {
+    await this.#supervisor.remove(child)
+    this.#files.remove(child)
+    this.#notes.delete(child)
+  }
+
+  #specOf(child: string, launch: Launch): ChildSpec {
+    const { settings } = this.#options
+    const agent = agentOf(child)
+    const own = agent === undefined ? settings.current.base : settings.current.of(agent)
+    return {
+      name: child,
+      kind: agent === undefined ? 'hub' : 'agent',
+      policy: { ...policyOf(own.supervision), ...launch.policy },
+      launch: launchJson(launch),
+      beats: true,
+    }
+  }
+
+  /** The process that has the agent open by its own word, if a daemon started it. */
+  #find(child: string): AdoptedProcess | undefined {
+    const { disk, home, processes } = this.#options
+    const agent = agentOf(child)
+    const record =
+      agent === undefined
+        ? readHubRecord(disk, hubPaths(home).record)
+        : readProcessRecord(disk, agentPaths(home, agent).processRecord)
+    return record?.daemon === true && isAlive(processes, record) ? record : undefined
+  }
+
+  #signal(child: string, signal: 'SIGHUP'): void {
+    const process = this.#supervisor.view(child)?.process
+    if (process?.pid === null || process?.pid === undefined || process.identity === null) return
+    const { pid, identity } = process
+    if (isAlive(this.#options.processes, { pid, identity })) globalThis.process.kill(pid, signal)
+  }
+
+  #look(): void {
+    for (const { name, state, past } of this.#supervisor.views) {
+      const notes = this.#notesOf(name)
+      boundOutputFile(childFiles(this.#options.home, name).output)
+      const waits = state.name === 'backing-off' || state.name === 'failed' || past.safeMode.period !== null
+      if (!waits) continue
+      const changed = this.#codeTime(name)
+      if (changed === undefined || notes.codeChanged === undefined || changed === notes.codeChanged) continue
+      notes.codeChanged = changed
+      this.#options.log.info('daemon:child:code-changed', { child: name })
+      this.#supervisor.definitionChanged(name)
+    }
+  }
+
+  #codeTime(child: string): number | undefined {
+    const view = this.#supervisor.view(child)
+    const file = isJsonObject(view?.launch) ? (view.launch['code_file'] as Json) : null
+    if (typeof file !== 'string') return undefined
+    return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs
+  }
+
+  #notesOf(child: string): ChildNotes {
+    let notes = this.#notes.get(child)
+    if (notes === undefined) {
+      notes = { since: Date.now() }
+      this.#notes.set(child, notes)
+    }
+    return notes
+  }
+
+  #forgetPast(child: string): void {
+    this.#notes.set(child, { since: Date.now() })
+  }
+
+  /** What is asked for is done in its time; what goes wrong with it is said in the log. */
+  #ignore(done: Promise<unknown> | undefined | void): void {
+    Promise.resolve(done).catch((error: unknown) => {
+      this.#options.log.error('daemon:child:failed', { error: toError(error) })
+    })
+  }
+
+  #close(): void {
+    clearInterval(this.#timer)
+    this.#keeper.close()
+  }
+}
+
+function isOnline(session: unknown): boolean {
+  return session === 'online' || (isJsonObject(session) && session['state'] === 'online')
+}
