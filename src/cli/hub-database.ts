@@ -15,6 +15,9 @@ export interface KnownAgent {
   readonly waitingBytes: number
   readonly session: string | null
   readonly generation: number | null
+  /** When and why its last connection ended, wall-clock ms; null while it has one, as far as the hub knows. */
+  readonly leftAt: number | null
+  readonly leftReason: string | null
 }
 
 /** From the hub's database, which is not changed by it; undefined where there has been no hub. */
@@ -24,7 +27,8 @@ export function knownAgents(call: Call): KnownAgent[] | undefined {
   try {
     const database = openReader(path)
     try {
-      const rows = database.prepare(sql).all() as unknown as AgentRow[]
+      const left = database.prepare("SELECT 1 FROM pragma_table_info('holders') WHERE name = 'left_at'").get()
+      const rows = database.prepare(sqlOf(left !== undefined)).all() as unknown as AgentRow[]
       return rows.map((row) => ({
         name: row.name,
         id: row.id,
@@ -34,6 +38,8 @@ export function knownAgents(call: Call): KnownAgent[] | undefined {
         waitingBytes: row.waiting_bytes ?? 0,
         session: row.session_identifier,
         generation: row.generation,
+        leftAt: row.left_at,
+        leftReason: row.left_reason,
       }))
     } finally {
       database.close()
@@ -47,8 +53,10 @@ export function knownAgents(call: Call): KnownAgent[] | undefined {
   }
 }
 
-const sql = `
+/** A database that no hub of this version has brought up to date does not tell who has left. */
+const sqlOf = (tellsLeft: boolean): string => `
   SELECT p.id, p.name, p.is_active, p.seen_at, s.waiting_count, s.waiting_bytes, h.generation,
+    ${tellsLeft ? 'h.left_at, h.left_reason' : 'NULL AS left_at, NULL AS left_reason'},
     (SELECT session_identifier FROM sessions WHERE sessions.ai_id = p.id AND status = 'active'
      ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
   FROM profiles p LEFT JOIN streams s ON s.ai_id = p.id LEFT JOIN holders h ON h.ai_id = p.id ORDER BY p.name`
@@ -62,4 +70,6 @@ interface AgentRow {
   readonly waiting_bytes: number | null
   readonly generation: number | null
   readonly session_identifier: string | null
+  readonly left_at: number | null
+  readonly left_reason: string | null
 }

@@ -75,3 +75,31 @@ export async function release(tx: HubTx, actor: Actor): Promise<void> {
 export async function endHolder(tx: HubTx, aiId: number, sessionId: string): Promise<void> {
   await tx.run("UPDATE holders SET standing = 'ended' WHERE ai_id = ? AND session_id = ?", aiId, sessionId)
 }
+
+/** Notes when and why the holder's connection ended that was made at `resumedAt`; nothing where there is a later one. */
+export async function noteLeft(
+  tx: HubTx,
+  aiId: number,
+  left: { readonly resumedAt: number; readonly at: number; readonly reason: string },
+): Promise<void> {
+  await tx.run(
+    'UPDATE holders SET left_at = ?, left_reason = ? WHERE ai_id = ? AND resumed_at = ?',
+    left.at,
+    left.reason,
+    aiId,
+    left.resumedAt,
+  )
+}
+
+/** When and why the agent's last connection ended; undefined while it is there, as far as is known. */
+export async function readLeft(
+  reader: HubReader,
+  aiId: number,
+): Promise<{ readonly at: number; readonly reason: string } | undefined> {
+  const row = await reader.get<{ left_at: number | null; left_reason: string | null }>(
+    'SELECT left_at, left_reason FROM holders WHERE ai_id = ?',
+    aiId,
+  )
+  const { left_at: at = null, left_reason: reason = null } = row ?? {}
+  return at === null ? undefined : { at, reason: reason ?? '' }
+}

@@ -15,6 +15,8 @@ export interface Resumed {
   readonly sessionId: string
   readonly sessionIdentifier: string
   readonly stream: Stream
+  /** Wall-clock ms: by which this connection is told from the holder's next one. */
+  readonly at: number
   /** The position that is sent first. */
   readonly next: number
   readonly producer: Producer
@@ -41,15 +43,18 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
   await markSeen(tx, aiId, now)
   const session = await adoptSession(tx, { aiId, wanted: frame.session_identifier ?? undefined, now, random })
   await tx.run(
-    `INSERT INTO holders (ai_id, generation, instance, claim, start, session_id) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO holders (ai_id, generation, instance, claim, start, session_id, resumed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (ai_id) DO UPDATE SET generation = excluded.generation, instance = excluded.instance,
-       claim = excluded.claim, start = excluded.start, session_id = excluded.session_id, standing = 'held'`,
+       claim = excluded.claim, start = excluded.start, session_id = excluded.session_id, standing = 'held',
+       resumed_at = excluded.resumed_at, left_at = NULL, left_reason = NULL`,
     aiId,
     generation,
     frame.instance,
     frame.claim,
     frame.start,
     session.sessionId,
+    now,
   )
   const stream = await readStream(tx, aiId)
   const producer = await readProducer(tx, aiId)
@@ -60,7 +65,7 @@ export async function resume(tx: HubTx, request: ResumeRequest): Promise<ResumeO
     !(await readsSameStream(tx, aiId, stream, frame.rx ?? undefined)) ||
     standing === 'unknown'
   const { sessionId, sessionIdentifier } = session
-  const shared = { kind: 'resumed', generation, sessionId, sessionIdentifier } as const
+  const shared = { kind: 'resumed', generation, sessionId, sessionIdentifier, at: now } as const
   if (hubRewound) {
     const epoch = random.uuid()
     // Everything that is kept is sent again: which part of it the agent has, it knows by the ids.

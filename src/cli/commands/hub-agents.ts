@@ -1,6 +1,6 @@
 import type { Call } from '../call.ts'
 import { knownAgents } from '../hub-database.ts'
-import { formatTime } from '../output.ts'
+import { formatTime, oneLine } from '../output.ts'
 
 export function run(call: Call): undefined {
   const agents = knownAgents(call)
@@ -10,7 +10,7 @@ export function run(call: Call): undefined {
   else if (agents.length === 0) call.output.note('no agent has been at this hub yet')
   else {
     call.output.table(
-      ['name', 'id', 'seen', 'waiting', 'session', 'generation'],
+      ['name', 'id', 'seen', 'waiting', 'session', 'generation', 'left'],
       agents.map((agent) => [
         agent.active ? agent.name : `${agent.name} (switched off)`,
         String(agent.id),
@@ -18,6 +18,7 @@ export function run(call: Call): undefined {
         String(agent.waiting),
         agent.session ?? '–',
         agent.generation === null ? '–' : String(agent.generation),
+        agent.leftAt === null ? '–' : `${formatTime(agent.leftAt, now)}: ${oneLine(agent.leftReason ?? '')}`,
       ]),
     )
   }

@@ -1,7 +1,7 @@
 import { PerduraError, toError } from '../../errors.ts'
 import type { Timer } from '../../platform/clock.ts'
 import type { Log } from '../../platform/log.ts'
-import type { Connection, ConnectionSink } from '../../platform/transport.ts'
+import type { Connection, ConnectionClose, ConnectionSink } from '../../platform/transport.ts'
 import { closeCodes, closeText, type CloseReason } from '../../protocol/close-codes.ts'
 import {
   agentFrame,
@@ -29,6 +29,7 @@ import type { Authenticated, Relay } from './relay.ts'
 import { sendQueueBytesMax } from './send-queues.ts'
 import { SignsOfLife } from './signs-of-life.ts'
 import { takeSession } from './take-session.ts'
+import { tellLeft, whyLeft } from './tell-left.ts'
 import { closeOf } from './close-of.ts'
 import { type DrainCourse, Leaving } from './drain.ts'
 
@@ -55,6 +56,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
   #who: Authenticated | undefined
   #actor: Authenticated | undefined
   #delivery: Delivery | undefined
+  #tellLeft: (reason: string) => void = () => undefined
   #expiresAtMs = 0
   #timers: Timer[] = []
   #intake: Intake | undefined
@@ -108,8 +110,8 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     this.#refuse(problem)
   }
 
-  onClose(): void {
-    this.#end()
+  onClose(close: ConnectionClose): void {
+    this.#end(whyLeft(close))
   }
 
   wake(): void {
@@ -152,11 +154,15 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     if (this.#state === 'closed') return
     if (this.#state === 'greeting' || this.#state === 'waiting')
       this.#send({ type: 'error', error: text, code: reason })
-    this.#connection.close(closeCodes[reason], closeText(text === '' ? reason : `${reason} ${text}`))
-    this.#end()
+    const why = closeText(text === '' ? reason : `${reason} ${text}`)
+    this.#connection.close(closeCodes[reason], why)
+    // A hub that goes away says nothing of its agents.
+    this.#end(reason === 'drain' ? undefined : why)
   }
 
-  #end(): void {
+  /** `why` is noted for who asks where the agent is. */
+  #end(why: string | undefined): void {
+    if (why !== undefined && this.#relay.registry.session(this.aiId) === this) this.#tellLeft(why)
     this.#state = 'closed'
     for (const timer of this.#timers) timer.cancel()
     this.#timers = []
@@ -246,7 +252,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     if (this.#state === 'closed') return
     this.#log.info('hub:session:released', { agent: actor.name, generation: this.generation })
     this.#connection.close(1000, 'released')
-    this.#end()
+    this.#end('handed over')
   }
 
   async #resume(frame: ResumeFrame): Promise<void> {
@@ -272,14 +278,14 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
     this.generation = resumed.generation
     const actor = { ...who, generation: resumed.generation }
     this.#actor = actor
+    this.#tellLeft = (reason) => void tellLeft(this.#relay, actor, { resumedAt: resumed.at, reason })
     this.#state = 'live'
     this.#settled()
-    const { stream, next, reason } = resumed
     this.#delivery = new Delivery({
       relay: this.#relay,
       aiId: who.aiId,
-      epoch: stream.epoch,
-      after: next - 1,
+      epoch: resumed.stream.epoch,
+      after: resumed.next - 1,
       credit: frame.credit,
       send: (text) => this.#sendText(text),
       failed: (why, text) => this.close(why, text),
@@ -316,7 +322,7 @@ export class ResumableConnection implements ConnectionSink, LiveSession, Member 
       session: resumed.sessionIdentifier,
       generation: resumed.generation,
       instance: frame.instance,
-      reason,
+      reason: resumed.reason,
     })
     this.#timers.push(clock.setTimer(random.fraction() * limits.heartbeatMs, () => this.#beat()))
     this.#delivery.look()

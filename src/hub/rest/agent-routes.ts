@@ -3,6 +3,7 @@ import type { JsonObject } from '../../json.ts'
 import type { SqlValue } from '../../platform/database.ts'
 import { updateProfileBody } from '../../protocol/rest.ts'
 import type { Principal } from '../auth/auth.ts'
+import { readLeft } from '../holder.ts'
 import { findProfile, type Profile, updateProfile } from '../profiles.ts'
 import { assertNotFenced } from '../publishing.ts'
 import { readBody } from './body.ts'
@@ -16,6 +17,9 @@ const onlineSql = `SELECT id AS ai_id, name, nickname, project, seen_at,
     (SELECT session_identifier FROM sessions WHERE sessions.ai_id = profiles.id AND status = 'active'
      ORDER BY sessions.id DESC LIMIT 1) AS session_identifier
   FROM profiles WHERE is_active = 1`
+
+/** One whose connection has ended since it was heard of is known not to be there. */
+const hasNotLeft = `NOT EXISTS (SELECT 1 FROM holders WHERE holders.ai_id = profiles.id AND left_at >= seen_at)`
 
 export function agentRoutes({ clock, storage, present, isAsleep }: RestDeps): Route[] {
   return [
@@ -67,7 +71,7 @@ export function agentRoutes({ clock, storage, present, isAsleep }: RestDeps): Ro
     const now = clock.now()
     const rows = await storage.read(async (reader) => {
       const seen = await reader.all<OnlineRow>(
-        `${onlineSql} AND seen_at >= ? ORDER BY seen_at DESC, id LIMIT ?`,
+        `${onlineSql} AND seen_at >= ? AND ${hasNotLeft} ORDER BY seen_at DESC, id LIMIT ?`,
         now - minutes * 60_000,
         onlineMax,
       )
@@ -92,7 +96,10 @@ export function agentRoutes({ clock, storage, present, isAsleep }: RestDeps): Ro
 
   async function show({ names: [id = ''] }: Call): Promise<JsonObject> {
     const wanted = agentIdOf(id)
-    const profile = await storage.read((reader) => findProfile(reader, { id: wanted }))
+    const { profile, left } = await storage.read(async (reader) => ({
+      profile: await findProfile(reader, { id: wanted }),
+      left: await readLeft(reader, wanted),
+    }))
     if (profile === undefined) {
       throw new PerduraError('ERR_NO_SUCH_PROFILE', `there is no agent with the id ${wanted} at this hub`)
     }
@@ -103,6 +110,7 @@ export function agentRoutes({ clock, storage, present, isAsleep }: RestDeps): Ro
         created_at: timestamp(createdAt),
         updated_at: timestamp(updatedAt),
         is_active: isActive,
+        ...presenceOf(present().includes(wanted), left),
       },
     }
   }
@@ -149,6 +157,16 @@ type OnlineRow = Pick<AgentRow, 'name' | 'nickname' | 'project'> & {
   readonly ai_id: number
   readonly session_identifier: string | null
   readonly seen_at: number | null
+}
+
+/** Since when and why it is offline, as far as that is known. */
+function presenceOf(connected: boolean, left: { at: number; reason: string } | undefined): JsonObject {
+  const offline = connected ? undefined : left
+  return {
+    is_connected: connected,
+    offline_since: offline === undefined ? null : timestamp(offline.at),
+    offline_reason: offline?.reason ?? null,
+  }
 }
 
 function fieldsOf({ id, name, nickname, expertise, version, project }: Profile): JsonObject {

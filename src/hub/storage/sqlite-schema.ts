@@ -189,4 +189,10 @@ export const migrations: readonly string[] = [
   CREATE INDEX entries_expiry ON entries (expires_at)
     WHERE expires_at IS NOT NULL AND fetched_at IS NULL AND expired_at IS NULL;
   `,
+  `
+  -- When the holder's last connection was made, and when and why that ended; without left_at it is there, or the hub ended.
+  ALTER TABLE holders ADD COLUMN resumed_at INTEGER;
+  ALTER TABLE holders ADD COLUMN left_at INTEGER;
+  ALTER TABLE holders ADD COLUMN left_reason TEXT;
+  `,
 ]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endHolder } from '../../../../src/hub/holder.ts'
+import { endHolder, readLeft } from '../../../../src/hub/holder.ts'
 import { defaultRelayLimits } from '../../../../src/hub/relay/relay.ts'
 import { endSession, findSession } from '../../../../src/hub/sessions.ts'
 import { publishFrame, resumeFrame, ResumableWorld } from './resumable-world.ts'
@@ -82,4 +82,25 @@ test('a session with a connection does not run out', async () => {
   const opened = seenAt()
   await world.clock.runFor(3_700_000)
   assert.ok(seenAt() > opened + 3_500_000, ready.session_identifier)
+})
+
+test('who left is known with the reason, and who is there again has not left', async () => {
+  const { world, ada } = await meet()
+  const left = async () =>
+    (await world.settle(world.storage.read((reader) => readLeft(reader, ada.aiId))))?.reason
+  assert.equal(await left(), undefined)
+  const first = await world.open(ada)
+  assert.equal(await left(), undefined)
+  first.agent.close('the agent stops')
+  await first.agent.ended()
+  assert.equal(await left(), 'the agent stops')
+  const second = await world.open(ada, { generation: 1 })
+  assert.equal(await left(), undefined)
+  // Another connection of the same process takes its place: the end of the one before is no leaving.
+  const third = await world.open(ada, { generation: 1 })
+  assert.equal(await second.agent.ended(), 'superseded')
+  assert.equal(await left(), undefined)
+  third.agent.vanish()
+  await world.clock.runFor(1_000)
+  assert.equal(await left(), 'the connection was lost')
 })

@@ -59,8 +59,13 @@ export class ScriptedAgent {
     this.#connection.send(text)
   }
 
-  close(): void {
-    this.#connection.close(1000, '')
+  close(reason = ''): void {
+    this.#connection.close(1000, reason)
+  }
+
+  /** Its machine is gone, without a word. */
+  vanish(): void {
+    this.#connection.terminate()
   }
 
   /** The next frame that has not been asked for yet, of this type where one is given. */

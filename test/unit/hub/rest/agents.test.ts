@@ -29,6 +29,9 @@ test('a profile is shown to any agent', async () => {
       created_at: '',
       updated_at: '',
       is_active: true,
+      is_connected: false,
+      offline_since: null,
+      offline_reason: null,
     },
   )
   refused(await world.call('GET', '/ai/3', { token }), 404, 'ERR_NO_SUCH_PROFILE')
