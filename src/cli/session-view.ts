@@ -45,7 +45,7 @@ export function viewSession(
 }
 
 /** What only a process knows that answers. */
-const unknown = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null }
+const unknown = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null, heardAgoMs: null }
 
 /** What a session says that was stopped with its agent; any other reason is the hub's. */
 const cleanStops = new Set(['the agent stops', 'handed over'])
@@ -82,6 +82,7 @@ export function liveSession(value: unknown): LiveSession | undefined {
     nextTryMs: numberOrNull(value['next_try_ms']),
     roundTripMs: numberOrNull(value['round_trip_ms']),
     clockSkewMs: numberOrNull(value['clock_skew_ms']),
+    heardAgoMs: numberOrNull(value['heard_ago_ms']),
   }
 }
 

@@ -15,4 +15,6 @@ export interface HealthReport {
   readonly state: HealthState
   /** Of the checks that are not healthy, the worst first. */
   readonly reasons: readonly HealthReason[]
+  /** Why it takes nothing in or handles nothing; empty where it does both. */
+  readonly notReady: readonly string[]
 }

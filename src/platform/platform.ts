@@ -8,6 +8,7 @@ import type { Locks } from './locks.ts'
 import type { Log } from './log.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
+import type { Sensors } from './sensors.ts'
 import type { Transport } from './transport.ts'
 
 /** Everything outside that Perdura touches; the real ones are in `platform/node`, the simulated ones in `testing`. */
@@ -24,4 +25,6 @@ export interface Platform {
   readonly boot: BootClock
   /** The storage key of a home; what it repairs is logged. */
   openKeyChest(home: string, log: Log): KeyChest
+  /** What watches this process, until it is closed. */
+  openSensors(): Sensors
 }

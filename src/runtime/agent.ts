@@ -1,7 +1,10 @@
+import type { HealthChange, HealthView } from '../health/monitor.ts'
+import type { HealthReport } from '../health/report.ts'
 import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
 import type { Queue } from '../queue/pauses.ts'
 import type { Reader } from '../store/store.ts'
+import type { AgentTimes } from './agent-times.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
 import type { HubTokens } from './hub/hub-tokens.ts'
 import type { LiveSession } from './live-session.ts'
@@ -65,6 +68,8 @@ export interface AgentEvents {
   /** The hub will not have this process any more: a person has to change something. The agent closes itself. */
   'session:ended': { readonly code: string; readonly error: string }
   'agent:stop:done': StopSummary
+  /** The state is the worst of all checks; with the reasons of those that are not healthy. */
+  'health:state:changed': HealthChange
 }
 
 /** What opening the store found. */
@@ -86,6 +91,8 @@ export interface AgentLoad {
   /** Entries that are not finished, and messages to other agents without a verdict. */
   readonly inbox: number
   readonly outbox: number
+  /** Entries that the inbox would take in. */
+  readonly inboxRoom: number
   /** Turns that run, and entries that could be begun now: several, where all turns are taken. */
   readonly running: number
   readonly ready: number
@@ -111,6 +118,21 @@ export interface CloseOptions {
   readonly hurry?: AbortSignal
 }
 
+/** How an agent finds itself, as of a few seconds ago. */
+export interface AgentHealth {
+  readonly view: HealthView
+  /** The state with its reasons, and as of now why it takes nothing in or handles nothing. */
+  readonly report: HealthReport
+  /** There has been work for long, and nothing ran or was done. */
+  readonly stalled: boolean
+  /** Of the overall state, since the process started. */
+  readonly changes: number
+  readonly times: AgentTimes
+  start(): void
+  /** From now on it is not ready. */
+  stop(): void
+}
+
 /** A running agent. */
 export interface Agent {
   readonly name: string
@@ -124,6 +146,8 @@ export interface Agent {
   readonly safeMode: boolean
   readonly recovered: RecoverySummary
   readonly load: AgentLoad
+  /** Undefined where nothing looks after it: in a simulation. */
+  readonly health: AgentHealth | undefined
   /** Read-only view of the agent's database, committed content only. */
   readonly reader: Reader
   /** Its sessions at its hub; undefined without one. */

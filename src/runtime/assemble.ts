@@ -8,6 +8,7 @@ import type { StoreLimits } from '../store/open-store.ts'
 import type { Reader } from '../store/store.ts'
 import { checkAgentLimits, type AgentLimits } from './agent-limits.ts'
 import type { Agent } from './agent.ts'
+import type { HealthOptions } from './agent-health.ts'
 import type { HubOptions } from './hub/hub-link.ts'
 import { agentParts, type AgentParts } from './parts.ts'
 import { RunningAgent } from './running-agent.ts'
@@ -31,6 +32,8 @@ export interface AssembleOptions {
   /** Where messages to other agents go without a hub. */
   readonly deliver: (message: Outgoing) => Promise<Verdict>
   readonly limits?: Partial<AgentLimits>
+  /** What its health is found out with; without it nothing looks after it. */
+  readonly health?: HealthOptions
   readonly store?: Partial<StoreLimits>
   readonly parts?: AgentParts
 }
@@ -47,6 +50,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     files: options.files,
     ...platform,
     log,
+    onCommitted: (durationMs) => options.health?.times.commit.add(durationMs / 1_000),
     ...(options.store === undefined ? {} : { limits: options.store }),
   })
   let search: ReturnType<AssembleOptions['openSearch']> | undefined
@@ -72,6 +76,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
       recovered: { ...recovered, previous: start.previous, interruptedTurns: start.interrupted },
       hub: options.openHub?.(),
       deliver: options.deliver,
+      health: options.health,
     })
     agent.begin(Math.round(clock.monotonicMs() - startedMs))
     return agent

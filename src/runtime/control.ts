@@ -6,6 +6,7 @@ import type { Log } from '../platform/log.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
 import type { Priority } from '../queue/priority.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
+import { healthRoutes, reportRoute } from './health-routes.ts'
 import { liveSessionJson } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
 import { tokenRoutes } from './token-routes.ts'
@@ -18,6 +19,7 @@ export type RouteOptions =
       /** What programs on this machine may do: on a TCP port of loopback. */
       readonly kind: 'ingress'
       readonly log: Log
+      readonly metrics: () => Promise<string>
       /** Required as bearer token, where given. */
       readonly token?: string | undefined
     }
@@ -25,6 +27,7 @@ export type RouteOptions =
       /** What the owner may do: on a Unix socket in the agent's private folder. */
       readonly kind: 'control'
       readonly log: Log
+      readonly metrics: () => Promise<string>
       /** Facts about this process, for `GET /v1/process`. */
       readonly describeProcess: () => JsonObject
       /** Begins to stop the process; called once the answer is on its way. With `handover` it lets go of its session. */
@@ -42,8 +45,8 @@ const retryAfterSeconds = 1
 export function createRoutes(agent: Agent, options: RouteOptions): Handler {
   const routes =
     options.kind === 'ingress'
-      ? ingressRoutes(agent)
-      : [...ingressRoutes(agent), ...controlRoutes(agent, options)]
+      ? ingressRoutes(agent, options.metrics)
+      : [...ingressRoutes(agent, options.metrics), ...controlRoutes(agent, options)]
   return async (request) => {
     try {
       refuseBrowsers(request, { checkHost: options.kind === 'ingress' })
@@ -73,14 +76,9 @@ export function createRoutes(agent: Agent, options: RouteOptions): Handler {
   }
 }
 
-function ingressRoutes(agent: Agent): Route[] {
+function ingressRoutes(agent: Agent, metrics: () => Promise<string>): Route[] {
   return [
-    {
-      method: 'GET',
-      path: /^\/healthz$/,
-      open: true,
-      answer: () => json(200, { status: 'ok', agent: agent.name }),
-    },
+    ...healthRoutes(agent, metrics),
     {
       method: 'POST',
       path: /^\/agents\/([^/]+)\/inbox$/,
@@ -183,6 +181,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         return json(202, { session: liveSessionJson(agent.session) })
       },
     },
+    reportRoute(agent),
     ...queueRoutes(agent),
     ...tokenRoutes(agent),
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },

@@ -15,6 +15,7 @@ export const noCounters = {
   sent: 0,
   delivered: 0,
   refused: 0,
+  expired: 0,
 }
 
 /** Counts from now on; the object returned is the live one. */
@@ -30,5 +31,6 @@ export function countEvents(agent: Pick<Agent, 'on'>): Counters {
   agent.on('outbox:message:committed', () => counters.sent++)
   agent.on('outbox:message:delivered', () => counters.delivered++)
   agent.on('outbox:message:refused', () => counters.refused++)
+  agent.on('outbox:message:expired', () => counters.expired++)
   return counters
 }

@@ -15,6 +15,8 @@ export interface LiveSession {
   readonly roundTripMs: number | null
   /** By how much the hub's clock is ahead of this one, ms; to look at. */
   readonly clockSkewMs: number | null
+  /** Since something came from the hub, ms; null without a connection. */
+  readonly heardAgoMs: number | null
 }
 
 export function liveSessionOf(view: SessionView): LiveSession {
@@ -27,6 +29,7 @@ export function liveSessionOf(view: SessionView): LiveSession {
     nextTryMs: rounded(nextTryMs),
     roundTripMs: measured?.roundTripMs === undefined ? null : Math.round(measured.roundTripMs * 100) / 100,
     clockSkewMs: rounded(measured?.clockSkewMs),
+    heardAgoMs: rounded(measured?.heardAgoMs),
   }
 }
 
@@ -37,7 +40,7 @@ function rounded(ms: number | undefined): number | null {
 /** As the control socket has it. */
 export function liveSessionJson(live: LiveSession | undefined): JsonObject | null {
   if (live === undefined) return null
-  const { state, reason, since, attempts, nextTryMs, roundTripMs, clockSkewMs } = live
+  const { state, reason, since, attempts, nextTryMs, roundTripMs, clockSkewMs, heardAgoMs } = live
   return {
     state,
     reason,
@@ -46,5 +49,6 @@ export function liveSessionJson(live: LiveSession | undefined): JsonObject | nul
     next_try_ms: nextTryMs,
     round_trip_ms: roundTripMs,
     clock_skew_ms: clockSkewMs,
+    heard_ago_ms: heardAgoMs,
   }
 }

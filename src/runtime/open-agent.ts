@@ -10,10 +10,12 @@ import type { Platform } from '../platform/platform.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
 import { hubAddressList } from '../session/hub-address.ts'
 import type { SessionLimits } from '../session/session-limits.ts'
+import { SettingsSource } from '../settings/settings.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
 import type { Agent } from './agent.ts'
 import type { AgentLimits } from './agent-limits.ts'
+import { AgentTimes } from './agent-times.ts'
 import { assembleAgent } from './assemble.ts'
 import { prepareAgentFolder, resolveHome } from './home.ts'
 import { LocalDelivery } from './local-delivery.ts'
@@ -49,6 +51,10 @@ export interface OpenAgentOptions {
   readonly trustNewHub?: boolean
   /** How long the session waits for what, and how much the hub may send at once. */
   readonly sessionLimits?: Partial<SessionLimits>
+  /** Where its health turns. Default: what `config.json` of the home says, or its defaults where that cannot be understood. */
+  readonly settings?: SettingsSource
+  /** Unexpected ends of its earlier processes within the last `windowMs`; undefined where nobody counts them. */
+  readonly restarts?: (windowMs: number) => number | undefined
   /** Where messages to other agents go without a hub. Default: to agents of the same home. */
   readonly deliver?: (message: Outgoing) => Promise<Verdict>
 }
@@ -85,6 +91,8 @@ export async function openAgent<State extends object>(
     options.log === undefined ? openOwnLog(paths.log) : { log: options.log, closeLog: () => undefined }
   // What a session is made of costs an agent without a hub nothing.
   const hubCode = addresses === undefined ? undefined : await import('./hub/open-hub.ts')
+  const lenient = (error: Error): void => log.error('settings:load:failed', { error, inForce: 'defaults' })
+  const settings = options.settings ?? new SettingsSource(platform.disk, home, { lenient })
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({
@@ -118,6 +126,13 @@ export async function openAgent<State extends object>(
         }),
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      health: {
+        sensors: platform.openSensors(),
+        disk: platform.disk,
+        settings: () => settings.current.of(definition.name).health,
+        times: new AgentTimes(),
+        restarts: options.restarts,
+      },
     })
     agent.on('agent:stop:done', closeLog)
     return agent

@@ -7,6 +7,7 @@ import { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
+import type { HealthChange } from '../health/monitor.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { Random } from '../platform/random.ts'
@@ -15,12 +16,14 @@ import { exhume } from '../queue/dead-letters.ts'
 import { readEntry } from '../queue/inbox.ts'
 import type { Outgoing, TerminalRead, Verdict } from '../queue/outbox.ts'
 import type { Reader, Store } from '../store/store.ts'
+import { createAgentHealth, type HealthOptions } from './agent-health.ts'
 import type { AgentLimits } from './agent-limits.ts'
 import { AgentOutbox, type LinkSinks } from './agent-outbox.ts'
 import type {
   Accepted,
   Agent,
   AgentEvents,
+  AgentHealth,
   AgentLoad,
   CloseOptions,
   EffectDecision,
@@ -62,6 +65,8 @@ export interface RunningAgentOptions {
   /** Where messages to other agents go: through a hub, or, without one, wherever `deliver` takes them. */
   readonly hub: HubOptions | undefined
   readonly deliver: (message: Outgoing) => Promise<Verdict>
+  /** What its health is found out with; without it nothing looks after it. */
+  readonly health: HealthOptions | undefined
 }
 
 /** How long a turn waits whose parking could not be lifted because nothing can be written, ms. */
@@ -76,6 +81,7 @@ export class RunningAgent implements Agent {
   readonly recovered: RecoverySummary
   readonly reader: Reader
   readonly queue: QueueControl
+  readonly health: AgentHealth | undefined
   readonly #options: RunningAgentOptions
   readonly #emitter: Emitter
   readonly #inboxBound: Bound
@@ -131,6 +137,9 @@ export class RunningAgent implements Agent {
       enqueue: (position) => this.#enqueueAgain(position),
     })
     this.#housekeeping = new Housekeeping({ store, clock, log, limits: defaultRetention })
+    const onChange = (change: HealthChange): void => this.#emitter.emit('health:state:changed', change)
+    this.health =
+      options.health && createAgentHealth({ ...options.health, agent: this, clock, log, onChange })
   }
 
   /** Sets it to work, once whoever opened it has had a chance to listen. */
@@ -147,6 +156,7 @@ export class RunningAgent implements Agent {
       // In safe mode they stay where they are, and fire late when it is over.
       if (!this.safeMode) this.#timers.look()
       this.#housekeeping.start()
+      this.health?.start()
     })
   }
 
@@ -194,7 +204,8 @@ export class RunningAgent implements Agent {
   }
 
   get load(): AgentLoad {
-    return { inbox: this.#inboxBound.count, outbox: this.#outbox.count, ...this.#loop.load }
+    const { count: inbox, room: inboxRoom } = this.#inboxBound
+    return { inbox, inboxRoom, outbox: this.#outbox.count, ...this.#loop.load }
   }
 
   acknowledgeTerminal(read: TerminalRead): Promise<void> {
@@ -236,6 +247,7 @@ export class RunningAgent implements Agent {
 
   async #close(options: CloseOptions): Promise<void> {
     const { clock, log } = this.#options
+    this.health?.stop()
     const { summary, failures } = await closeAgent(
       {
         clock,

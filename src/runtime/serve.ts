@@ -39,6 +39,8 @@ export interface ServeOptions {
   /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
   readonly makePrivateFolder: (path: string) => void
   readonly memory: () => JsonObject
+  /** Of Perdura and of Node. */
+  readonly versions: { readonly version: string; readonly node: string }
   /** Begins to stop the process. */
   readonly stop: (options: { readonly handover: boolean }) => void
   /** Begins to stop it in favour of the next one. */
@@ -69,10 +71,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const startedMs = clock.monotonicMs()
   const startedAt = clock.now()
   const counters = countEvents(agent)
+  const metrics = async (): Promise<string> => {
+    // Loaded when the first one asks: most agents are never asked.
+    const { agentMetrics } = await import('./agent-metrics.ts')
+    return agentMetrics({ agent, counters, startedAt, ...options.versions })
+  }
 
   if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
   const before = readProcessRecord(disk, paths.processRecord)
-  const ingress = await listenIngress(options, before?.ingressPort ?? defaultIngressPort)
+  const ingress = await listenIngress(options, metrics, before?.ingressPort ?? defaultIngressPort)
   const port = 'port' in ingress.address ? ingress.address.port : 0
   const record: ProcessRecord = {
     pid: platform.process.pid,
@@ -115,6 +122,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       createRoutes(agent, {
         kind: 'control',
         log,
+        metrics,
         describeProcess,
         stop: options.stop,
         handOver: options.handOver,
@@ -148,9 +156,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /** Where no port was asked for: the one that a killed process had, the default one, any. */
-async function listenIngress(options: ServeOptions, preferred: number): Promise<HttpServer> {
+async function listenIngress(
+  options: ServeOptions,
+  metrics: () => Promise<string>,
+  preferred: number,
+): Promise<HttpServer> {
   const { platform, agent, log, token } = options
-  const routes = createRoutes(agent, { kind: 'ingress', log, token })
+  const routes = createRoutes(agent, { kind: 'ingress', log, token, metrics })
   const listen = (port: number): Promise<HttpServer> => {
     const address: HttpAddress = { host: '127.0.0.1', port }
     const onError = (error: Error): void => log.error('http:server:failed', { error })

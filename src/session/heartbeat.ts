@@ -20,6 +20,8 @@ export interface Measured {
   readonly roundTripMs: number | undefined
   /** By how much the other's wall clock is ahead of this one; negative where it is behind. To look at: nothing goes by it. */
   readonly clockSkewMs: number | undefined
+  /** Since a frame came, ms. */
+  readonly heardAgoMs: number
 }
 
 /**
@@ -42,7 +44,7 @@ export class Heartbeat {
   readonly #firstMs: number
   #dueMs = 0
   #timer: Timer | undefined
-  #measured: Measured = { roundTripMs: undefined, clockSkewMs: undefined }
+  #measured: Omit<Measured, 'heardAgoMs'> = { roundTripMs: undefined, clockSkewMs: undefined }
 
   constructor(options: HeartbeatOptions) {
     const { clock, random, heartbeatMs } = options
@@ -55,7 +57,7 @@ export class Heartbeat {
   }
 
   get measured(): Measured {
-    return this.#measured
+    return { ...this.#measured, heardAgoMs: this.#options.clock.monotonicMs() - this.#heardMs }
   }
 
   /** A frame has come. */

@@ -29,6 +29,8 @@ export interface GroupCommitOptions {
   readonly batchOperationsMax: number
   /** A batch takes no further operation once its parameters have this size. */
   readonly batchBytesMax: number
+  /** A batch of changes is on disk; how long that took. */
+  readonly onCommitted?: ((durationMs: number) => void) | undefined
 }
 
 /**
@@ -90,7 +92,8 @@ export class GroupCommit {
   }
 
   #commitBatch(): void {
-    const { database, journal, clock, process } = this.#options
+    const { database, journal, clock, process, onCommitted } = this.#options
+    const startedMs = clock.monotonicMs()
     const done: Done[] = []
     const failed: { readonly pending: Pending; readonly error: Error }[] = []
     let changes: Uint8Array
@@ -129,6 +132,7 @@ export class GroupCommit {
       )
     }
     this.#queue.splice(0, taken)
+    if (changes.length > 0) onCommitted?.(clock.monotonicMs() - startedMs)
     for (const { committed } of done) runAll(committed)
     for (const { pending, result } of done) pending.resolve(result)
     for (const { pending, error } of failed) pending.reject(error)

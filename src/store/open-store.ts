@@ -31,6 +31,7 @@ export async function openStore(options: StoreOptions): Promise<{ store: Store; 
       journal,
       clock: options.clock,
       process: options.process,
+      onCommitted: options.onCommitted,
     })
     const store: Store = {
       reader: new StatementCache(reader),

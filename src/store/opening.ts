@@ -28,6 +28,8 @@ export interface StoreOptions {
   readonly limits?: Partial<StoreLimits>
   /** Default: the agent's schema; another list rehearses a change of it. */
   readonly migrations?: readonly string[]
+  /** A batch of changes is on disk; how long that took. */
+  readonly onCommitted?: (durationMs: number) => void
 }
 
 export interface StoreLimits {

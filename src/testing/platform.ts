@@ -5,6 +5,7 @@ import type { SimulatedHttp } from './http.ts'
 import { createSimulatedKeyChest } from './key-chest.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
+import { SimulatedSensors } from './sensors.ts'
 import type { SimulatedTransport } from './transport.ts'
 
 export interface SimulatedHost {
@@ -15,6 +16,8 @@ export interface SimulatedHost {
   /** The incarnation that the platform is for; each gets a platform of its own. */
   readonly process: SimulatedProcess
   readonly random: SeededRandom
+  /** What its processes find when they look at themselves. Default: a process at rest. */
+  readonly sensors?: SimulatedSensors
 }
 
 /** The platform of one simulated process; once it is dead, every port throws SimulatedDeath. */
@@ -46,5 +49,6 @@ export function createSimulatedPlatform(host: SimulatedHost): Platform {
     locks: host.disk.locks.for(process),
     boot: { uptimeMs: () => host.clock.monotonicMs(), bootId: 'boot' },
     openKeyChest: createSimulatedKeyChest,
+    openSensors: () => host.sensors ?? new SimulatedSensors(),
   }
 }

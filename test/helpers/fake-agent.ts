@@ -15,7 +15,8 @@ export class FakeAgent implements Agent {
     database: 'created',
     interruptedTurns: 0,
   } as const
-  load = { inbox: 0, outbox: 0, running: 0, ready: 0 }
+  load = { inbox: 0, inboxRoom: 10, outbox: 0, running: 0, ready: 0 }
+  health: Agent['health'] = undefined
   readonly reader = { get: () => undefined, all: () => [] }
   readonly queue: Agent['queue'] = {
     pause: async (queues) => void this.calls.push(['pause', queues]),

@@ -15,6 +15,7 @@ import { unwritable } from '../../platform/unwritable.ts'
 import { Beats } from '../beats.ts'
 import type { Call } from '../call.ts'
 import { captureOutput } from '../captured-output.ts'
+import { HubHealth } from '../hub-health.ts'
 import {
   hubPaths,
   readHubRecord,
@@ -110,8 +111,10 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     void parent.tell({ type: 'hub', pid: process.pid, url, connected })
   })
   keeper.begin()
+  const { settings: source } = home
+  const health = new HubHealth({ platform, log, folder: paths.folder, settings: source })
   const beats = new Beats(parent, () => ({
-    health: { state: 'healthy', reasons: [] },
+    health: health.report,
     turnsDone: 0,
     stalled: false,
     session: null,
@@ -136,6 +139,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   await hub.close(stop.hurry.aborted ? 0 : graceMs)
   beats.stop()
   service?.close()
+  health.stop()
   removeHubRecord(platform.disk, paths.record, record.instance)
   log.info('hub:stop:done', { reason })
   log.close()

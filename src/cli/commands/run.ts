@@ -29,6 +29,7 @@ import { safeModeTarget } from '../safe-mode.ts'
 import { reloadSettings, settingsOf } from '../settings-of.ts'
 import { drainWithin, shutDown } from '../shut-down.ts'
 import { watchForStop } from '../stop-request.ts'
+import { ownVersion } from '../version.ts'
 
 /** What the stages around the turns may need, for a manager that waits for the end. */
 const serviceMarginMs = 10_000
@@ -94,6 +95,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       home: call.home,
       platform,
       log,
+      settings,
       hub: hub.url,
       takeover: call.flag('takeover'),
       trustNewHub: call.flag('trust-new-hub'),
@@ -132,6 +134,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         const { rss, heapUsed } = process.memoryUsage()
         return { rss_bytes: rss, heap_used_bytes: heapUsed }
       },
+      versions: { version: ownVersion(), node: process.versions.node },
       stop: (asked) => {
         if (asked.handover) handover = { deadlineMs: deadline() }
         void parent.tell({ type: 'stop' })
@@ -193,9 +196,9 @@ function statusOf(agent: Agent): string {
 function beatOf(agent: Agent, { counters }: Served): BeatFacts {
   const { inbox, outbox } = agent.load
   return {
-    health: { state: 'healthy', reasons: [] },
+    health: agent.health?.report ?? { state: 'healthy', reasons: [], notReady: [] },
     turnsDone: counters.done,
-    stalled: false,
+    stalled: agent.health?.stalled ?? false,
     session: agent.session?.state ?? null,
     inbox,
     outbox,

@@ -9,6 +9,7 @@ import { createNodeKeyChest } from './key-chest.ts'
 import { createNodeLocks } from './locks.ts'
 import { createNodeProcess } from './process.ts'
 import { createNodeRandom } from './random.ts'
+import { createNodeSensors } from './sensors.ts'
 import { createNodeTransport } from './transport.ts'
 
 /** The real thing. What not every process needs (HTTP, WebSocket) is loaded when it is first used. */
@@ -25,5 +26,6 @@ export function createNodePlatform(): Platform {
     locks: createNodeLocks(),
     boot: createNodeBootClock(),
     openKeyChest: createNodeKeyChest,
+    openSensors: createNodeSensors,
   }
 }

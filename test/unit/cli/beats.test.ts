@@ -5,7 +5,7 @@ import { Beats, type BeatFacts } from '../../../src/cli/beats.ts'
 import type { ProcessMessage } from '../../../src/cli/process-messages.ts'
 
 const facts: BeatFacts = {
-  health: { state: 'healthy', reasons: [] },
+  health: { state: 'healthy', reasons: [], notReady: [] },
   turnsDone: 7,
   stalled: false,
   session: 'online',

@@ -43,7 +43,7 @@ function render(model: LiveModel, size = { columns: 80, rows: 24 }): string[] {
   })
 }
 
-const live = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null }
+const live = { attempts: 0, nextTryMs: null, roundTripMs: null, clockSkewMs: null, heardAgoMs: null }
 
 test('counts what came in and took effect since it began, over the deaths of processes', () => {
   const model = new LiveModel('Ada')

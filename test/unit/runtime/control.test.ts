@@ -15,6 +15,8 @@ const log: Log = {
   with: () => log,
 }
 
+const metrics = (): Promise<string> => Promise.resolve('perdura_ready 1\n')
+
 interface Asked {
   readonly method?: string
   readonly path: string
@@ -23,7 +25,7 @@ interface Asked {
 }
 
 function ingress(agent: FakeAgent, token?: string): (asked: Asked) => Promise<HttpResponse> {
-  return ask(createRoutes(agent, { kind: 'ingress', log, token }))
+  return ask(createRoutes(agent, { kind: 'ingress', log, token, metrics }))
 }
 
 function control(agent: FakeAgent, options: Partial<RouteOptions & { kind: 'control' }> = {}) {
@@ -31,6 +33,7 @@ function control(agent: FakeAgent, options: Partial<RouteOptions & { kind: 'cont
     createRoutes(agent, {
       kind: 'control',
       log,
+      metrics,
       describeProcess: () => ({ pid: 7 }),
       stop: () => agent.calls.push(['stop']),
       handOver: (deadlineMs) => agent.calls.push(['handOver', deadlineMs]),

@@ -13,12 +13,14 @@ const log: Log = {
   with: () => log,
 }
 
+const metrics = (): Promise<string> => Promise.resolve('')
+
 async function ask(agent: FakeAgent, path: string, body: Json = {}, kind: 'control' | 'ingress' = 'control') {
   const handle = createRoutes(
     agent,
     kind === 'ingress'
-      ? { kind, log }
-      : { kind, log, describeProcess: () => ({}), stop: () => undefined, handOver: () => undefined },
+      ? { kind, log, metrics }
+      : { kind, log, metrics, describeProcess: () => ({}), stop: () => undefined, handOver: () => undefined },
   )
   const headers = { host: 'localhost', 'content-type': 'application/json' }
   const response = await handle({ method: 'POST', path, headers, body: Buffer.from(JSON.stringify(body)) })

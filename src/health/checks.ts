@@ -1,0 +1,264 @@
+import { formatDuration } from '../duration.ts'
+import type { HealthSettings } from '../settings/settings.ts'
+import type { HealthState } from './report.ts'
+import type { Figures } from './sample.ts'
+
+/** What one check found. */
+export interface Finding {
+  readonly check: CheckName
+  readonly state: HealthState
+  readonly value: number
+  /** The one that was passed; of a healthy finding the one that comes first. Undefined where there is nothing to set. */
+  readonly threshold: number | undefined
+  /** What was found and, where it is not healthy, what to do. */
+  readonly text: string
+}
+
+/** In the order in which they are shown. */
+export const checkNames = [
+  'safe_mode',
+  'connection',
+  'heartbeat',
+  'round_trip',
+  'token',
+  'clock_skew',
+  'error_rate',
+  'delivery_rate',
+  'inbox',
+  'inbox_age',
+  'outbox',
+  'outbox_age',
+  'progress',
+  'loop_delay',
+  'memory',
+  'memory_trend',
+  'cpu',
+  'disk',
+  'open_files',
+  'restarts',
+] as const
+export type CheckName = (typeof checkNames)[number]
+
+/** Whose health it is, as a person names it in a command. */
+export interface Subject {
+  /** `Ada`, or undefined for the hub. */
+  readonly agent: string | undefined
+}
+
+/** Looks at everything that applies. Pure: the same figures give the same findings. */
+export function runChecks(figures: Figures, settings: HealthSettings, { agent }: Subject): Finding[] {
+  const { process, hub, queues } = figures
+  const why = agent === undefined ? 'perdura logs shows more' : `perdura why ${agent} shows more`
+  const list = agent === undefined ? '' : `perdura queue list ${agent} shows them`
+  return [
+    safeMode(figures, agent),
+    ...hubChecks(hub, settings, agent),
+    rising('error_rate', figures.errorRate, [settings.errorRateDegraded, settings.errorRateUnhealthy], {
+      shows: (value) =>
+        `${percent(value)} of the attempts at turns in the last ${formatDuration(settings.rateWindowMs)} failed`,
+      advice: `perdura turn list ${agent ?? ''} has the turns, perdura logs ${agent ?? ''} --level warn the errors`,
+    }),
+    falling(
+      'delivery_rate',
+      figures.deliveryRate,
+      [settings.deliveryRateDegraded, settings.deliveryRateUnhealthy],
+      {
+        shows: (value) =>
+          `${percent(value)} of the messages whose outcome came in the last ${formatDuration(settings.rateWindowMs)} arrived`,
+        advice: `perdura queue list ${agent ?? ''} --outbox --dead has the others, with the reasons`,
+      },
+    ),
+    rising('inbox', queues?.inbox, [settings.inboxDegraded, settings.inboxUnhealthy], {
+      shows: (value) => `${value} entries of the inbox are not finished`,
+      advice: `more comes in than is handled; ${list}`,
+    }),
+    rising('inbox_age', queues?.inboxAgeMs, [settings.inboxAgeDegradedMs, settings.inboxAgeUnhealthyMs], {
+      shows: (value) => `the oldest entry of the inbox has waited for ${formatDuration(value)}`,
+      advice: why,
+    }),
+    rising('outbox', queues?.outbox, [settings.outboxDegraded, settings.outboxUnhealthy], {
+      shows: (value) => `${value} messages of the outbox have no verdict`,
+      advice: list,
+    }),
+    rising('outbox_age', queues?.outboxAgeMs, [settings.outboxAgeDegradedMs, settings.outboxAgeUnhealthyMs], {
+      shows: (value) => `the oldest message of the outbox has waited for ${formatDuration(value)}`,
+      advice: `its recipient may be away; ${why}`,
+    }),
+    rising(
+      'progress',
+      figures.work === undefined ? undefined : figures.stalledMs,
+      [settings.stalledDegradedMs, settings.stalledUnhealthyMs],
+      {
+        shows: (value) =>
+          value === 0
+            ? 'it gets on'
+            : `for ${formatDuration(value)} there has been work, and nothing runs or is committed`,
+        advice: `if it stays so: perdura restart ${agent ?? ''}`,
+      },
+    ),
+    rising(
+      'loop_delay',
+      process.loopDelayMaxMs,
+      [settings.loopDelayDegradedMs, settings.loopDelayUnhealthyMs],
+      {
+        shows: (value) => `the event loop stood still for ${formatDuration(value)}`,
+        advice:
+          agent === undefined
+            ? 'the machine has too much to do'
+            : `a handler computes without an await, or the machine has too much to do: perdura profile ${agent} --cpu 30s shows where`,
+      },
+    ),
+    rising('memory', process.rssBytes, [settings.memoryDegradedBytes, settings.memoryUnhealthyBytes], {
+      shows: (value) => `the process has ${megabytes(value)} of memory`,
+      advice:
+        agent === undefined
+          ? 'raise health.memory_degraded if it is to have so much'
+          : `perdura profile ${agent} --heap shows what it holds; raise health.memory_degraded if it is to have so much`,
+    }),
+    growth(figures.memoryGrowthBytes, settings, agent),
+    rising('cpu', figures.cpu, [settings.cpuDegraded, Infinity], {
+      shows: (value) => `${percent(value)} of a core over the last minute`,
+      advice: agent === undefined ? 'it is at its limit' : `perdura profile ${agent} --cpu 30s shows where`,
+    }),
+    falling(
+      'disk',
+      figures.diskFreeBytes,
+      [settings.diskFreeDegradedBytes, settings.diskFreeUnhealthyBytes],
+      {
+        shows: (value) => `${megabytes(value)} are left on the disk`,
+        advice: 'free some space: without it nothing is taken in, and nothing is lost',
+      },
+    ),
+    openFiles(figures, settings),
+    rising('restarts', figures.restarts, [settings.restartsDegraded, settings.restartsUnhealthy], {
+      shows: (value) =>
+        `the process has ended unexpectedly ${value} times in the last ${formatDuration(settings.restartsWindowMs)}`,
+      advice: why,
+    }),
+  ].filter((finding) => finding !== undefined)
+}
+
+function hubChecks(
+  hub: Figures['hub'],
+  settings: HealthSettings,
+  agent: string | undefined,
+): (Finding | undefined)[] {
+  if (hub === undefined) return []
+  const { disconnectedDegradedMs, disconnectedUnhealthyMs } = settings
+  const offlineMs = hub.online ? 0 : hub.lastedMs
+  const why = `perdura why ${agent ?? ''} shows more`
+  return [
+    rising('connection', offlineMs, [disconnectedDegradedMs, disconnectedUnhealthyMs], {
+      shows: (value) =>
+        value === 0 ? 'online' : `no connection to the hub for ${formatDuration(value)}: ${hub.reason}`,
+      advice: why,
+    }),
+    rising('heartbeat', hub.heardAgoMs, [settings.heartbeatDegradedMs, settings.heartbeatUnhealthyMs], {
+      shows: (value) => `the hub was heard ${formatDuration(value)} ago`,
+      advice: 'the connection is given up by itself if it stays so',
+    }),
+    rising('round_trip', hub.roundTripMs, [settings.roundTripDegradedMs, settings.roundTripUnhealthyMs], {
+      shows: (value) => `${formatDuration(value)} to the hub and back`,
+      advice: 'the network or the hub is slow',
+    }),
+    rising('token', hub.tokenOverMs, [settings.tokenDegradedMs, settings.tokenUnhealthyMs], {
+      shows: (value) => `the access token has been over for ${formatDuration(value)}, and no other came`,
+      advice: `perdura token status ${agent ?? ''} shows how it stands`,
+    }),
+    rising(
+      'clock_skew',
+      hub.clockSkewMs === undefined ? undefined : Math.abs(hub.clockSkewMs),
+      [settings.clockSkewDegradedMs, settings.clockSkewUnhealthyMs],
+      {
+        shows: (value) =>
+          `the clock of the hub is ${formatDuration(value)} ${(hub.clockSkewMs ?? 0) < 0 ? 'behind' : 'ahead of'} this machine's`,
+        advice: 'have both set by NTP',
+      },
+    ),
+  ]
+}
+
+interface Words {
+  readonly shows: (value: number) => string
+  readonly advice: string
+}
+
+/** The more, the worse. */
+function rising(
+  check: CheckName,
+  value: number | undefined,
+  [degraded, unhealthy]: readonly [number, number],
+  words: Words,
+): Finding | undefined {
+  if (value === undefined) return undefined
+  const state = value >= unhealthy ? 'unhealthy' : value >= degraded ? 'degraded' : 'healthy'
+  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
+}
+
+/** The less, the worse. */
+function falling(
+  check: CheckName,
+  value: number | undefined,
+  [degraded, unhealthy]: readonly [number, number],
+  words: Words,
+): Finding | undefined {
+  if (value === undefined) return undefined
+  const state = value < unhealthy ? 'unhealthy' : value < degraded ? 'degraded' : 'healthy'
+  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
+}
+
+function finding(
+  check: CheckName,
+  state: HealthState,
+  value: number,
+  threshold: number | undefined,
+  { shows, advice }: Words,
+): Finding {
+  const text = state === 'healthy' ? shows(value) : `${shows(value)}: ${advice}`
+  return { check, state, value, threshold, text: text.trimEnd() }
+}
+
+function safeMode({ safeMode, work }: Figures, agent: string | undefined): Finding | undefined {
+  if (work === undefined) return undefined
+  return finding('safe_mode', safeMode ? 'unhealthy' : 'healthy', safeMode ? 1 : 0, undefined, {
+    shows: () =>
+      safeMode ? 'it is in safe mode: what comes in is kept, and no turn is begun' : 'the mind is on',
+    advice: `perdura why ${agent ?? ''} shows the crashes behind it; perdura restart ${agent ?? ''} ends it`,
+  })
+}
+
+/** A trend alone is a warning: how much memory there is, `memory` judges. */
+function growth(
+  bytes: number | undefined,
+  { memoryGrowthDegradedBytes, memoryTrendMs }: HealthSettings,
+  agent: string | undefined,
+): Finding | undefined {
+  return rising('memory_trend', bytes, [memoryGrowthDegradedBytes, Infinity], {
+    shows: (value) =>
+      `memory changes by ${megabytes(value)} an hour, as the last ${formatDuration(memoryTrendMs)} have it`,
+    advice:
+      agent === undefined
+        ? 'it may be a leak'
+        : `it may be a leak: perdura profile ${agent} --heap, twice, shows what becomes more`,
+  })
+}
+
+function openFiles(
+  { process: { openFiles, openFilesMax } }: Figures,
+  settings: HealthSettings,
+): Finding | undefined {
+  if (openFiles === undefined || openFilesMax === undefined) return undefined
+  const [degraded, unhealthy] = [settings.openFilesDegraded, settings.openFilesUnhealthy]
+  return rising('open_files', openFiles / openFilesMax, [degraded, unhealthy], {
+    shows: () => `${openFiles} of ${openFilesMax} files are open`,
+    advice: 'something does not close what it opens, or the limit (ulimit -n) is too low',
+  })
+}
+
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`
+}
