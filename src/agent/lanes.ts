@@ -43,6 +43,13 @@ export class Lanes {
     return this.#ready.size
   }
 
+  /** For how long the first of what waits to be tried again could have been, ms; 0 where nothing has. */
+  overdueMs(now: number): number {
+    let longest = 0
+    for (const { queue } of this.#waiting) longest = Math.max(longest, now - (queue[0]?.availableAt ?? now))
+    return longest
+  }
+
   add({ position, conversation, availableAt, parked }: LaneEntry): void {
     if (this.#places.has(position)) return
     let lane = this.#lanes.get(conversation)

@@ -5,6 +5,7 @@ import { bury } from '../queue/dead-letters.ts'
 import { openEntries, readEntry, type InboxEntry, type InboxTable } from '../queue/inbox.ts'
 import { describe, gatherEvidence } from './evidence.ts'
 import { Lanes } from './lanes.ts'
+import { progressOf, type Progress } from './progress.ts'
 import { ordinalKey } from './steps.ts'
 import { StopSignal, TurnRun, type RunEnd, type TurnHost } from './turn-run.ts'
 
@@ -64,6 +65,8 @@ export class TurnLoop {
   /** Turns that the end of the agent has cut short. */
   #interrupted = 0
   readonly #over = new AbortController()
+  /** Monotonic ms: a turn was begun, ended or put back, or there was something to do again. */
+  #movedMs = 0
 
   constructor(options: TurnLoopOptions) {
     this.#options = options
@@ -77,8 +80,29 @@ export class TurnLoop {
 
   /** Turns that run, and entries that could be begun now. */
   get load(): { readonly running: number; readonly ready: number } {
-    const held = this.#paused || this.#stopping || this.#options.mindOff
-    return { running: this.#active, ready: held ? 0 : this.#lanes.readyCount + this.#exclusive.length }
+    return {
+      running: this.#active,
+      ready: this.#isHeld ? 0 : this.#lanes.readyCount + this.#exclusive.length,
+    }
+  }
+
+  get #isHeld(): boolean {
+    return this.#paused || this.#stopping || this.#options.mindOff
+  }
+
+  get progress(): Progress {
+    const nowMs = this.#options.host.clock.monotonicMs()
+    const turns = [...this.#running.values()]
+      .filter((run) => !run.abandoned)
+      .map(({ entry, startedMs }) => ({
+        turn: entry.position,
+        attempt: entry.attempts,
+        forMs: nowMs - startedMs,
+      }))
+      .toSorted((one, other) => other.forMs - one.forMs)
+    const waiting = this.load.ready + this.#active - turns.length
+    const overdueMs = this.#isHeld ? 0 : this.#lanes.overdueMs(this.#options.host.clock.now())
+    return progressOf({ turns, waiting, overdueMs, movedMs: this.#movedMs, nowMs })
   }
 
   /** Takes over what is in the inbox and begins. */
@@ -90,11 +114,14 @@ export class TurnLoop {
       ({ kind, suspect, status }) => kind !== 'start' && suspect && status === 'pending',
     )
     this.#exclusive.push(...[...first, ...suspects].map(({ position }) => position))
+    this.#moved()
     this.#pump()
   }
 
   /** An entry has been committed to the inbox. */
   add(position: number, conversation: string): void {
+    const { running, ready } = this.load
+    if (running + ready === 0) this.#moved()
     this.#lanes.add({ position, conversation, availableAt: 0, parked: false })
     this.#pump()
   }
@@ -188,6 +215,7 @@ export class TurnLoop {
 
   async #runTurn(position: number, alone: boolean): Promise<void> {
     this.#active += 1
+    this.#moved()
     let exclusive = alone
     const becomeAlone = async (): Promise<void> => {
       // An agent that stops grants nothing more; what is not alone then is put back.
@@ -198,15 +226,21 @@ export class TurnLoop {
       await granted
     }
     while (!(await this.#tryAttempt(position, alone, becomeAlone))) {
+      this.#moved()
       // What has to run alone keeps its place: beside others it could not be told who killed the process.
       await sleep(this.#options.host.clock, unwritableDelayMs, this.#over.signal)
       if (this.#stopping) break
     }
     this.#running.delete(position)
     this.#active -= 1
+    this.#moved()
     if (exclusive) this.#exclusiveRunning = false
     if (this.#active === 0) this.#drained?.()
     this.#pump()
+  }
+
+  #moved(): void {
+    this.#movedMs = this.#options.host.clock.monotonicMs()
   }
 
   /** False where it is to be made again at once. */
@@ -250,6 +284,7 @@ export class TurnLoop {
       const run = new TurnRun(host, entry, entry.attempts)
       this.#running.set(position, run)
       const end = await run.execute()
+      this.#moved()
       if (end.kind !== 'finished') return this.#settle(entry, end)
       try {
         await store.write((tx) => {

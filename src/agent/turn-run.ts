@@ -20,6 +20,7 @@ import type {
 import { derivedId, EffectRefused, type EffectRow, type EffectTable } from './effect-ledger.ts'
 import { performEffect } from './effects.ts'
 import { trackReads, type AgentState, type StateChange, type StateReads } from './state.ts'
+import { withinTurn, type TurnInContext } from './turn-context.ts'
 import { decodeResult, encodeResult, Occurrences, ordinalKey, type StepTable } from './steps.ts'
 import type { NewTimer, TimerPayload, TimerTable } from './timers.ts'
 
@@ -52,10 +53,12 @@ export type RunEnd =
 const effectGraceMs = 5_000
 
 /** One run of a handler for one entry: what it reads, what it records at once, and what it leaves for the end. */
-export class TurnRun {
+export class TurnRun implements TurnInContext {
   readonly entry: InboxEntry
   readonly host: TurnHost
   readonly signal: AbortSignal
+  /** Monotonic ms. */
+  readonly startedMs: number
   readonly #attempt: number
   readonly #abort = new AbortController()
   readonly #snapshot: Readonly<Record<string, unknown>>
@@ -81,6 +84,7 @@ export class TurnRun {
     this.entry = entry
     this.signal = this.#abort.signal
     this.#attempt = attempt
+    this.startedMs = host.clock.monotonicMs()
     this.#snapshot = host.state.committed
     this.#recordedSteps = host.steps.load(host.store.reader, entry.position)
     this.ledger = host.effects.load(host.store.reader, entry.position)
@@ -89,6 +93,15 @@ export class TurnRun {
 
   get abandoned(): boolean {
     return this.#ended
+  }
+
+  /**
+   * What the handler did not await has failed: so has the attempt. Once the turn is over there is nothing left to undo; then it
+   * is only said.
+   */
+  stray(error: Error): void {
+    this.log.error('turn:rejection:unhandled', { error })
+    if (!this.#ended) this.abort(error)
   }
 
   /** Ends the run from outside; the handler sees it at its signal. */
@@ -113,7 +126,7 @@ export class TurnRun {
     })
     let failure: Error | undefined
     try {
-      await Promise.race([this.#callHandler(), aborted])
+      await Promise.race([withinTurn(this, () => this.#callHandler()), aborted])
       // What the handler did not await belongs to the turn all the same.
       while (this.#underWay.size > 0) await Promise.race([Promise.all(this.#underWay), aborted])
     } catch (thrown) {

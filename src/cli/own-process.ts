@@ -1,22 +1,5 @@
 import { linkVariables } from '../daemon/link-protocol.ts'
-import { toError } from '../errors.ts'
-import { exitCodes } from '../exit-codes.ts'
-import type { Log } from '../platform/log.ts'
 import type { ProcessMessage } from './process-messages.ts'
-
-/*
- * What a process that serves something (an agent, a hub) has to do with whoever started it: its parent, and its end by a bug.
- */
-
-/** A bug ends the process, and says so where it will be found; whoever supervises starts it again. */
-export function crashLoudly(log: Log): void {
-  process.on('uncaughtException', (thrown) => {
-    const error = toError(thrown)
-    log.error('process:crash', { error })
-    process.stderr.write(`perdura: ERR_INTERNAL: ${error.stack ?? error.message}\n`)
-    process.exit(exitCodes.crashed)
-  })
-}
 
 /** Whoever keeps this process running, if anybody does. */
 export interface Parent {

@@ -26,6 +26,17 @@ export function formatLogLine(line: LogLine, knownSecrets: readonly string[] = [
   return `${JSON.stringify({ ...head, truncated: true })}\n`
 }
 
+/** The same fields as a line may have, without secrets and within wider bounds, for a document of its own: 100 KiB or so. */
+export function cleanFields(
+  fields: Readonly<Record<string, unknown>>,
+  knownSecrets: readonly string[] = [],
+): Record<string, unknown> {
+  return new Sanitizer({ textLength: 16_384, entries: 64, depth: 8, values: 512 }, knownSecrets).object(
+    fields,
+    0,
+  )
+}
+
 interface Bounds {
   readonly textLength: number
   readonly entries: number

@@ -1,5 +1,6 @@
 import type { HealthChange, HealthView } from '../health/monitor.ts'
 import type { HealthReport } from '../health/report.ts'
+import type { Progress } from '../agent/progress.ts'
 import type { Json } from '../json.ts'
 import type { TerminalRead } from '../queue/outbox.ts'
 import type { Queue } from '../queue/pauses.ts'
@@ -148,6 +149,8 @@ export interface Agent {
   readonly load: AgentLoad
   /** Undefined where nothing looks after it: in a simulation. */
   readonly health: AgentHealth | undefined
+  /** What its turns are at, and whether they get on. */
+  readonly progress: Progress
   /** Read-only view of the agent's database, committed content only. */
   readonly reader: Reader
   /** Its sessions at its hub; undefined without one. */

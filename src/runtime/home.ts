@@ -46,6 +46,8 @@ export interface AgentPaths {
   readonly output: string
   /** What the agent was last started from; see `launch-record.ts`. */
   readonly launchRecord: string
+  /** Folder of the reports of its crashes. */
+  readonly crashes: string
   /** There where the agent was exported; see `move/moved-marker.ts`. */
   readonly movedMarker: string
   readonly controlSocket: string
@@ -68,6 +70,7 @@ export function agentPaths(home: string, name: string): AgentPaths {
     supervision: join(folder, 'supervision.json'),
     output: join(folder, 'agent.out'),
     launchRecord: join(folder, 'agent.json'),
+    crashes: join(folder, 'crashes'),
     movedMarker: join(folder, 'moved.json'),
     controlSocket: join(place.folder, 'control.sock'),
     socketFolder: place.elsewhere ? place.folder : undefined,

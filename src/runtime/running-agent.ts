@@ -1,5 +1,6 @@
 import type { AgentDefinition } from '../agent/definition.ts'
 import { defaultRetention, Housekeeping } from '../agent/housekeeping.ts'
+import type { Progress } from '../agent/progress.ts'
 import { createMemory, createNoteIds, type NoteSearch } from '../agent/notes.ts'
 import type { AgentState } from '../agent/state.ts'
 import { TimerService } from '../agent/timers.ts'
@@ -201,6 +202,10 @@ export class RunningAgent implements Agent {
     const { store } = this.#options
     await store.write((tx) => exhume(tx, turn))
     this.#enqueueAgain(turn)
+  }
+
+  get progress(): Progress {
+    return this.#loop.progress
   }
 
   get load(): AgentLoad {

@@ -17,6 +17,7 @@ export class FakeAgent implements Agent {
   } as const
   load = { inbox: 0, inboxRoom: 10, outbox: 0, running: 0, ready: 0 }
   health: Agent['health'] = undefined
+  readonly progress = { turns: [], stalledMs: 0 }
   readonly reader = { get: () => undefined, all: () => [] }
   readonly queue: Agent['queue'] = {
     pause: async (queues) => void this.calls.push(['pause', queues]),

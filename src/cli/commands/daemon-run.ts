@@ -1,11 +1,13 @@
+import { join } from 'node:path'
 import { Daemon } from '../../daemon/daemon.ts'
 import { daemonPaths } from '../../daemon/paths.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { NodeBinary } from '../../platform/node/node-binary.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
+import { RecentLines } from '../../platform/recent-lines.ts'
 import type { Call } from '../call.ts'
+import { CrashWatch } from '../crash-watch.ts'
 import { DaemonChildren } from '../daemon-children.ts'
-import { crashLoudly } from '../own-process.ts'
 import { packagedNodes } from '../own-program.ts'
 import { settingsOf } from '../settings-of.ts'
 import { ownVersion } from '../version.ts'
@@ -18,6 +20,7 @@ export async function run(call: Call): Promise<number> {
   const { settings, problem } = settingsOf(call, { connected: true })
   const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.base.logs
   const others = await packagedNodes()
+  const recent = new RecentLines()
   const daemon = await Daemon.start({
     paths,
     disk,
@@ -25,7 +28,7 @@ export async function run(call: Call): Promise<number> {
     processes,
     random,
     listener,
-    openLog: () => createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax } }),
+    openLog: () => createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax }, sink: recent }),
     version: ownVersion(),
     makeChildren: (link, log) =>
       new DaemonChildren({
@@ -42,7 +45,13 @@ export async function run(call: Call): Promise<number> {
         }),
       }),
   })
-  crashLoudly(daemon.log)
+  const crash = new CrashWatch({
+    log: daemon.log,
+    recent,
+    folder: join(paths.folder, 'crashes'),
+    secrets: [],
+  })
+  crash.tellOfEarlier()
   if (problem !== undefined) daemon.log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   output.note(`the daemon is ready (process ${process.pid})`)
   watchSignals(daemon)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../../duration.ts'
 import { PerduraError, toError } from '../../errors.ts'
@@ -29,7 +30,9 @@ import {
 import { activityOf, admissionOf } from '../hub-settings.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { reloadSettings, settingsOf } from '../settings-of.ts'
-import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
+import { connectParent, type Parent } from '../own-process.ts'
+import { CrashWatch } from '../crash-watch.ts'
+import { RecentLines } from '../../platform/recent-lines.ts'
 import { watchForStop } from '../stop-request.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import { connectService } from '../own-service.ts'
@@ -81,12 +84,14 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   makeFolder(platform.disk, paths)
   const home = settingsOf(call, parent)
   const logFile = (): LogFileOptions => boundedLog(call.home, paths.log, home.settings.current.base.logs)
-  const log = createNodeLog({ file: logFile() })
+  const recent = new RecentLines()
+  const log = createNodeLog({ file: logFile(), sink: recent })
   reload = () => {
     reloadSettings(home.settings, log)
     log.bound(logFile())
   }
-  crashLoudly(log)
+  const crash = new CrashWatch({ log, recent, folder: join(paths.folder, 'crashes'), secrets: [] })
+  crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })

@@ -5,6 +5,8 @@ import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
 import { defineAgent } from '../../agent/define-agent.ts'
+import { turnInContext } from '../../agent/turn-context.ts'
+import { RecentLines } from '../../platform/recent-lines.ts'
 import type { Agent } from '../../runtime/agent.ts'
 import { prepareAgentFolder } from '../../runtime/home.ts'
 import { writeLaunchRecord } from '../../runtime/launch-record.ts'
@@ -19,10 +21,11 @@ import type { Call } from '../call.ts'
 import { captureOutput } from '../captured-output.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
+import { CrashWatch } from '../crash-watch.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { printable } from '../output.ts'
-import { connectParent, crashLoudly, type Parent } from '../own-process.ts'
+import { connectParent, type Parent } from '../own-process.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 import { connectService } from '../own-service.ts'
 import { safeModeTarget } from '../safe-mode.ts'
@@ -69,21 +72,26 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const definition =
     'launch' in target ? await loadDefinition(target, call.text('greet')) : defineAgent({ name: target.name })
 
-  const platform = createNodePlatform()
-  const paths = prepareAgentFolder(platform.disk, call.home, definition.name)
+  const paths = prepareAgentFolder(call.disk, call.home, definition.name)
   const token = ingressToken(call)
+  const secrets = token === undefined ? [] : [token]
+  const recent = new RecentLines()
   const { settings, problem } = settingsOf(call, parent)
   const logFile = (): LogFileOptions =>
     boundedLog(call.home, paths.log, settings.current.of(definition.name).logs)
   const log = createNodeLog({
     file: logFile(),
-    ...(token === undefined ? {} : { secrets: [token] }),
+    secrets,
+    sink: recent,
   })
   reload = () => {
     reloadSettings(settings, log)
     log.bound(logFile())
   }
-  crashLoudly(log)
+  const crash = new CrashWatch({ log, recent, folder: paths.crashes, secrets })
+  const nodePlatform = createNodePlatform()
+  const platform = { ...nodePlatform, process: crash.port(nodePlatform.process) }
+  crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   await parent.tell({ type: 'named', name: definition.name, folder: paths.folder })
@@ -106,6 +114,18 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   } catch (error) {
     log.error('agent:start:failed', { error: toError(error) })
     throw error
+  }
+  crash.describe = () => ({
+    agent: agent.name,
+    safe_mode: agent.safeMode,
+    session: agent.session?.state ?? null,
+    ...agent.load,
+    turns: agent.progress.turns.map(({ turn, attempt, forMs }) => ({ turn, attempt, for_ms: forMs })),
+  })
+  crash.isOfTurn = (error) => {
+    const turn = turnInContext()
+    turn?.stray(error)
+    return turn !== undefined
   }
   let sessionEnd: PerduraError | undefined
   agent.on('session:ended', ({ code, error }) => {

@@ -1,5 +1,5 @@
 import type { Log, LogLevel } from '../log.ts'
-import { createLog } from '../logger.ts'
+import { createLog, type LogSink } from '../logger.ts'
 import { openLogFile, type LogBounds, type LogFileOptions } from './log-file.ts'
 import { standardError } from './standard-error.ts'
 
@@ -9,6 +9,8 @@ export interface NodeLogOptions {
   readonly standardError?: boolean
   /** Lines below it are left out. Default `info`. */
   readonly level?: LogLevel
+  /** Where lines go besides. */
+  readonly sink?: LogSink
   /** Secrets that are to be taken out besides what looks like one. */
   readonly secrets?: readonly string[]
 }
@@ -22,7 +24,7 @@ export interface NodeLog extends Log {
 
 export function createNodeLog(options: NodeLogOptions = {}): NodeLog {
   const file = options.file === undefined ? undefined : openLogFile(options.file)
-  const sinks = file === undefined ? [] : [file]
+  const sinks = [file, options.sink].filter((sink) => sink !== undefined)
   const log = createLog({
     clock: { now: () => Date.now() },
     sinks: (options.standardError ?? file === undefined) ? [...sinks, standardError] : sinks,
