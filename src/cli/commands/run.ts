@@ -184,7 +184,9 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   }
   await announce(call, parent, agent, served, hubKey)
   await service?.ready({ status: () => statusOf(agent), healthy: () => true })
-  const beats = new Beats(parent, () => beatOf(agent, served))
+  const beats = new Beats(parent, () =>
+    beatOf(agent, served, settings.current.of(agent.name).health.stalledUnhealthyMs),
+  )
 
   const reason = await stop.asked
   // What has lost its session is not to act any more, so its turns get no time to finish.
@@ -213,12 +215,13 @@ function statusOf(agent: Agent): string {
   return `${agent.name} is ready: ${inbox} open in its inbox, ${outbox} in its outbox`
 }
 
-function beatOf(agent: Agent, { counters }: Served): BeatFacts {
+function beatOf(agent: Agent, { counters }: Served, stalledMsMax: number): BeatFacts {
   const { inbox, outbox } = agent.load
   return {
     health: agent.health?.report ?? { state: 'healthy', reasons: [], notReady: [] },
     turnsDone: counters.done,
-    stalled: agent.health?.stalled ?? false,
+    // The one knows what is ready and runs, the other also what cannot be written.
+    stalled: agent.health?.stalled === true || agent.progress.stalledMs >= stalledMsMax,
     session: agent.session?.state ?? null,
     inbox,
     outbox,
