@@ -21,6 +21,8 @@ export interface CrashFacts {
 
 /** Bytes of a report at most. */
 const crashReportBytesMax = 256 * 1024
+/** Of it, without what makes it readable, for all but the log. */
+const headBytesMax = 160 * 1024
 
 /**
  * A report of a crash as a JSON document: without secrets, like the log, and within `crashReportBytesMax`. Where it would be
@@ -41,6 +43,7 @@ export function formatCrashReport(facts: CrashFacts, knownSecrets: readonly stri
       state,
     },
     knownSecrets,
+    headBytesMax,
   )
   const log = lines.map(parseLine)
   for (;;) {

@@ -26,15 +26,18 @@ export function formatLogLine(line: LogLine, knownSecrets: readonly string[] = [
   return `${JSON.stringify({ ...head, truncated: true })}\n`
 }
 
-/** The same fields as a line may have, without secrets and within wider bounds, for a document of its own: 100 KiB or so. */
+/** The same fields as a line may have, without secrets, for a document of its own: within `bytesMax`, or nothing of them. */
 export function cleanFields(
   fields: Readonly<Record<string, unknown>>,
-  knownSecrets: readonly string[] = [],
+  knownSecrets: readonly string[],
+  bytesMax: number,
 ): Record<string, unknown> {
-  return new Sanitizer({ textLength: 16_384, entries: 64, depth: 8, values: 512 }, knownSecrets).object(
-    fields,
-    0,
-  )
+  const widest = { textLength: 16_384, entries: 64, depth: 8, values: 512 }
+  for (const bounds of [widest, ...boundsFromWideToNarrow]) {
+    const clean = new Sanitizer(bounds, knownSecrets).object(fields, 0)
+    if (Buffer.byteLength(JSON.stringify(clean)) <= bytesMax) return clean
+  }
+  return { truncated: true }
 }
 
 interface Bounds {

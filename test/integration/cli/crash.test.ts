@@ -69,7 +69,7 @@ test(
   () =>
     withCommandLine(async (cli) => {
       const running = await ada(cli)
-      await cli.json(['send', 'Ada', 'timer', '--wait'])
+      await cli.json(['send', 'Ada', 'timer'])
       const { code, stderr } = await running.ended
       assert.equal(code, 70)
       assert.match(stderr, /ERR_INTERNAL: Error: thrown in a timer.*\n.*inATimer.*ada\.ts/)
@@ -130,7 +130,7 @@ test(
   () =>
     withCommandLine(async (cli) => {
       const running = await ada(cli)
-      await cli.json(['send', 'Ada', 'outside', '--wait'])
+      await cli.json(['send', 'Ada', 'outside'])
       assert.equal((await running.ended).code, 70)
       const [found] = reports(cli)
       assert.equal(found?.report.kind, 'rejection')
