@@ -33,14 +33,15 @@ export class SupervisorRecord {
     const { disk, processes, home, output } = this.#call
     const paths = prepareAgentFolder(disk, home, name)
     const other = readProcessRecord(disk, paths.supervisorRecord)
-    if (isAlive(processes, other) && other.pid !== process.pid) throw inUse(name, other.pid)
+    if (isAlive(processes, other) && other.pid !== process.pid)
+      throw inUse(name, other.pid, other.daemon === true ? 'daemon' : 'process')
     const deadlineMs = performance.now() + orphanGraceMs
     for (let told = false; ; told = true) {
       const agent = readProcessRecord(disk, paths.processRecord)
       if (!isAlive(processes, agent)) break
       // One that has lost its supervisor is on its way out; any other one is somebody's.
       const orphaned = agent.supervisorPid !== null && processes.identify(agent.supervisorPid) === undefined
-      if (!orphaned) throw inUse(name, agent.pid)
+      if (!orphaned) throw inUse(name, agent.pid, agent.daemon === true ? 'dead daemon' : 'process')
       // One that does not notice (a handler in an endless loop) is nobody's any more, and loses nothing by this.
       if (performance.now() > deadlineMs) process.kill(agent.pid, 'SIGKILL')
       if (!told) output.note(`waiting for process ${agent.pid}, which was left behind and is stopping`)
@@ -71,10 +72,14 @@ export class SupervisorRecord {
   }
 }
 
-function inUse(name: string, pid: number): PerduraError {
-  return new PerduraError(
-    'ERR_HOME_IN_USE',
-    `${name} is running already, in process ${pid}: perdura status ${name} shows it, perdura stop ${name} ends it`,
-    { details: { agent: name, pid } },
-  )
+function inUse(name: string, pid: number, by: 'process' | 'daemon' | 'dead daemon'): PerduraError {
+  const stop = `perdura stop ${name} ends it`
+  const who = {
+    process: `in process ${pid}: perdura status ${name} shows it, ${stop}`,
+    daemon: `kept by the daemon (process ${pid}): ${stop}`,
+    'dead daemon': `in process ${pid}, of a daemon that does not run any more: perdura daemon start goes on with it, ${stop}`,
+  }
+  return new PerduraError('ERR_HOME_IN_USE', `${name} is running already, ${who[by]}`, {
+    details: { agent: name, pid },
+  })
 }
