@@ -13,12 +13,12 @@ export function controlGroupOf(host: Pick<ServiceHost, 'read'>, pid: number | 's
   } catch {
     return undefined // it has ended while it was read
   }
-  // The one of systemd itself has a name in the old hierarchy, and number 0 in the new one, which is empty beside the old.
-  const lines = (text ?? '').split('\n')
-  const named = lines.find((line) => line.includes(':name=systemd:'))
-  const unified = lines.find((line) => line.startsWith('0::'))
-  const path = (named ?? unified)?.split(':').slice(2).join(':')
-  return path === undefined || path === '/' ? undefined : path
+  // In the new hierarchy, which has number 0; a machine that has the old one only has systemd's own, which has a name.
+  const paths = ['0::', ':name=systemd:'].map((mark) => {
+    const line = (text ?? '').split('\n').find((candidate) => candidate.includes(mark))
+    return line?.slice(line.indexOf(mark) + mark.length)
+  })
+  return paths.find((path) => path !== undefined && path !== '/')
 }
 
 /** Processes of a control group and of those below it, this one apart. */
