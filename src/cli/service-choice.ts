@@ -35,8 +35,11 @@ export type ServiceUse = 'look' | 'change' | 'make'
  * Finds out which service is meant: of this person, or with `--system`, and always for root, of the machine. Throws ERR_USAGE
  * where the person who asks cannot have that, and ERR_SERVICE_CONFLICT where the name is somebody else's.
  */
-export async function chooseService(call: Call, use: ServiceUse): Promise<Service> {
-  const host = createNodeServiceHost()
+export async function chooseService(
+  call: Call,
+  use: ServiceUse,
+  host: ServiceHost = createNodeServiceHost(),
+): Promise<Service> {
   const name = call.text('name') ?? 'perdura'
   if (!isServiceName(name)) {
     throw new PerduraError(

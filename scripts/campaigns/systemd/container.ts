@@ -23,7 +23,8 @@ export function whyNoContainer(): string | undefined {
   const missing = ['debootstrap', 'systemd-nspawn', 'nsenter'].filter(
     (program) => spawnSync('which', [program]).status !== 0,
   )
-  if (missing.length > 0) return `it needs ${missing.join(' and ')} (apt-get install debootstrap systemd-container)`
+  if (missing.length > 0)
+    return `it needs ${missing.join(' and ')} (apt-get install debootstrap systemd-container)`
   return undefined
 }
 
@@ -115,7 +116,8 @@ export class BootedContainer {
   async until(what: string, holds: () => boolean, waitMs = bootWaitMs): Promise<number> {
     const startedMs = performance.now()
     while (!holds()) {
-      if (performance.now() - startedMs > waitMs) throw new Error(`waited ${waitMs / 1_000} s in vain until ${what}`)
+      if (performance.now() - startedMs > waitMs)
+        throw new Error(`waited ${waitMs / 1_000} s in vain until ${what}`)
       await sleep(25)
     }
     return performance.now() - startedMs
