@@ -54,3 +54,21 @@ export function describeChild(view: ChildView, notes: ChildNotes): JsonObject {
     unsaved: unsaved ?? null,
   }
 }
+
+/** How all of them are, in one line: `3 agents and the hub run; not Bo (backing-off)`. */
+export function summarize(views: readonly Pick<ChildView, 'name' | 'kind' | 'wanted' | 'state'>[]): string {
+  const isUp = ({ state }: Pick<ChildView, 'state'>): boolean =>
+    state.name === 'running' || state.name === 'starting' || state.name === 'restarting'
+  const up = views.filter(isUp)
+  const agents = up.filter(({ kind }) => kind === 'agent').length
+  const hub = up.length > agents ? ' and the hub' : ''
+  const running = `${agents} ${agents === 1 ? 'agent' : 'agents'}${hub} ${agents === 1 && hub === '' ? 'runs' : 'run'}`
+  const missing = views.filter((view) => view.wanted === 'running' && !isUp(view))
+  const names = missing
+    .slice(0, namesMax)
+    .map(({ name, state }) => `${agentOf(name) ?? 'the hub'} (${state.name})`)
+  const more = missing.length > namesMax ? ` and ${missing.length - namesMax} more` : ''
+  return names.length === 0 ? running : `${running}; not ${names.join(', ')}${more}`
+}
+
+const namesMax = 5

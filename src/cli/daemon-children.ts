@@ -21,7 +21,7 @@ import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/s
 import { childCommand } from './child-command.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
-import { describeChild, type ChildNotes } from './child-view.ts'
+import { describeChild, summarize, type ChildNotes } from './child-view.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
 import { KeeperRecords } from './keeper-records.ts'
 import { launchJson, launchOf, type Launch } from './launch.ts'
@@ -41,6 +41,8 @@ export interface DaemonChildrenOptions {
 
 /** How often files are looked at: the output of processes, and the code of agents that wait for it to change. */
 const lookEveryMs = 1_000
+/** Where nobody has looked for so long, ms, something is wrong with this process. No time passes while a machine sleeps. */
+const lookPatienceMs = 10_000
 
 /** The agents of a home and its hub, as its daemon keeps them running. */
 export class DaemonChildren implements Children, SupervisorSink {
@@ -50,6 +52,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   readonly #supervisor: Supervisor
   readonly #notes = new Map<string, ChildNotes>()
   readonly #timer: NodeJS.Timeout
+  #lookedMs = performance.now()
 
   constructor(options: DaemonChildrenOptions) {
     const { home, disk, processes, link, linkSocket, log } = options
@@ -85,7 +88,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#timer.unref()
   }
 
-  open(): void {
+  async open(): Promise<void> {
     const { disk, home, log } = this.#options
     const specs = recordedChildren(disk, home).flatMap((child) => {
       try {
@@ -96,9 +99,29 @@ export class DaemonChildren implements Children, SupervisorSink {
       }
       return []
     })
-    this.#supervisor.begin(specs).catch((error: unknown) => {
+    try {
+      await this.#supervisor.begin(specs)
+    } catch (error) {
       log.error('daemon:start:failed', { error: toError(error) })
-    })
+    }
+  }
+
+  get attended(): boolean {
+    return performance.now() - this.#lookedMs < lookPatienceMs
+  }
+
+  get summary(): string {
+    return summarize(this.#supervisor.views)
+  }
+
+  get stopMs(): number {
+    // Agents first, side by side, and then their hub.
+    const longest = (kind: 'agent' | 'hub'): number =>
+      Math.max(
+        0,
+        ...this.#supervisor.views.filter((view) => view.kind === kind).map(({ policy }) => policy.stopMs),
+      )
+    return longest('agent') + longest('hub')
   }
 
   list(): readonly JsonObject[] {
@@ -245,6 +268,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   }
 
   #look(): void {
+    this.#lookedMs = performance.now()
     for (const { name, state, past } of this.#supervisor.views) {
       const notes = this.#notesOf(name)
       boundOutputFile(childFiles(this.#options.home, name).output)

@@ -9,8 +9,17 @@ export type ChildAction = (typeof childActions)[number]
  * hubs. A child is named by its key, such as `agent:Ada` or `hub`.
  */
 export interface Children {
-  /** Goes on with those that live, and starts those that are to; called once, when they can reach the daemon. */
-  open(): void
+  /**
+   * Goes on with those that live, and starts those that are to; called once, when they can reach the daemon. Resolves when each
+   * start that was due has been made.
+   */
+  open(): Promise<void>
+  /** Whether they are still looked after: false where the daemon's loop turns, and nobody looks. */
+  readonly attended: boolean
+  /** How they are, in one line. */
+  readonly summary: string
+  /** Longest time that `stop` takes, ms. */
+  readonly stopMs: number
   list(): readonly JsonObject[]
   /** Undefined where there is none of that key. */
   show(child: string): JsonObject | undefined

@@ -25,6 +25,8 @@ export interface DaemonOptions {
   readonly openLog: () => Log & { close(): void }
   /** Of Perdura. */
   readonly version: string
+  /** The service that this process is, as its manager started it; see `service/mark.ts`. */
+  readonly service: string | undefined
   readonly makeChildren: (link: Link, log: Log) => Children
 }
 
@@ -47,6 +49,7 @@ export class Daemon {
   readonly #children: Children
   readonly #record: DaemonRecord
   readonly #startedMs = performance.now()
+  #opened: Promise<void> = Promise.resolve()
   readonly #asked = Promise.withResolvers<{ readonly reason: string; readonly keepChildren: boolean }>()
   #control: HttpServer | undefined
   #watch: NodeJS.Timeout | undefined
@@ -85,6 +88,7 @@ export class Daemon {
       protocol: controlProtocol,
       startedAt: Date.now(),
       controlSocket: options.paths.controlSocket,
+      service: options.service ?? null,
     }
   }
 
@@ -104,6 +108,11 @@ export class Daemon {
   reload(): void {
     this.#log.info('daemon:reload')
     this.#children.reload()
+  }
+
+  /** Resolves when its children have been started or taken over. */
+  get opened(): Promise<void> {
+    return this.#opened
   }
 
   get children(): Children {
@@ -130,7 +139,7 @@ export class Daemon {
     const { listener, paths, disk, version } = this.#options
     this.#writeRecord()
     await this.#link.listen(paths.linkSocket)
-    this.#children.open()
+    this.#opened = this.#children.open()
     this.#control = await listener.listen(
       { socketPath: paths.controlSocket },
       { bodyBytesMax, onError: (error) => this.#log.error('http:server:failed', { error }) },
@@ -184,7 +193,7 @@ export class Daemon {
   }
 
   #describe(): JsonObject {
-    const { pid, instance, version, protocol, startedAt } = this.#record
+    const { pid, instance, version, protocol, startedAt, service } = this.#record
     return {
       pid,
       instance,
@@ -193,6 +202,7 @@ export class Daemon {
       started_at: startedAt,
       uptime_ms: Math.round(performance.now() - this.#startedMs),
       node: process.versions.node,
+      service,
       children: this.#children.list().length,
       memory: { rss_bytes: process.memoryUsage.rss() },
     }

@@ -19,12 +19,14 @@ export interface DaemonRecord extends ProcessIdentity {
   readonly protocol: number
   readonly startedAt: number
   readonly controlSocket: string
+  /** The service that it is, as in `service/mark.ts`; null where somebody started it. */
+  readonly service: string | null
 }
 
 export function readDaemonRecord(disk: Pick<Disk, 'readFile'>, path: string): DaemonRecord | undefined {
   const value = readJson(disk, path)
   if (value === undefined) return undefined
-  const { pid, identity, instance, version, protocol, startedAt, controlSocket } = value
+  const { pid, identity, instance, version, protocol, startedAt, controlSocket, service } = value
   if (typeof pid !== 'number' || typeof identity !== 'string') return undefined
   return {
     pid,
@@ -34,6 +36,7 @@ export function readDaemonRecord(disk: Pick<Disk, 'readFile'>, path: string): Da
     protocol: typeof protocol === 'number' ? protocol : 0,
     startedAt: typeof startedAt === 'number' ? startedAt : 0,
     controlSocket: typeof controlSocket === 'string' ? controlSocket : '',
+    service: typeof service === 'string' ? service : null,
   }
 }
 

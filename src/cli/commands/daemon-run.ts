@@ -1,16 +1,23 @@
 import { join } from 'node:path'
 import { Daemon } from '../../daemon/daemon.ts'
 import { daemonPaths } from '../../daemon/paths.ts'
+import { parseMark, serviceVariable } from '../../daemon/service/mark.ts'
+import type { ServiceFacts } from '../../daemon/service/service-report.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { NodeBinary } from '../../platform/node/node-binary.ts'
+import { boundOutputFile } from '../../platform/node/output-file.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { RecentLines } from '../../platform/recent-lines.ts'
 import type { Call } from '../call.ts'
 import { CrashWatch } from '../crash-watch.ts'
 import { DaemonChildren } from '../daemon-children.ts'
+import { connectService } from '../own-service.ts'
 import { packagedNodes } from '../own-program.ts'
 import { settingsOf } from '../settings-of.ts'
 import { ownVersion } from '../version.ts'
+
+/** What its end takes besides its children, ms. */
+const endMarginMs = 10_000
 
 /** The daemon in this process: what `daemon start` starts in the background, and a service manager as it is. */
 export async function run(call: Call): Promise<number> {
@@ -21,6 +28,9 @@ export async function run(call: Call): Promise<number> {
   const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.base.logs
   const others = await packagedNodes()
   const recent = new RecentLines()
+  const mark = takeMark()
+  // What starts a daemon in the background keeps this file within its bound; launchd does not.
+  if (mark !== undefined) boundOutputFile(paths.output)
   const daemon = await Daemon.start({
     paths,
     disk,
@@ -30,6 +40,7 @@ export async function run(call: Call): Promise<number> {
     listener,
     openLog: () => createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax }, sink: recent }),
     version: ownVersion(),
+    service: mark,
     makeChildren: (link, log) =>
       new DaemonChildren({
         home,
@@ -54,16 +65,30 @@ export async function run(call: Call): Promise<number> {
   crash.tellOfEarlier()
   if (problem !== undefined) daemon.log.error('settings:load:failed', { error: problem, inForce: 'defaults' })
   output.note(`the daemon is ready (process ${process.pid})`)
-  watchSignals(daemon)
+  const service = await connectService(daemon.log)
+  const facts: ServiceFacts = {
+    status: () => daemon.children.summary,
+    healthy: () => daemon.children.attended,
+  }
+  watchSignals(daemon, async () => {
+    await service?.reloading(process.hrtime.bigint() / 1_000n)
+    daemon.reload()
+    await service?.ready(facts)
+  })
+  // What is told to end while it starts has to hear that, and not that it is ready.
+  const opened = await Promise.race([daemon.opened.then(() => true), daemon.asked.then(() => false)])
+  if (opened) await service?.ready(facts)
   const { reason, keepChildren } = await daemon.asked
   output.note(`the daemon is stopping (${reason})${keepChildren ? '; agents go on' : ''}`)
+  void service?.stopping(keepChildren ? endMarginMs : daemon.children.stopMs + endMarginMs)
   await daemon.end()
+  service?.close()
   output.document({ stopped: true, reason, agents_kept: keepChildren })
   return 0
 }
 
 /** The first one lets children finish, the second one waits for nothing. */
-function watchSignals(daemon: Daemon): void {
+function watchSignals(daemon: Daemon, reload: () => Promise<void>): void {
   let signalled = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -72,5 +97,12 @@ function watchSignals(daemon: Daemon): void {
       daemon.stop(signal)
     })
   }
-  process.on('SIGHUP', () => daemon.reload())
+  process.on('SIGHUP', () => void reload())
+}
+
+/** The service that its manager says this process is; children are not. */
+function takeMark(): string | undefined {
+  const { [serviceVariable]: mark } = process.env
+  delete process.env[serviceVariable]
+  return parseMark(mark) === undefined ? undefined : mark
 }

@@ -1,3 +1,4 @@
+import { formatMark, serviceVariable } from './mark.ts'
 import {
   installedOf,
   parseInstalled,
@@ -17,12 +18,15 @@ export function launchdLabel(name: string): string {
 /** The property list of a job; see launchd.plist(5). docs/design/service.md says why each key is as it is. */
 export function launchdPlist(spec: ServiceSpec): string {
   const { scope, home, account } = spec
-  const output = `${home}/daemon/launchd.log`
+  const output = `${home}/daemon/daemon.out`
   const job: { readonly [key: string]: Value } = {
     Label: launchdLabel(spec.name),
     ProgramArguments: [spec.node, spec.program, 'daemon', 'run', '--home', home],
     WorkingDirectory: home,
-    EnvironmentVariables: { PATH: searchPath(spec) },
+    EnvironmentVariables: {
+      PATH: searchPath(spec),
+      [serviceVariable]: formatMark({ manager: 'launchd', scope, name: spec.name }),
+    },
     ...(scope === 'system' && { UserName: account.name }),
     RunAtLoad: true,
     // launchd knows no exit code that is not to be tried again: what needs a person is tried every 10 s, which is harmless.

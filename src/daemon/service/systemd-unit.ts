@@ -1,4 +1,5 @@
 import { serviceDescriptorName } from '../../platform/service-notifier.ts'
+import { formatMark, serviceVariable } from './mark.ts'
 import { argument, pattern, plain, program, word } from './unit-text.ts'
 import {
   installedOf,
@@ -34,7 +35,10 @@ export function systemdUnit(spec: ServiceSpec, version: number): string {
   ]
   const service: Directive[] = [
     ...manner(spec, version),
-    ['Environment', word(`PATH=${searchPath(spec)}`)],
+    [
+      'Environment',
+      `${word(`PATH=${searchPath(spec)}`)} ${serviceVariable}=${formatMark({ manager: 'systemd', scope, name: spec.name })}`,
+    ],
     ['EnvironmentFile', `-${pattern(environmentFile(spec.home))}`],
     ['WorkingDirectory', plain(spec.home)],
     ...(own ? [] : ([['User', plain(account.name)]] as const)),

@@ -24,13 +24,14 @@ function parse(text: string): { readonly [key: string]: unknown } {
 const hasPython = spawnSync('python3', ['-c', 'import plistlib']).status === 0
 
 test('a property list parser reads what was meant', { skip: hasPython ? false : 'needs python3' }, () => {
-  const output = `${spec.home}/daemon/launchd.log`
+  const output = `${spec.home}/daemon/daemon.out`
   assert.deepEqual(parse(launchdPlist(spec)), {
     Label: 'local.perdura',
     ProgramArguments: [spec.node, spec.program, 'daemon', 'run', '--home', spec.home],
     WorkingDirectory: spec.home,
     EnvironmentVariables: {
       PATH: '/opt/homebrew/bin:/Users/ada/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      PERDURA_SERVICE: 'launchd:user:perdura',
     },
     RunAtLoad: true,
     KeepAlive: true,

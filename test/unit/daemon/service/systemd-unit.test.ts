@@ -37,7 +37,7 @@ Restart=always
 RestartPreventExitStatus=78
 RestartSec=2s
 OOMPolicy=continue
-Environment=PATH=/usr/bin:/home/ada/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin
+Environment=PATH=/usr/bin:/home/ada/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin PERDURA_SERVICE=systemd:user:perdura
 EnvironmentFile=-/home/ada/.local/state/perdura/service.env
 WorkingDirectory=/home/ada/.local/state/perdura
 UMask=0077
