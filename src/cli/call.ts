@@ -42,6 +42,12 @@ export class Call {
     })
   }
 
+  /** The same, of another home. */
+  in(home: string): Call {
+    const { arguments: given, values, output, environment } = this
+    return new Call({ arguments: given, values: { ...values, home }, output, environment })
+  }
+
   /** The argument at `index`; empty where it was not given. */
   argument(index: number): string {
     return this.arguments[index] ?? ''

@@ -81,6 +81,8 @@ export interface StartedDaemon {
 export async function ensureDaemon(call: Call, timeoutMs = startTimeoutMs): Promise<StartedDaemon> {
   const running = findDaemon(call)
   if (running !== undefined && (await answers(call, timeoutMs))) return { daemon: running, started: false }
+  const byService = await startByService(call, timeoutMs)
+  if (byService !== undefined) return byService
   const paths = daemonPaths(call.home)
   const deadlineMs = performance.now() + timeoutMs
   const from = sizeOfOutput(paths.output)
@@ -111,6 +113,37 @@ export async function ensureDaemon(call: Call, timeoutMs = startTimeoutMs): Prom
     const code = errorCodes.find((known) => known === said?.[1]) ?? 'ERR_INTERNAL'
     const message = said?.[2] ?? (output.trim().split('\n').at(-1) || how)
     return new PerduraError(code, `the daemon did not start: ${message} (its log: ${paths.log})`)
+  }
+}
+
+/**
+ * Where the daemon of this home is a service, it is its manager that starts it: a second daemon beside the service would keep
+ * that from starting. Undefined where it is none.
+ */
+async function startByService(call: Call, timeoutMs: number): Promise<StartedDaemon | undefined> {
+  const { findServiceOfHome, notYours } = await import('./service-of-home.ts')
+  const service = await findServiceOfHome(call)
+  if (service === undefined) return undefined
+  if (!service.mayControl) throw notYours(call, service, 'start')
+  await service.manager.check()
+  await service.manager.start(timeoutMs)
+  return { daemon: await untilAnswers(call, timeoutMs), started: true }
+}
+
+/** The next daemon of this home, which somebody else starts; ERR_TIMEOUT where it does not come. */
+export async function untilAnswers(call: Call, timeoutMs: number): Promise<DaemonRecord> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const daemon = findDaemon(call)
+    if (daemon !== undefined && (await answers(call, Math.max(1, deadlineMs - performance.now()))))
+      return daemon
+    if (performance.now() > deadlineMs) {
+      throw new PerduraError(
+        'ERR_TIMEOUT',
+        `no daemon answers after ${Math.round(timeoutMs / 1_000)} s: ${call.hint('perdura service status')} says how its service is`,
+      )
+    }
+    await delay(pollMs)
   }
 }
 

@@ -49,7 +49,7 @@ export async function chooseService(
   }
   const scope = chooseScope(call, host, use)
   const self = await requireAccount(host)
-  const found = open(host, call, scope, name, self)
+  const found = openManager(host, call, scope, name, self)
   const text = found.installedText()
   const installed = text === undefined ? undefined : found.read(text)
   if (installed === null) {
@@ -69,7 +69,7 @@ export async function chooseService(
       { details: { file: found.file, home: installed.home } },
     )
   }
-  const manager = account === self ? found : open(host, call, scope, name, account)
+  const manager = account === self ? found : openManager(host, call, scope, name, account)
   return { host, manager, scope, name, account, home, installed }
 }
 
@@ -162,7 +162,7 @@ function chooseHome(
   return scope === 'user' ? call.home : join(account.home, '.local', 'state', 'perdura')
 }
 
-function open(
+export function openManager(
   host: ServiceHost,
   call: Call,
   scope: ServiceScope,

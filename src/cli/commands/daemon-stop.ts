@@ -1,5 +1,7 @@
 import type { Call } from '../call.ts'
+import { PerduraError } from '../../errors.ts'
 import { endDaemon, findDaemon } from '../daemon-client.ts'
+import { notYours, serviceOfMark } from '../service-of-home.ts'
 
 /** Longer than what agents and then the hub may take. */
 const defaultTimeoutMs = 60_000
@@ -8,9 +10,29 @@ export async function run(call: Call): Promise<undefined> {
   const keepAgents = call.flag('keep-agents')
   const daemon = findDaemon(call)
   if (daemon === undefined) call.output.note('no daemon runs')
-  else {
+  else if (daemon.service !== null) {
+    await stopService(call, daemon.service, keepAgents)
+    call.output.note(
+      'the daemon is stopped, and its agents; it is a service, which starts again with the machine',
+    )
+  } else {
     await endDaemon(call, daemon, { keepAgents, timeoutMs: call.durationMs('timeout', defaultTimeoutMs) })
     call.output.note(`the daemon is stopped${keepAgents ? '; its agents go on' : ', and its agents'}`)
   }
   call.output.document({ stopped: true, was_running: daemon !== undefined, agents_kept: keepAgents })
+}
+
+/** Its manager would start the next one at once, had it not been told that none is wanted. */
+async function stopService(call: Call, mark: string, keepAgents: boolean): Promise<void> {
+  if (keepAgents) {
+    throw new PerduraError(
+      'ERR_USAGE',
+      'the daemon is a service, and the next one would be started at once: perdura daemon restart replaces it, and its agents go on',
+    )
+  }
+  const service = await serviceOfMark(call, mark)
+  if (service === undefined) throw new PerduraError('ERR_USAGE', `no service is called ${mark}`)
+  if (!service.mayControl) throw notYours(call, service, 'stop')
+  await service.manager.check()
+  await service.manager.stop(call.durationMs('timeout', defaultTimeoutMs))
 }

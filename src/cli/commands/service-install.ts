@@ -1,6 +1,7 @@
 import { PerduraError } from '../../errors.ts'
 import { startSeconds } from '../../daemon/service/spec.ts'
 import type { Call } from '../call.ts'
+import { endDaemon, findDaemon } from '../daemon-client.ts'
 import { chooseService, specOf, type Service } from '../service-choice.ts'
 import { driftOf } from '../service-drift.ts'
 
@@ -27,7 +28,11 @@ export async function run(call: Call): Promise<undefined> {
   if (call.flag('linger')) await switchLingerOn(service)
   const wasRunning = (await manager.state()).running
   const starts = !call.flag('no-start') && !wasRunning
-  if (starts) await manager.start(call.durationMs('timeout', defaultTimeoutMs))
+  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  if (starts) {
+    await letGo(call.in(service.home), timeoutMs)
+    await manager.start(timeoutMs)
+  }
 
   const state = await manager.state()
   output.line(
@@ -58,6 +63,16 @@ export async function run(call: Call): Promise<undefined> {
     started: starts,
     state: { active: state.state, pid: state.pid, enabled: state.enabled, lingers: state.lingers },
   })
+}
+
+/** A daemon that somebody has started makes room: its agents go on, and the service takes them over. */
+async function letGo(call: Call, timeoutMs: number): Promise<void> {
+  const daemon = findDaemon(call)
+  if (daemon === undefined) return
+  await endDaemon(call, daemon, { keepAgents: true, timeoutMs })
+  call.output.note(
+    'agents that ran went on, and the service has taken them over; those that are started from now on are confined as it is',
+  )
 }
 
 async function switchLingerOn({ manager, scope }: Service): Promise<void> {

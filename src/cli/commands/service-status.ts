@@ -1,5 +1,7 @@
 import { formatDuration } from '../../duration.ts'
 import type { Call } from '../call.ts'
+import { listChildren } from '../daemon-child.ts'
+import { findDaemon } from '../daemon-client.ts'
 import { chooseService, specOf, type Service } from '../service-choice.ts'
 import { driftOf, type Drift } from '../service-drift.ts'
 import type { ServiceState } from '../../daemon/service/service-manager.ts'
@@ -22,8 +24,10 @@ export async function run(call: Call): Promise<number> {
   }
   await manager.check()
   const state = await manager.state()
+  const daemon = await daemonOf(call.in(home))
   const drift = driftOf(service, manager.installedText() ?? '', await manager.render(specOf(call, service)))
   print(call, service, state, drift)
+  printDaemon(call, daemon)
   output.document({
     manager: manager.kind,
     scope,
@@ -43,6 +47,7 @@ export async function run(call: Call): Promise<number> {
     leftOver: state.leftOver,
     dropIns: state.dropIns,
     drift: drift.map(({ what, text }) => ({ what, text })),
+    daemon,
   })
   return state.running ? 0 : 3
 }
@@ -78,4 +83,49 @@ function startsWhen(state: ServiceState, isSystem: boolean, kind: 'systemd' | 'l
   if (!state.enabled) return 'only by hand: perdura service install switches it on'
   if (isSystem || state.lingers === true) return 'with the machine'
   return kind === 'launchd' ? 'when you log in' : 'when you log in, and stops when you log out (no lingering)'
+}
+
+interface DaemonFacts {
+  readonly pid: number
+  readonly version: string
+  readonly answers: boolean
+  readonly children: readonly {
+    readonly child: string
+    readonly state: string
+    readonly pid: number | null
+  }[]
+}
+
+/** What the daemon of the home says itself: it may be another process than the one that the manager knows. */
+async function daemonOf(call: Call): Promise<DaemonFacts | null> {
+  const daemon = findDaemon(call)
+  if (daemon === undefined) return null
+  const { pid, version } = daemon
+  try {
+    const children = await listChildren(call)
+    return {
+      pid,
+      version,
+      answers: true,
+      children: children.map(({ child, state, pid: process }) => ({ child, state, pid: process })),
+    }
+  } catch {
+    return { pid, version, answers: false, children: [] }
+  }
+}
+
+function printDaemon(call: Call, daemon: DaemonFacts | null): void {
+  const { output } = call
+  if (daemon === null) output.line(`${output.paint('dim', 'daemon   ')} none runs in this home`)
+  else if (!daemon.answers)
+    output.line(`${output.paint('dim', 'daemon   ')} process ${daemon.pid} does not answer this user`)
+  else {
+    output.line(`${output.paint('dim', 'daemon   ')} process ${daemon.pid}, version ${daemon.version}`)
+    const rows = daemon.children.map(({ child, state, pid }) => [
+      child,
+      state,
+      pid === null ? '' : String(pid),
+    ])
+    if (rows.length > 0) output.table(['child', 'state', 'process'], rows)
+  }
 }

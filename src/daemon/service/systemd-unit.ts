@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { serviceDescriptorName } from '../../platform/service-notifier.ts'
 import { formatMark, serviceVariable } from './mark.ts'
 import { argument, pattern, plain, program, word } from './unit-text.ts'
@@ -7,7 +8,9 @@ import {
   searchPath,
   startSeconds,
   stopSeconds,
+  type Account,
   type Installed,
+  type ServiceScope,
   type ServiceSpec,
 } from './spec.ts'
 
@@ -138,6 +141,18 @@ function systemConfinement(home: string): Directive[] {
 /** Variables for the daemon and its agents, such as keys of model providers; nobody has to write it. */
 function environmentFile(home: string): string {
   return `${home}/service.env`
+}
+
+/** Where the units of that scope are that people write. */
+export function unitFolder(
+  scope: ServiceScope,
+  account: Account,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  if (scope === 'system') return '/etc/systemd/system'
+  const configured = environment['XDG_CONFIG_HOME']
+  const config = configured?.startsWith('/') === true ? configured : path.join(account.home, '.config')
+  return path.join(config, 'systemd', 'user')
 }
 
 /** What a unit of ours was made from; null for a unit of somebody else. */

@@ -5,7 +5,7 @@ import type { ProgramEnd, ServiceHost } from './host.ts'
 import { processesIn, sweep } from './left-over.ts'
 import type { ServiceManager, ServiceState } from './service-manager.ts'
 import type { Account, Installed, ServiceScope, ServiceSpec } from './spec.ts'
-import { readUnit, systemdUnit } from './systemd-unit.ts'
+import { readUnit, systemdUnit, unitFolder } from './systemd-unit.ts'
 
 export interface SystemdOptions {
   readonly host: ServiceHost
@@ -200,17 +200,6 @@ export class Systemd implements ServiceManager {
       { details: { status: end.status } },
     )
   }
-}
-
-function unitFolder(
-  scope: ServiceScope,
-  account: Account,
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
-  if (scope === 'system') return '/etc/systemd/system'
-  const configured = environment['XDG_CONFIG_HOME']
-  const config = configured?.startsWith('/') === true ? configured : path.join(account.home, '.config')
-  return path.join(config, 'systemd', 'user')
 }
 
 function notBooted(host: ServiceHost): PerduraError {
