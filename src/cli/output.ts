@@ -35,6 +35,11 @@ export class Output {
     if (this.json) this.#options.stdout.write(`${JSON.stringify(value)}\n`)
   }
 
+  /** A part of the one document, as it is: for what is too long to be held in memory. */
+  piece(text: string): void {
+    if (this.json) this.#options.stdout.write(text)
+  }
+
   /** Something to know besides the data. */
   note(text: string): void {
     if (!this.#options.quiet) this.#options.stderr.write(`${text}\n`)

@@ -143,10 +143,11 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'logs',
-    summary: 'print the log of an agent',
-    arguments: '<agent>',
-    takes: [1, 1],
+    summary: 'print the logs of agents, the hub and the daemon, put together by time',
+    arguments: '[agent…|hub|daemon]',
+    takes: [0, agentsMax],
     options: {
+      all,
       lines: { type: 'text', short: 'n', value: '<n>', help: 'how many of the last lines (default: 50)' },
       follow: { type: 'boolean', short: 'f', help: 'go on with what is written from now on' },
       level: {
@@ -154,7 +155,13 @@ export const commands: readonly CommandSpec[] = [
         value: '<level>',
         help: 'only debug, info, warn or error and above (default: debug)',
       },
+      since: {
+        type: 'text',
+        value: '<time>',
+        help: 'what was logged since then: so long ago (2h), or a time such as 2026-11-28T09:30',
+      },
     },
+    examples: ['perdura logs Ada -f', 'perdura logs Ada hub --since 2h --level warn'],
     load: () => import('./logs.ts'),
   },
   {

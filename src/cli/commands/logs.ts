@@ -1,131 +1,127 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Call } from '../call.ts'
-import { requireAgent } from '../look.ts'
-import { formatTime, oneLine, type Output, type Style } from '../output.ts'
+import { chooseLogs, type ChosenLog } from '../logs/chosen-logs.ts'
+import { createEntryReader, levelOf, levels, withLeadingTimes, type LogEntry } from '../logs/log-entry.ts'
+import { createLogPrinter, type NamedEntry } from '../logs/log-printer.ts'
+import { LogSource } from '../logs/log-source.ts'
+import { mergeByTime } from '../logs/merge-by-time.ts'
+import { parseSince } from '../since.ts'
 
-const levels = ['debug', 'info', 'warn', 'error'] as const
-type Level = (typeof levels)[number]
-
-const styles = { debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red' } as const satisfies Record<
-  Level,
-  Style
->
 const pollMs = 200
+const linesDefault = 50
+const linesMax = 1_000_000
 
-interface LogEntry {
-  readonly time?: string
-  readonly level?: string
-  readonly event?: string
-  readonly [field: string]: unknown
+/** A log that is open, and what reads its lines in their order. */
+interface OpenLog {
+  readonly log: ChosenLog
+  readonly source: LogSource
+  readonly read: (text: string) => LogEntry
 }
 
-export async function run(call: Call): Promise<undefined> {
-  const count = call.count('lines', 50, 1_000_000)
-  const least = levels.indexOf(call.choice('level', levels) ?? 'debug')
-  const follow = call.flag('follow')
-  const wanted = (entry: LogEntry): boolean => levels.indexOf((entry.level ?? 'info') as Level) >= least
+type Wanted = (entry: LogEntry) => boolean
 
-  const tail = new LogTail(requireAgent(call, call.argument(0)).log)
-  const entries = parseLines(tail.history()).filter(wanted)
-  const shown = count === 0 ? [] : entries.slice(-count)
-  if (entries.length === 0 && !follow) call.output.note('the log is empty')
+export async function run(call: Call): Promise<number> {
+  const follow = call.flag('follow')
+  const least = levels.indexOf(call.choice('level', levels) ?? 'debug')
+  const asked = call.text('since')
+  const sinceMs = asked === undefined ? undefined : parseSince(asked, Date.now())
+  const hasCount = call.text('lines') !== undefined || sinceMs === undefined
+  const count = hasCount ? call.count('lines', linesDefault, linesMax) : undefined
+  const isWanted: Wanted = (entry) => levels.indexOf(levelOf(entry)) >= least
+
+  const { logs: chosen, single, exitCode } = chooseLogs(call)
+  const logs = await openAll(call, chosen, follow)
+  const printer = createLogPrinter(call, chosen, { single, follow })
+  const history =
+    sinceMs === undefined
+      ? lastOf(logs, count ?? linesDefault, isWanted)
+      : since(logs, sinceMs, count, (entry) => entry.timeMs >= sinceMs && isWanted(entry))
+  for await (const entries of history) await printer.print(entries)
   if (!follow) {
-    for (const entry of shown) call.output.line(format(call.output, entry))
-    call.output.document({ agent: call.argument(0), lines: shown })
-    return
+    printer.end()
+    return exitCode
   }
-  const print = (entry: LogEntry): void => {
-    call.output.record(entry)
-    call.output.line(format(call.output, entry))
-  }
-  for (const entry of shown) print(entry)
   for (;;) {
     await delay(pollMs)
-    for (const entry of parseLines(tail.more()).filter(wanted)) print(entry)
+    const fresh = logs.map((open) => entriesOf(open, open.source.more(), isWanted))
+    for await (const entries of mergeByTime(fresh)) await printer.print(entries)
   }
 }
 
-/** The end of a log that is written, and now and then rotated (`agent.log` becomes `agent.log.1`), by another process. */
-class LogTail {
-  readonly #path: string
-  #offset = 0
-  #inode = 0
-  #rest = ''
-
-  constructor(path: string) {
-    this.#path = path
+async function openAll(call: Call, chosen: readonly ChosenLog[], follow: boolean): Promise<OpenLog[]> {
+  const said = new Set<string>()
+  const onFailure = (file: string, error: Error): void => {
+    const text = `${file} cannot be read: ${error.message}`
+    if (!said.has(text)) call.output.note(text)
+    said.add(text)
   }
-
-  /** What there is now, the file before included. */
-  history(): string[] {
-    const before = existsSync(`${this.#path}.1`) ? readFileSync(`${this.#path}.1`, 'utf8').split('\n') : []
-    return [...before, ...this.more()]
-  }
-
-  /** Whole lines that came since the last call. */
-  more(): string[] {
-    // Between a rotation and the next line there is no file.
-    const facts = statSync(this.#path, { throwIfNoEntry: false })
-    if (facts === undefined) return []
-    const { ino, size } = facts
-    if (ino !== this.#inode || size < this.#offset) {
-      this.#inode = ino
-      this.#offset = 0
-      this.#rest = ''
-    }
-    if (size === this.#offset) return []
-    const bytes = Buffer.alloc(size - this.#offset)
-    const file = openSync(this.#path, 'r')
-    try {
-      this.#offset += readSync(file, bytes, 0, bytes.length, this.#offset)
-    } finally {
-      closeSync(file)
-    }
-    const lines = (this.#rest + bytes.toString('utf8')).split('\n')
-    this.#rest = lines.pop() ?? ''
-    return lines
-  }
-}
-
-function parseLines(lines: readonly string[]): LogEntry[] {
-  return lines.flatMap((line) => {
-    if (line === '') return []
-    try {
-      return [JSON.parse(line) as LogEntry]
-    } catch {
-      // A line that a killed process did not finish.
-      return [{ event: line }]
-    }
-  })
-}
-
-function format(output: Output, entry: LogEntry): string {
-  const { time, level = 'info', event = '', ...fields } = entry
-  const at = time === undefined ? '' : formatTime(Date.parse(time), Date.now())
-  const style = styles[level as Level] ?? 'dim'
-  const rest = Object.entries(fields).map(
-    ([key, value]) => `${output.paint('dim', `${key}=`)}${formatValue(value)}`,
-  )
-  return oneLineKeepingColours(
-    [output.paint('dim', at), output.paint(style, level.padEnd(5)), event, ...rest].join(' '),
+  return await Promise.all(
+    chosen.map(async (log) => ({
+      log,
+      source: await LogSource.open({ path: log.path, follow, onFailure }),
+      read: createEntryReader(),
+    })),
   )
 }
 
-function formatValue(value: unknown): string {
-  if (typeof value === 'string') return oneLine(/[\s"=]/.test(value) ? JSON.stringify(value) : value)
-  if (
-    typeof value === 'object' &&
-    value !== null &&
-    'message' in value &&
-    typeof value.message === 'string'
-  ) {
-    const code = 'code' in value && typeof value.code === 'string' ? `${value.code}: ` : ''
-    return JSON.stringify(oneLine(code + value.message))
-  }
-  return oneLine(JSON.stringify(value))
+/** All of them from a time on, or the last so many of these. */
+async function* since(
+  logs: readonly OpenLog[],
+  sinceMs: number,
+  count: number | undefined,
+  isWanted: Wanted,
+): AsyncGenerator<readonly NamedEntry[]> {
+  const merged = mergeByTime(logs.map((open) => entriesOf(open, open.source.since(sinceMs), isWanted)))
+  if (count === undefined) yield* merged
+  else yield await lastIn(merged, count)
 }
 
-function oneLineKeepingColours(text: string): string {
-  return text.replaceAll(/[\r\n]+/g, ' ')
+/** The last of all together, which are among the last of each. */
+async function* lastOf(
+  logs: readonly OpenLog[],
+  count: number,
+  isWanted: Wanted,
+): AsyncGenerator<readonly NamedEntry[]> {
+  const sequences = await Promise.all(
+    logs.map(async ({ log, source, read }) => {
+      const texts = await source.last(count, (text) => {
+        const isLine = text !== '' && isWanted(createEntryReader()(text))
+        return isLine ? text : undefined
+      })
+      const entries = withLeadingTimes(texts.map((text) => read(text)))
+      return [entries.map((entry) => ({ ...entry, log }))]
+    }),
+  )
+  yield await lastIn(mergeByTime(sequences.map((batches) => asyncOf(batches))), count)
+}
+
+async function lastIn(
+  batches: AsyncIterable<readonly NamedEntry[]>,
+  count: number,
+): Promise<readonly NamedEntry[]> {
+  let last: NamedEntry[] = []
+  for await (const batch of batches) {
+    last.push(...batch)
+    // Not each time, which would be quadratic.
+    if (last.length > 2 * count + 1_000) last = last.slice(-count)
+  }
+  return count === 0 ? [] : last.slice(-count)
+}
+
+async function* entriesOf(
+  { log, read }: OpenLog,
+  batches: AsyncIterable<readonly string[]>,
+  isWanted: Wanted,
+): AsyncGenerator<readonly NamedEntry[]> {
+  for await (const batch of batches) {
+    yield batch.flatMap((text) => {
+      if (text === '') return []
+      const entry = read(text)
+      return isWanted(entry) ? [{ ...entry, log }] : []
+    })
+  }
+}
+
+async function* asyncOf<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items
 }

@@ -107,7 +107,9 @@ test('every verb that prints documents prints exactly one with --json', patience
       'run',
       'send',
       'chat',
+      'start',
       'stop',
+      'restart',
       'turn resolve',
       'turn retry',
       'session end',
@@ -119,11 +121,15 @@ test('every verb that prints documents prints exactly one with --json', patience
       'token revoke',
       'session import',
       'hub run',
+      'hub start',
+      'hub stop',
+      'hub restart',
       'hub revoke',
       'hub allow',
       'hub status',
     ]
-    for (const { name } of commands.filter((command) => !elsewhere.includes(command.name))) {
+    const isElsewhere = (name: string): boolean => elsewhere.includes(name) || /^(daemon|service) /.test(name)
+    for (const { name } of commands.filter((command) => !isElsewhere(command.name))) {
       const { code, stdout } = await cli.run([...name.split(' '), ...(run[name] ?? ['Ada']), '--json'])
       assert.equal(code, 0, name)
       assert.equal(typeof JSON.parse(stdout), 'object', name)
