@@ -74,11 +74,10 @@ export async function untilReady(
   for (;;) {
     const shown = await showChild(call, child)
     if (shown === undefined) throw new PerduraError('ERR_NOT_RUNNING', `the daemon lets go of ${title}`)
-    const { state, pid, ends } = shown
+    const { state, pid, ends, wanted } = shown
     if (state === 'running' && (oldPid === null || pid !== oldPid)) return shown
     if (state === 'failed' || state === 'finished') throw whyNot(title, shown)
-    if (state === 'stopping' || state === 'stopped')
-      throw new PerduraError('ERR_NOT_RUNNING', `${title} was stopped by somebody else meanwhile`)
+    if (!wanted) throw new PerduraError('ERR_NOT_RUNNING', `${title} was stopped by somebody else meanwhile`)
     if (state === 'backing-off' && ends >= endsAllowed) throw whyNot(title, shown)
     if (performance.now() > deadlineMs) {
       throw new PerduraError(

@@ -94,6 +94,7 @@ export class DaemonChildren implements Children, SupervisorSink {
       try {
         const record = this.#files.record(child)
         if (record !== undefined) return [this.#specOf(child, launchOf(record.launch))]
+        log.error('daemon:record:refused', { child, error: new Error('it cannot be understood') })
       } catch (error) {
         log.error('daemon:record:refused', { child, error: toError(error) })
       }

@@ -37,6 +37,8 @@ test('a busy loop is noticed, and where it was is told before the process is kil
     await startFile(world, file)
     for (const takenOver of [false, true]) {
       if (takenOver) await world.ok('daemon', 'restart')
+      // One that was taken over has some time to find its new daemon.
+      await world.untilChild('agent:Zoe', 'was heard', ({ beat }) => beat !== null)
       const pid = world.pidOf('Zoe') ?? 0
       writeFileSync(marker, '')
       const sent = world.cli.run(['send', 'Zoe', 'spin'])

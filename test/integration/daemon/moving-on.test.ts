@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import {
+  copyFileSync,
+  chmodSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { isAlive, until } from '../../helpers/command-line.ts'
+import { withDaemonWorld, type DaemonWorld } from '../../helpers/daemon-world.ts'
+import '../../helpers/leaks.ts'
+
+const patience = { timeout: 120_000 }
+
+async function online(world: DaemonWorld, agent: string): Promise<void> {
+  await until(`${agent} is online`, async () => {
+    const { stdout } = await world.cli.run(['status', agent, '--json'])
+    return JSON.parse(stdout).connection?.state === 'online'
+  })
+}
+
+test('a new home gets a hub and two agents, which start in order and stop in the other', patience, () =>
+  withDaemonWorld(async (world) => {
+    const { cli } = world
+    await world.ok('start', '--port', '0')
+    await Promise.all(['Ada', 'Bo'].map((agent) => online(world, agent)))
+    const hub = cli.hubRecord()
+    await world.ok('daemon', 'stop')
+    assert.ok(!isAlive(hub.pid))
+    const order = world
+      .log()
+      .split('\n')
+      .flatMap((line) => /"child":"([^"]+)","state":"stopped"/.exec(line)?.[1] ?? [])
+    assert.equal(order.at(-1), 'hub')
+    // And again, where they were.
+    await world.ok('start')
+    await Promise.all(['Ada', 'Bo'].map((agent) => online(world, agent)))
+    assert.deepEqual(cli.hubRecord().addresses, hub.addresses)
+    const pids = [world.pidOf('Ada'), world.pidOf('Bo')]
+    await world.ok('hub', 'restart')
+    await Promise.all(['Ada', 'Bo'].map((agent) => online(world, agent)))
+    assert.deepEqual([world.pidOf('Ada'), world.pidOf('Bo')], pids)
+    await world.ok('hub', 'stop')
+    await world.ok('hub', 'stop')
+    assert.equal((await cli.run(['hub', 'restart'])).code, 0)
+  }),
+)
+
+test('a session is handed over from one process to the next, and that is no failure', patience, () =>
+  withDaemonWorld(async (world) => {
+    await world.ok('hub', 'start', '--port', '0')
+    await world.ok('start', '--name', 'Zoe', '--port', '0')
+    await online(world, 'Zoe')
+    for (const takenOver of [false, true]) {
+      if (takenOver) {
+        await world.ok('daemon', 'restart')
+        await world.untilChild('agent:Zoe', 'was heard', ({ beat }) => beat !== null)
+      }
+      const pid = world.pidOf('Zoe')
+      const { next } = await world.cli.json(['session', 'handover', 'Zoe'])
+      assert.notEqual(next, pid)
+      const child = await world.untilChild('agent:Zoe', 'runs', ({ state }) => state === 'running')
+      assert.deepEqual([child['pid'], child['failures_in_window']], [next, 0])
+      assert.equal((child['last_ends'] as { reason: string }[]).at(-1)?.reason, 'handover')
+    }
+    // Somebody else is to have it: it is let go of, and not started again.
+    const exported = await world.cli.run(
+      ['session', 'export', 'Zoe', '--to', join(world.cli.folder, 'zoe.perdura-export')],
+      { environment: { PERDURA_PASSPHRASE: 'not for keeps' } },
+    )
+    assert.equal(exported.code, 0, exported.stderr)
+    assert.equal((await world.child('agent:Zoe'))?.['wanted'], 'stopped')
+  }),
+)
+
+test('a Node that was taken away is replaced by another one, and that is said', patience, () =>
+  withDaemonWorld(async (world) => {
+    const { cli } = world
+    // A daemon that runs on a Node of its own, as one does that came with a clone.
+    const node = join(cli.folder, 'node')
+    copyFileSync(process.execPath, node)
+    chmodSync(node, 0o755)
+    const { spawn } = await import('node:child_process')
+    const program = join(import.meta.dirname, '..', '..', '..', 'bin', 'perdura.mjs')
+    const daemon = spawn(node, [program, 'daemon', 'run', '--home', cli.home], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PERDURA_HOME: cli.home },
+      stdio: 'ignore',
+    })
+    try {
+      await until('the daemon answers', async () => (await cli.run(['daemon', 'status'])).code === 0)
+      await world.start('Zoe')
+      const pid = world.pidOf('Zoe') ?? 0
+      rmSync(node)
+      process.kill(pid, 'SIGKILL')
+      await world.untilChild(
+        'agent:Zoe',
+        'is back',
+        ({ state, pid: now }) => state === 'running' && now !== pid,
+      )
+      assert.match(world.log(), /"event":"daemon:node:replaced","from":".*\/node","to":/)
+    } finally {
+      daemon.kill('SIGKILL')
+    }
+  }),
+)
+
+test('the output file of a process is bounded, and what it says is kept', patience, () =>
+  withDaemonWorld(async (world) => {
+    const output = join(world.cli.home, 'agents', 'Zoe', 'agent.out')
+    const file = world.agentFile(
+      'Zoe',
+      `onMessage: async () => {
+        const { writeSync } = await import('node:fs')
+        for (let line = 0; line < 4_000; line += 1) writeSync(2, 'x'.repeat(1_000) + '\\n')
+      }`,
+    )
+    await world.ok('start', file, '--no-hub', '--port', '0')
+    await world.ok('send', 'Zoe', 'talk', '--wait')
+    await until('it was cut', () => existsSync(`${output}.1`) && statSync(output).size < 1024 * 1024)
+    assert.ok(statSync(`${output}.1`).size <= 1024 * 1024)
+    assert.equal(statSync(output).mode & 0o777, 0o600)
+  }),
+)
+
+test('a record that nobody understands is set aside, and costs its agent nothing', patience, () =>
+  withDaemonWorld(async (world) => {
+    await world.start('Zoe')
+    const pid = world.pidOf('Zoe')
+    process.kill(world.daemonPid ?? 0, 'SIGKILL')
+    const record = join(world.cli.home, 'agents', 'Zoe', 'supervision.json')
+    renameSync(record, `${record}.kept`)
+    writeFileSync(record, 'no json')
+    await world.ok('daemon', 'start')
+    assert.match(world.log(), /daemon:record:refused/)
+    // It runs on, and is taken over when somebody says what it is.
+    const started = await world.cli.json(['start', 'Zoe'])
+    assert.equal(started.pid, pid)
+    assert.equal(readFileSync(`${record}.foreign`, 'utf8'), 'no json')
+  }),
+)
