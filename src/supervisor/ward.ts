@@ -122,7 +122,9 @@ export class Ward {
   found(process: AdoptedProcess): boolean {
     if (this.#isClosing) return false
     if (this.#child.process?.pid === process.pid) return true
-    return this.#adopt(process, undefined)
+    // Whether it is ready it says by itself.
+    const mode = this.#before?.process?.mode ?? 'normal'
+    return this.#adopt(process, { ...process, mode, ready: false, startedAt: this.#options.clock.now() })
   }
 
   change(spec: ChildSpec): void {
