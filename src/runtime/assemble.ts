@@ -12,7 +12,6 @@ import type { HealthOptions } from './agent-health.ts'
 import type { HubOptions } from './hub/hub-link.ts'
 import { agentParts, type AgentParts } from './parts.ts'
 import { RunningAgent } from './running-agent.ts'
-import { withoutMind } from './safe-mode.ts'
 import { startAgent } from './start.ts'
 
 export interface AssembleOptions {
@@ -57,9 +56,9 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
   try {
     options.admit?.()
     search = options.openSearch(store.reader)
-    const definition = safeMode ? withoutMind(options.definition, store.reader) : options.definition
+    const definition = safeMode ? parts.withoutMind(options.definition, store.reader) : options.definition
     const state = parts.loadState(store.reader, definition)
-    const start = await startAgent({ store, recovered, definition, state, parts, clock, random })
+    const start = await startAgent({ store, recovered, definition, safeMode, state, parts, clock, random })
     const agent = new RunningAgent({
       definition,
       safeMode,

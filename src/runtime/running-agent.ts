@@ -4,7 +4,7 @@ import type { Progress } from '../agent/progress.ts'
 import { createMemory, createNoteIds, type NoteSearch } from '../agent/notes.ts'
 import type { AgentState } from '../agent/state.ts'
 import { TimerService } from '../agent/timers.ts'
-import { TurnLoop } from '../agent/turn-loop.ts'
+import type { TurnLoop } from '../agent/turn-loop.ts'
 import type { TurnHost } from '../agent/turn-run.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { textOf } from '../json.ts'
@@ -31,7 +31,6 @@ import type {
   IngestInput,
   RecoverySummary,
 } from './agent.ts'
-import { closeAgent } from './close-agent.ts'
 import type { AgentParts } from './parts.ts'
 import { createQueueControl, type QueueControl } from './queue-control.ts'
 import { decideEffect, unparkDecided } from './decisions.ts'
@@ -251,9 +250,9 @@ export class RunningAgent implements Agent {
   }
 
   async #close(options: CloseOptions): Promise<void> {
-    const { clock, log } = this.#options
+    const { clock, log, parts } = this.#options
     this.health?.stop()
-    const { summary, failures } = await closeAgent(
+    const { summary, failures } = await parts.closeAgent(
       {
         clock,
         log,
@@ -306,7 +305,7 @@ export class RunningAgent implements Agent {
   #createLoop(): TurnLoop {
     const { log, random, parts, safeMode } = this.#options
     const emitter = this.#emitter
-    return new TurnLoop({
+    return parts.createTurnLoop({
       host: this.#createHost(),
       inbox: parts.inbox,
       random,

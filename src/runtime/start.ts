@@ -22,18 +22,21 @@ export interface Started {
 }
 
 const runningCounter = 'process.running'
+/** The agent came to be in safe mode: its first start with a mind is still to come. */
+const firstDueCounter = 'process.first-start-due'
 
 /** The first transaction of a process: who the agent is, how the process before ended, and what it left undone. */
 export async function startAgent(options: {
   readonly store: Store
   readonly recovered: Pick<StoreRecovery, 'replayedRecords' | 'tornBytes'>
   readonly definition: AgentDefinition
+  readonly safeMode: boolean
   readonly state: AgentState
   readonly parts: Pick<AgentParts, 'inbox' | 'effects'>
   readonly clock: Clock
   readonly random: Random
 }): Promise<Started> {
-  const { store, recovered, definition, state, parts, clock, random } = options
+  const { store, recovered, definition, safeMode, state, parts, clock, random } = options
   return store.write((tx) => {
     const now = clock.now()
     const identity = tx.get<{ agent_id: string; name: string }>('SELECT agent_id, name FROM identity')
@@ -65,8 +68,10 @@ export async function startAgent(options: {
       now,
     })
     freeCheckable(tx, parts)
+    const first = identity === undefined || readCount(tx, firstDueCounter) > 0
+    if (first) setCount(tx, firstDueCounter, safeMode ? 1 : 0)
     if (definition.handlers.onStart !== undefined)
-      ensureStartEntry(tx, parts, { first: identity === undefined, previous }, random.uuid(), now)
+      ensureStartEntry(tx, parts, { first, previous }, random.uuid(), now)
     return { agentId, previous, interrupted, dead, markClean: (last) => setCount(last, runningCounter, 0) }
   })
 }

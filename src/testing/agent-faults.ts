@@ -21,6 +21,12 @@ export interface AgentFaults {
   /** Chance that a request or its answer gets lost, both of the agent's effects and of what it is sent. */
   readonly lossRate: number
   readonly latencyMsMax: number
+  /** Chance that a process is started in safe mode, which ends by itself after a while. */
+  readonly safeModeRate: number
+  /** Chance that a process ends by a clean stop with all the time it needs, whatever else was planned for it. */
+  readonly stopRate: number
+  /** Chance that whoever asked for a clean stop loses patience. */
+  readonly hurryRate: number
   /** Boundaries to aim at (see `reached` of a simulation for their names), by their beginnings. Default: a mixture. */
   readonly aims?: readonly string[]
 }
@@ -37,6 +43,9 @@ export const noFaults: AgentFaults = {
   clockJumpMsMax: 0,
   lossRate: 0,
   latencyMsMax: 20,
+  safeModeRate: 0,
+  stopRate: 0,
+  hurryRate: 0,
 }
 
 /** Each seed has a mixture of its own: some faults often, some not at all, since one kind can hide another. */
@@ -61,6 +70,9 @@ export function drawFaults(random: SeededRandom): AgentFaults {
     clockJumpMsMax: random.pick([2_000, 3_600_000, 86_400_000]),
     lossRate: some(0.6) ? random.pick([0.05, 0.15]) : 0,
     latencyMsMax: random.pick([2, 20, 120]),
+    safeModeRate: some(0.25) ? random.pick([0.2, 0.5]) : 0,
+    stopRate: some(0.2) ? 0.5 : 0,
+    hurryRate: some(0.5) ? 0.5 : 0,
   }
 }
 

@@ -13,6 +13,7 @@ import type { StoreLimits } from '../store/open-store.ts'
 import { openNoteIndex } from '../store/sqlite/note-index.ts'
 import { drawEnd, type AgentFaults, type PlannedEnd } from './agent-faults.ts'
 import { Boundaries } from './boundaries.ts'
+import { stopCleanly, type StopRecord } from './clean-stop.ts'
 import { SimulatedClock } from './clock.ts'
 import { SimulatedDatabase } from './database.ts'
 import { isDeath } from './death.ts'
@@ -37,7 +38,7 @@ type Deliver = (message: Outgoing) => Promise<Verdict>
 export interface AgentSimulationOptions {
   readonly seed: number | string
   /** Called at every start of the process, as a fresh process loads its code. */
-  readonly agent: (outside: Outside, process: SimulatedProcess) => AgentDefinition
+  readonly agent: (outside: Outside, process: SimulatedProcess, safeMode: boolean) => AgentDefinition
   readonly faults: AgentFaults
   /** What a recipient does with a message that arrives. Default: takes it. */
   readonly deliver?: ((message: Outgoing) => Verdict) | undefined
@@ -56,10 +57,16 @@ export interface Incarnation {
   startError: Error | undefined
   closing: boolean
   closed: boolean
+  /** Its mind is off. */
+  readonly safeMode: boolean
+  /** How its clean stop went, where it was asked for one. */
+  stop: StopRecord | undefined
 }
 
 const folder = '/home/agents/simulated'
 const restartAfterFailureMs = 250
+/** Of stops that nobody is in a hurry about. */
+const endDeadlineMs = 10_000
 
 /**
  * One agent on one simulated machine, in as many processes as it takes: started again whenever it died, with whatever
@@ -78,9 +85,13 @@ export class AgentSimulation {
   readonly reached = new Map<string, number>()
   onReady: ((incarnation: Incarnation) => void) | undefined
   onDeath: ((incarnation: Incarnation) => void) | undefined
+  /** It is about to be asked to stop, and still runs. */
+  onStopping: ((incarnation: Incarnation) => void) | undefined
   onLog: ((event: string, fields: LogFields) => void) | undefined
   readonly #options: AgentSimulationOptions
   readonly #plan: SeededRandom
+  /** Of what is decided about safe mode and impatience. */
+  readonly #modes: SeededRandom
   #deathsLeft: number
   #lastEnd: PlannedEnd | undefined
   #calm = false
@@ -92,6 +103,7 @@ export class AgentSimulation {
     const { clock, faults } = { clock: this.clock, faults: options.faults }
     this.random = createSeededRandom(options.seed)
     this.#plan = this.random.fork('plan')
+    this.#modes = this.random.fork('modes')
     this.disk = new SimulatedDisk({ clock, random: this.random.fork('disk') })
     this.database = new SimulatedDatabase({ clock, random: this.random.fork('database') })
     this.network = new Network(clock, this.random.fork('network'), faults)
@@ -153,7 +165,7 @@ export class AgentSimulation {
     if (clean && current.agent !== undefined) {
       const { agent, process } = current
       const died = new Promise<void>((resolve) => process.onDeath(resolve))
-      await Promise.race([this.#close(current, () => agent.close()), died])
+      await Promise.race([this.#close(current, agent, endDeadlineMs), died])
     }
     current.process.kill('the end')
   }
@@ -202,16 +214,19 @@ export class AgentSimulation {
       startError: undefined,
       closing: false,
       closed: false,
+      safeMode: !this.#calm && this.#modes.chance(this.#options.faults.safeModeRate),
+      stop: undefined,
     }
     this.incarnations.push(incarnation)
     this.trace.add(`boot ${number} at ${this.clock.monotonicMs()}`)
     process.onDeath(() => this.#died(incarnation))
     this.#planEnd(incarnation)
+    if (incarnation.safeMode) this.#endSafeMode(incarnation, this.#modes.int(100, 4_000))
     void this.#run(incarnation)
   }
 
   async #run(incarnation: Incarnation): Promise<void> {
-    const { process, number } = incarnation
+    const { process, number, safeMode } = incarnation
     const { agent: define, swaps = {}, limits, store } = this.#options
     try {
       const disk = this.disk.for(process)
@@ -220,7 +235,8 @@ export class AgentSimulation {
       const random = this.random.fork(process.name)
       const deliver: Deliver = (message) => this.#deliver(process, message)
       const agent = await assembleAgent({
-        definition: define(this.network.for(process), process),
+        definition: define(this.network.for(process), process, safeMode),
+        safeMode,
         folder,
         files: swaps.files?.(files) ?? files,
         platform: {
@@ -261,7 +277,10 @@ export class AgentSimulation {
     this.#boundaries.aimAtNothing()
     if (this.#calm || this.#deathsLeft === 0) return
     this.#deathsLeft -= 1
-    const end = drawEnd(this.#plan, this.#options.faults, this.#lastEnd)
+    const { faults } = this.#options
+    const end: PlannedEnd = this.#modes.chance(faults.stopRate)
+      ? { kind: 'stop', afterMs: this.#modes.int(0, 3_000), deadlineMs: endDeadlineMs }
+      : drawEnd(this.#plan, faults, this.#lastEnd)
     this.#lastEnd = end
     this.trace.add(`planned: ${JSON.stringify(end)}`)
     switch (end.kind) {
@@ -277,7 +296,7 @@ export class AgentSimulation {
         this.#whileFaulty(end.afterMs, process, () => {
           const { agent } = incarnation
           if (agent === undefined) return process.kill()
-          void this.#close(incarnation, () => agent.close({ deadlineMs: end.deadlineMs }))
+          void this.#close(incarnation, agent, end.deadlineMs)
         })
     }
   }
@@ -289,14 +308,33 @@ export class AgentSimulation {
     this.clock.schedule(afterMs, run, process)
   }
 
-  async #close(incarnation: Incarnation, close: () => Promise<void>): Promise<void> {
+  /** It ends by itself, also where the faults have ended meanwhile. */
+  #endSafeMode(incarnation: Incarnation, afterMs: number): void {
     const { process } = incarnation
+    this.#count('safe-mode')
+    const end = (): void => {
+      const { agent, closing } = incarnation
+      if (closing) return
+      if (agent === undefined) this.clock.schedule(restartAfterFailureMs, end, process)
+      else void this.#close(incarnation, agent, endDeadlineMs)
+    }
+    this.clock.schedule(afterMs, end, process)
+  }
+
+  async #close(incarnation: Incarnation, agent: Agent, deadlineMs: number): Promise<void> {
+    const { process } = incarnation
+    this.onStopping?.(incarnation)
     incarnation.closing = true
     this.trace.add('stop')
+    const hurries = !this.#calm && this.#modes.chance(this.#options.faults.hurryRate)
+    const hurryAfterMs = hurries ? this.#modes.int(0, 2_000) : undefined
     try {
-      await close()
+      const { record, ended } = stopCleanly(agent, { clock: this.clock, process, deadlineMs, hurryAfterMs })
+      incarnation.stop = record
+      await ended
       if (!process.alive) return
       incarnation.closed = true
+      if (incarnation.stop.hurriedMs !== undefined) this.#count('stop:hurried')
       this.#count('process:stopped')
       process.kill('stopped')
     } catch (thrown) {

@@ -56,6 +56,8 @@ const mustReach = [
   'disk:full',
   'ingest:answer-lost',
   'process:stopped',
+  'stop:hurried',
+  'safe-mode',
 ] as const
 
 test(`${seeds} seeds: whatever befalls the agent, nothing is lost and nothing happens twice`, async () => {

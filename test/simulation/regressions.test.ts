@@ -21,6 +21,9 @@ const fullDatabases = {
 }
 const fullDisks = { fullDisks: 6, deathsMax: 9, disk: {} }
 
+/** What there was not when they failed: with it, they would be other runs. */
+const asThen = { safeModeRate: 0, stopRate: 0, hurryRate: 0 }
+
 /** Seeds that failed once, each with what was wrong. */
 const regressions: readonly Regression[] = [
   { seed: 8, faults: fullDisks, was: 'a start turn that could not be written was made again beside others' },
@@ -55,7 +58,7 @@ const regressions: readonly Regression[] = [
 
 for (const { seed, was, faults } of regressions) {
   test(`seed ${seed}: ${was}`, async () => {
-    const result = await runSeed(seed, faults === undefined ? {} : { faults })
+    const result = await runSeed(seed, { faults: { ...asThen, ...faults } })
     if (result.violations.length > 0) assert.fail(explain(result))
   })
 }

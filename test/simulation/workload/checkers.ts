@@ -18,6 +18,17 @@ export function checkStart(simulation: AgentSimulation, world: World, incarnatio
     )
   }
   checkPrevious(simulation, world, incarnation)
+  checkTold(simulation, world, incarnation)
+}
+
+/** What a clean stop said that it left is what the next start finds, the turn of that start aside. */
+function checkTold(simulation: AgentSimulation, world: World, { number, agent }: Incarnation): void {
+  const before = simulation.incarnations[number - 2]
+  const told = before?.closed === true ? before.stop?.summary?.openTurns : undefined
+  if (told === undefined || agent === undefined) return
+  const open = agent.reader.all("SELECT 1 FROM inbox WHERE status IN ('pending', 'running', 'parked')").length
+  if (open !== told && open !== told + 1)
+    world.violate('stop-told', `stop ${number - 1} left ${told} turns, and start ${number} found ${open}`)
 }
 
 function checkPrevious(simulation: AgentSimulation, world: World, { number, agent }: Incarnation): void {

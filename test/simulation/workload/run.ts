@@ -7,7 +7,9 @@ import {
   type Swaps,
 } from '../../../src/testing/index.ts'
 import { checkEnd, checkStart } from './checkers.ts'
+import { checkStops } from './stops.ts'
 import { createMind } from './mind.ts'
+import { hostileMind, SafeModeCheck } from './safe-mode.ts'
 import { findMendable, operate, sendThread } from './people.ts'
 import { drawWorkload, type Workload } from './script.ts'
 import { Watch } from './watch.ts'
@@ -54,7 +56,8 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 
   const simulation = new AgentSimulation({
     seed: `perdura/${seed}/machine`,
-    agent: (outside, process) => {
+    agent: (outside, process, safeMode) => {
+      if (safeMode) return hostileMind(world)
       const underWay = (key: string): boolean => simulation.network.underWay(key)
       return createMind(
         workload,
@@ -73,7 +76,12 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     swaps: options.swaps,
   })
   simulation.trace.onLine = options.onLine
-  simulation.onReady = (incarnation) => checkStart(simulation, world, incarnation)
+  const safeMode = new SafeModeCheck(world)
+  simulation.onReady = (incarnation) => {
+    checkStart(simulation, world, incarnation)
+    safeMode.began(incarnation)
+  }
+  simulation.onStopping = (incarnation) => safeMode.ends(incarnation)
   simulation.onDeath = () => watch.died()
   simulation.onLog = (event, { reason, sequence }) => {
     if (event === 'agent:stop:unmarked') world.unmarkedStops.add(simulation.incarnations.length)
@@ -95,6 +103,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     over = true
     await simulation.clock.settle(simulation.end(people.chance(0.5)), { withinMs: 60_000 })
     checkEnd(simulation, world, workload, limits)
+    checkStops(simulation, world, faults)
   } catch (error) {
     if (isDeath(error)) throw error
     world.violate('no-stray-errors', (error as Error).message)

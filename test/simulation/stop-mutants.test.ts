@@ -1,0 +1,15 @@
+import { testCaught } from './mutants/is-caught.ts'
+import { stopMutants } from './mutants/stop-mutants.ts'
+import { explain } from './workload/explain.ts'
+import { runSeed } from './workload/run.ts'
+
+for (const { name, caughtBy, faults, poison, swaps } of stopMutants) {
+  const options = { ...(faults && { faults }), ...(poison !== undefined && { poison }) }
+  testCaught({
+    name: `an agent that ${name}`,
+    caughtBy,
+    seedsMax: 150,
+    run: (seed, isMutant) => runSeed(seed, { ...options, ...(isMutant && { swaps: swaps() }) }),
+    explain,
+  })
+}
