@@ -17,11 +17,13 @@ import { agentPaths } from '../runtime/home.ts'
 import { readProcessRecord } from '../runtime/process-record.ts'
 import type { SettingsSource } from '../settings/settings.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
+import type { EndReason } from '../supervisor/exits.ts'
 import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/supervisor.ts'
 import { childCommand } from './child-command.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
 import { describeChild, summarize, type ChildNotes } from './child-view.ts'
+import { HealthFeeds } from './health-feeds.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
 import { KeeperRecords } from './keeper-records.ts'
 import { launchJson, launchOf, type Launch } from './launch.ts'
@@ -50,6 +52,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   readonly #files: SupervisionFiles
   readonly #keeper: KeeperRecords
   readonly #supervisor: Supervisor
+  readonly #health: HealthFeeds
   readonly #notes = new Map<string, ChildNotes>()
   readonly #timer: NodeJS.Timeout
   #lookedMs = performance.now()
@@ -59,6 +62,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#options = options
     this.#files = new SupervisionFiles(disk, home)
     this.#keeper = new KeeperRecords({ home, disk, processes, log })
+    this.#health = new HealthFeeds({ home, log, settings: () => options.settings.current })
     this.#supervisor = new Supervisor({
       spawner: createDetachedSpawner({ link, linkSocket, processes }),
       clock: createNodeClock(),
@@ -178,6 +182,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   }
 
   onState(child: string, state: ChildState): void {
+    this.#health.entered(child, state)
     const notes = this.#notesOf(child)
     notes.since = Date.now()
     if (state.name === 'starting' || state.name === 'running') this.#keeper.keep(child)
@@ -188,6 +193,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   }
 
   onMessage(child: string, message: unknown): void {
+    this.#health.heard(child, message)
     if (!isProcessMessage(message)) return
     const notes = this.#notesOf(child)
     if (message.type === 'beat') notes.beat = JSON.parse(JSON.stringify(message)) as JsonObject
@@ -202,7 +208,9 @@ export class DaemonChildren implements Children, SupervisorSink {
     // Its output goes to a file.
   }
 
-  onExit(child: string, { error }: ChildExit): void {
+  onExit(child: string, exit: ChildExit, reason: EndReason): void {
+    this.#health.exited(child, exit, reason)
+    const { error } = exit
     const notes = this.#notesOf(child)
     notes.codeChanged = this.#codeTime(child)
     if (error !== undefined)
@@ -234,6 +242,7 @@ export class DaemonChildren implements Children, SupervisorSink {
   async #forget(child: string): Promise<void> {
     await this.#supervisor.remove(child)
     this.#files.remove(child)
+    this.#health.forget(child)
     this.#notes.delete(child)
   }
 
@@ -312,6 +321,7 @@ export class DaemonChildren implements Children, SupervisorSink {
 
   #close(): void {
     clearInterval(this.#timer)
+    this.#health.close()
     this.#keeper.close()
   }
 }

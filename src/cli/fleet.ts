@@ -1,7 +1,10 @@
 import { toError } from '../errors.ts'
+import type { Log } from '../platform/log.ts'
+import { SettingsSource } from '../settings/settings.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { Call } from './call.ts'
 import type { FleetMember } from './fleet-view.ts'
+import { HealthFeeds } from './health-feeds.ts'
 import { LinePresenter, ScreenPresenter, type Presenter } from './presenters.ts'
 import type { Activity, ProcessMessage } from './process-messages.ts'
 import type { SupervisorRecord } from './supervisor-record.ts'
@@ -30,6 +33,7 @@ export class Fleet implements UpkeepSink {
   readonly #plan: FleetPlan
   readonly #members: readonly (FleetMember & { readonly upkeep: Upkeep })[]
   readonly #presenter: Presenter
+  readonly #health: HealthFeeds
   readonly #over = new Set<Upkeep>()
   readonly #ended = Promise.withResolvers<void>()
   #error: Error | undefined
@@ -38,9 +42,15 @@ export class Fleet implements UpkeepSink {
   constructor(call: Call, plan: FleetPlan) {
     this.#call = call
     this.#plan = plan
+    const [first] = plan.members
+    this.#health = new HealthFeeds({
+      home: call.home,
+      log: noteLog(call),
+      settings: () => first?.settings ?? new SettingsSource(call.disk, call.home).current,
+    })
     let agents = 0
     this.#members = plan.members.map((member) => {
-      const upkeep = new Upkeep(member, this)
+      const upkeep = new Upkeep(member, this, this.#health)
       const key = member.kind === 'hub' ? 'h' : String((agents += 1))
       return { upkeep, model: upkeep.model, kind: member.kind, key }
     })
@@ -64,6 +74,7 @@ export class Fleet implements UpkeepSink {
       await this.#ended.promise
     } finally {
       this.#presenter.close()
+      this.#health.close()
       for (const signal of signals) process.off(signal, onSignal)
     }
     if (this.#error !== undefined) throw this.#error
@@ -174,4 +185,20 @@ export class Fleet implements UpkeepSink {
     if (agents.length === 1 && only !== undefined) return only
     return { hub: this.#plan.hubUrl ?? null, agents }
   }
+}
+
+/** `up` has no log of its own: what it could not tell a person elsewhere, it says to the one who started it. */
+function noteLog(call: Call): Log {
+  const log: Log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (event, fields) => {
+      const { by, agent, reason } = fields ?? {}
+      const texts = [agent, by, reason].filter((text) => typeof text === 'string')
+      call.output.note(`${event}: ${texts.join(', ')}`)
+    },
+    with: () => log,
+  }
+  return log
 }

@@ -43,6 +43,10 @@ export class HubHealth {
     return { state, reasons, notReady: [] }
   }
 
+  get loopDelayMs(): number {
+    return this.#monitor.view.figures?.process.loopDelayMaxMs ?? 0
+  }
+
   stop(): void {
     this.#monitor.stop()
     this.#close()

@@ -69,6 +69,8 @@ export interface Beat {
   readonly heapUsedBytes: number
   /** Processor time of the process since its start, ms. */
   readonly cpuMs: number
+  /** Longest stop of the event loop within the last sample, ms. */
+  readonly loopDelayMs: number
   /** Of an agent at its hub; null without one. */
   readonly session: string | null
   /** Entries that are not finished. */

@@ -9,8 +9,10 @@ import { SupervisedChild } from '../supervisor/child.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
 import type { ChildPolicy } from '../supervisor/policy.ts'
+import { agentChild, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
 import { describeEnd } from './describe-end.ts'
+import type { HealthFeeds } from './health-feeds.ts'
 import { LiveModel } from './live-model.ts'
 import type { HomeSettings } from '../settings/settings.ts'
 import { isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
@@ -57,15 +59,21 @@ export class Upkeep {
   readonly #child: SupervisedChild
   #policy: ChildPolicy
   readonly #settings: HomeSettings
+  readonly #health: HealthFeeds
+  /** What the history calls it; undefined until its process has said its name. */
+  #title: string | undefined
   #stopping = false
   #wasReady = false
   #wasOnline = false
 
-  constructor(plan: UpkeepPlan, sink: UpkeepSink) {
+  /** `health` takes its history. */
+  constructor(plan: UpkeepPlan, sink: UpkeepSink, health: HealthFeeds) {
     this.kind = plan.kind
     this.model = new LiveModel(plan.title)
     this.#sink = sink
     this.#settings = plan.settings
+    this.#health = health
+    this.#title = plan.kind === 'hub' ? hubChild : undefined
     this.#policy = policyOf(
       (plan.kind === 'agent' ? plan.settings.of(plan.title) : plan.settings.base).supervision,
     )
@@ -129,6 +137,7 @@ export class Upkeep {
   }
 
   #entered(state: ChildState): void {
+    if (this.#title !== undefined) this.#health.entered(this.#title, state)
     this.model.entered(state)
     this.model.restarts = this.#child.restarts
     this.#wasReady ||= state.name === 'running'
@@ -138,7 +147,11 @@ export class Upkeep {
   }
 
   #received(message: unknown): void {
-    if (!isProcessMessage(message) || message.type === 'beat') return
+    if (!isProcessMessage(message)) return
+    if (message.type === 'beat') {
+      if (this.#title !== undefined) this.#health.heard(this.#title, message)
+      return
+    }
     if (message.type === 'named') this.#named(message.name)
     if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
     this.model.received(message, performance.now(), Date.now())
@@ -149,11 +162,16 @@ export class Upkeep {
   /** Of a file the agent's name is known only now, and with it what the settings say about it. */
   #named(name: string): void {
     if (this.kind !== 'agent') return
+    if (this.#title === undefined) {
+      this.#title = agentChild(name)
+      this.#health.entered(this.#title, this.#child.state)
+    }
     this.#policy = policyOf(this.#settings.of(name).supervision)
     this.#child.setPolicy(this.#policy)
   }
 
   #exited(exit: ChildExit, end: EndReason): void {
+    if (this.#title !== undefined) this.#health.exited(this.#title, exit, end)
     const killed = exit.signal === 'SIGKILL' && !this.#stopping
     const { failure } = this.model
     // What ends `up` too is told once, as its error.

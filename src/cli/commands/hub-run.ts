@@ -120,6 +120,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const health = new HubHealth({ platform, log, folder: paths.folder, settings: source })
   const beats = new Beats(parent, () => ({
     health: health.report,
+    loopDelayMs: health.loopDelayMs,
     turnsDone: 0,
     stalled: false,
     session: null,

@@ -132,6 +132,18 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./status.ts'),
   },
   {
+    name: 'health',
+    summary: 'how agents find themselves, how much of the time they were there, and what kept them from it',
+    arguments: '[agent…]',
+    takes: [0, agentsMax],
+    options: {
+      all,
+      since: { type: 'text', value: '<duration>', help: 'how far back to look (default: 24h)' },
+    },
+    examples: ['perdura health', 'perdura health Ada --since 7d'],
+    load: () => import('./health.ts'),
+  },
+  {
     name: 'why',
     summary: 'explain why an agent is not doing something',
     arguments: '<agent>',

@@ -222,6 +222,7 @@ function beatOf(agent: Agent, { counters }: Served, stalledMsMax: number): BeatF
     turnsDone: counters.done,
     // The one knows what is ready and runs, the other also what cannot be written.
     stalled: agent.health?.stalled === true || agent.progress.stalledMs >= stalledMsMax,
+    loopDelayMs: agent.health?.view.figures?.process.loopDelayMaxMs ?? 0,
     session: agent.session?.state ?? null,
     inbox,
     outbox,

@@ -8,6 +8,7 @@ const facts: BeatFacts = {
   health: { state: 'healthy', reasons: [], notReady: [] },
   turnsDone: 7,
   stalled: false,
+  loopDelayMs: 3,
   session: 'online',
   inbox: 2,
   outbox: 3,

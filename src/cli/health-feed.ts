@@ -1,0 +1,198 @@
+import { join } from 'node:path'
+import { alarmOf, eventOf } from '../health/alarm.ts'
+import type { Standing } from '../health/history/entries.ts'
+import { HistoryRecorder, type SampleFigures } from '../health/history/recorder.ts'
+import type { Notifier } from '../health/notifier.ts'
+import type { JsonObject } from '../json.ts'
+import type { ChildExit } from '../platform/child.ts'
+import type { Clock } from '../platform/clock.ts'
+import { createAppendFile } from '../platform/node/append-file.ts'
+import { redactText } from '../platform/redact.ts'
+import type { ChildState } from '../supervisor/child-state.ts'
+import { isFailure, type EndReason } from '../supervisor/exits.ts'
+import type { ChildPolicy } from '../supervisor/policy.ts'
+import { describeEnd } from './describe-end.ts'
+import type { Beat } from './process-messages.ts'
+
+/** Where the history of an agent or the hub is, below its folder. */
+export function historyFiles(folder: string): { readonly transitions: string; readonly samples: string } {
+  return { transitions: join(folder, 'health', 'transitions'), samples: join(folder, 'health', 'samples') }
+}
+
+export interface HealthFeedOptions {
+  /** As a person names it. */
+  readonly title: string
+  readonly folder: string
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs'>
+  readonly policy: () => ChildPolicy
+  readonly notifier: Notifier
+}
+
+/**
+ * What a supervisor sees of one child, as history: when it was up, down or stopped on purpose, and why; and what a person is to
+ * be told. Down begins where it really did: with the last beat of a process that hung, with the end of one that was killed;
+ * it lasts until the next one is ready.
+ */
+export class HealthFeed {
+  readonly #options: HealthFeedOptions
+  readonly #recorder: HistoryRecorder
+  #state: ChildState = { name: 'stopped' }
+  #beat: Beat | undefined
+  #beatMs: number | undefined
+  #turnsDone: number | undefined
+  #downSinceMs: number | undefined
+  /** Of the process before, until the next one is ready. */
+  #lastEnd: string | undefined
+
+  constructor(options: HealthFeedOptions) {
+    this.#options = options
+    const { transitions, samples } = historyFiles(options.folder)
+    this.#recorder = new HistoryRecorder({
+      clock: options.clock,
+      transitions: createAppendFile(transitions),
+      samples: createAppendFile(samples),
+    })
+  }
+
+  entered(state: ChildState): void {
+    this.#state = state
+    if (state.name !== 'running') this.#beat = undefined
+    switch (state.name) {
+      case 'running':
+        this.#running(state.mode)
+        break
+      case 'starting':
+        // One that was taken over was at work all the while: what it is, it says itself.
+        if (!state.adopted) this.#down(state.mode === 'safe' ? safeMode : (this.#lastEnd ?? 'it is starting'))
+        break
+      case 'queued':
+      case 'backing-off':
+        this.#down(this.#lastEnd ?? 'it is to be started')
+        break
+      case 'killing': {
+        // Nothing was heard of it since its last beat.
+        const sinceMs = state.reason === 'hung' ? this.#beatMs : undefined
+        this.#down(this.#describe({ code: null, signal: 'SIGKILL' }, state.reason), { sinceMs })
+        break
+      }
+      case 'failed':
+        this.#down(this.#lastEnd ?? 'it is not to be started again')
+        break
+      case 'restarting':
+        // Until its end it is up: it finishes what it does.
+        break
+      case 'stopping':
+      case 'stopped':
+      case 'finished':
+        this.#stand({ state: 'stopped', cause: 'it was stopped', health: null })
+        break
+      case 'left':
+        break
+    }
+    this.#alarm()
+  }
+
+  exited(exit: ChildExit, reason: EndReason): void {
+    this.#lastEnd = this.#describe(exit, reason)
+    this.#beat = undefined
+    this.#turnsDone = undefined
+    if (this.#state.name === 'stopping' || this.#state.name === 'stopped') return
+    const sinceMs = reason === 'hung' ? this.#beatMs : undefined
+    this.#down(this.#lastEnd, { sinceMs, failure: isFailure(reason) })
+  }
+
+  heard(beat: Beat): void {
+    this.#beat = beat
+    this.#beatMs = this.#options.clock.monotonicMs()
+    if (this.#state.name !== 'running' || this.#state.mode === 'safe') return
+    const { state, reasons, notReady } = beat.health
+    // Degraded is up; unhealthy is down where it says itself that it takes nothing in, or handles nothing.
+    if (state === 'unhealthy' && notReady.length > 0) this.#down(redactText(notReady.join('; ')))
+    else this.#stand({ state: 'up', cause: redactText(reasons[0]?.text ?? ''), health: state })
+    this.#alarm()
+  }
+
+  /** Once a second. */
+  tick(): void {
+    this.#recorder.tick(() => this.#figures())
+    this.#alarm()
+  }
+
+  close(): void {
+    this.#recorder.close()
+  }
+
+  #running(mode: 'normal' | 'safe'): void {
+    if (mode === 'safe') {
+      this.#down(safeMode)
+      return
+    }
+    this.#lastEnd = undefined
+    this.#stand({ state: 'up', cause: '', health: this.#beat?.health.state ?? 'healthy' })
+  }
+
+  #down(
+    cause: string,
+    options: { readonly sinceMs?: number | undefined; readonly failure?: boolean } = {},
+  ): void {
+    this.#stand({ state: 'down', cause, health: null }, options)
+  }
+
+  #stand(
+    standing: Standing,
+    { sinceMs, failure = false }: { readonly sinceMs?: number | undefined; readonly failure?: boolean } = {},
+  ): void {
+    const { clock } = this.#options
+    if (standing.state !== 'down') this.#downSinceMs = undefined
+    else this.#downSinceMs ??= sinceMs ?? clock.monotonicMs()
+    this.#recorder.stand(standing, { failure, ...(sinceMs !== undefined && { sinceMs }) })
+  }
+
+  #alarm(): void {
+    const { clock, notifier, title } = this.#options
+    const { standing, told } = this.#recorder
+    if (standing === undefined || this.#state.name === 'left') return
+    const downMs = this.#downSinceMs === undefined ? 0 : clock.monotonicMs() - this.#downSinceMs
+    const safeModeOn = 'mode' in this.#state && this.#state.mode === 'safe'
+    const failed = this.#state.name === 'failed'
+    const alarm = alarmOf({ standing, downMs, safeMode: safeModeOn, failed }, told)
+    const event = eventOf(told, alarm)
+    if (event === undefined) return
+    this.#recorder.tell(alarm)
+    // Somebody has stopped it, and knows how it was.
+    if (standing.state === 'stopped') return
+    const notice: JsonObject = {
+      event,
+      agent: title,
+      at: new Date(clock.now()).toISOString(),
+      state: standing.state === 'up' ? (standing.health ?? 'healthy') : 'down',
+      cause: standing.cause,
+      reasons: (this.#beat?.health.reasons ?? []).map(({ check, state, text }) => ({
+        check,
+        state,
+        text: redactText(text),
+      })),
+      hint: `perdura health ${title}`.trim(),
+    }
+    notifier.tell(notice)
+  }
+
+  #figures(): SampleFigures | undefined {
+    const beat = this.#beat
+    if (beat === undefined) return undefined
+    const before = this.#turnsDone ?? beat.turnsDone
+    this.#turnsDone = beat.turnsDone
+    return {
+      rss: beat.rssBytes,
+      loop: Math.round(beat.loopDelayMs),
+      inbox: beat.inbox,
+      turns: Math.max(0, beat.turnsDone - before),
+    }
+  }
+
+  #describe(exit: ChildExit, reason: EndReason): string {
+    return redactText(describeEnd(exit, reason, this.#options.policy()))
+  }
+}
+
+const safeMode = 'it is in safe mode'
