@@ -154,7 +154,14 @@ export async function endDaemon(
   { keepAgents, timeoutMs }: { readonly keepAgents: boolean; readonly timeoutMs: number },
 ): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs
-  await askDaemon(call, { method: 'POST', path: '/v1/stop', body: { keep_agents: keepAgents } })
+  try {
+    await askDaemon(call, { method: 'POST', path: '/v1/stop', body: { keep_agents: keepAgents } })
+  } catch (error) {
+    // It has ended in this very moment; or it hangs, which whoever waits for it is told.
+    const { code } = error as { code?: unknown }
+    const isGone = call.processes.identify(daemon.pid) !== daemon.identity
+    if (!isGone || (code !== 'ERR_HTTP_UNREACHABLE' && code !== 'ERR_NOT_RUNNING')) throw error
+  }
   while (call.processes.identify(daemon.pid) === daemon.identity) {
     if (performance.now() > deadlineMs) {
       throw new PerduraError(

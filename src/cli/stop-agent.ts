@@ -57,7 +57,7 @@ async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): P
 }
 
 /** No daemon runs that could be told: the next one starts it no more. */
-function unwant(call: Call, child: string): void {
+export function unwant(call: Call, child: string): void {
   const files = new SupervisionFiles(call.disk, call.home)
   const record = files.record(child)
   if (record?.wanted === 'running') files.write(child, writeRecord({ ...record, wanted: 'stopped' }))

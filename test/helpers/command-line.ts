@@ -128,8 +128,10 @@ export class Running {
     input: string | undefined,
   ) {
     this.#args = args
+    // By its mark, `npm test` finds what a test has left behind.
     const inherited = Object.entries(process.env).filter(
-      ([name]) => !/^(npm_|PERDURA_|CLOUDBRAIN_|NO_COLOR|NODE_TEST)/.test(name),
+      ([name]) =>
+        name === 'PERDURA_TEST_RUN' || !/^(npm_|PERDURA_|CLOUDBRAIN_|NO_COLOR|NODE_TEST)/.test(name),
     )
     this.child = spawn(process.execPath, [program, ...args], {
       cwd: folder,

@@ -40,6 +40,11 @@ export async function killProcessesOf(home: string): Promise<void> {
   }
 }
 
+/** What is alive of a home, in words: processes, and locks. Records of processes that were killed are evidence. */
+export function livingLeftoversOf(home: string): string[] {
+  return leftoversOf(home).filter((text) => text.startsWith('process ') || text.endsWith('is locked'))
+}
+
 /** What a clean stop must not leave in a home, in words: processes, sockets, records of processes, locks. */
 export function leftoversOf(home: string): string[] {
   const locks = createNodeLocks()

@@ -1,6 +1,8 @@
 import type { Call } from '../call.ts'
 import { PerduraError } from '../../errors.ts'
+import { agentOf } from '../child-name.ts'
 import { endDaemon, findDaemon } from '../daemon-client.ts'
+import { endOrphans } from '../orphans.ts'
 import { notYours, serviceOfMark } from '../service-of-home.ts'
 
 /** Longer than what agents and then the hub may take. */
@@ -8,16 +10,23 @@ const defaultTimeoutMs = 60_000
 
 export async function run(call: Call): Promise<undefined> {
   const keepAgents = call.flag('keep-agents')
+  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
   const daemon = findDaemon(call)
-  if (daemon === undefined) call.output.note('no daemon runs')
-  else if (daemon.service !== null) {
-    await stopService(call, daemon.service, keepAgents)
+  const isService = daemon !== undefined && daemon.service !== null
+  if (isService) await stopService(call, daemon.service, keepAgents)
+  else if (daemon !== undefined) await endDaemon(call, daemon, { keepAgents, timeoutMs })
+  // A daemon that was killed, before this or while it stopped them, has left them behind.
+  const orphans = keepAgents ? [] : await endOrphans(call, timeoutMs)
+  if (isService) {
     call.output.note(
       'the daemon is stopped, and its agents; it is a service, which starts again with the machine',
     )
-  } else {
-    await endDaemon(call, daemon, { keepAgents, timeoutMs: call.durationMs('timeout', defaultTimeoutMs) })
+  } else if (daemon !== undefined)
     call.output.note(`the daemon is stopped${keepAgents ? '; its agents go on' : ', and its agents'}`)
+  else if (orphans.length === 0) call.output.note('no daemon runs')
+  else {
+    const names = orphans.map((child) => agentOf(child) ?? 'the hub')
+    call.output.note(`no daemon runs; what one had left behind is stopped: ${names.join(', ')}`)
   }
   call.output.document({ stopped: true, was_running: daemon !== undefined, agents_kept: keepAgents })
 }

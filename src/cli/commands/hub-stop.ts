@@ -3,6 +3,8 @@ import type { Call } from '../call.ts'
 import { hubChild } from '../child-name.ts'
 import { showChild, tellChild, untilStopped } from '../daemon-child.ts'
 import { runningHub } from '../hub-record.ts'
+import { endOrphans } from '../orphans.ts'
+import { unwant } from '../stop-agent.ts'
 
 const defaultTimeoutMs = 30_000
 
@@ -10,7 +12,8 @@ export async function run(call: Call): Promise<undefined> {
   const kept = await showChild(call, hubChild)
   const hub = runningHub(call)
   const isKept = kept !== undefined && kept.state !== 'stopped'
-  if (!isKept && hub !== undefined) {
+  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  if (!isKept && hub !== undefined && hub.daemon !== true) {
     throw new PerduraError(
       'ERR_HOME_IN_USE',
       `the hub of this home is run by process ${hub.pid}, and not by the daemon: stop it there`,
@@ -19,8 +22,13 @@ export async function run(call: Call): Promise<undefined> {
   }
   if (isKept) {
     await tellChild(call, hubChild, 'stop')
-    await untilStopped(call, hubChild, call.durationMs('timeout', defaultTimeoutMs))
+    await untilStopped(call, hubChild, timeoutMs)
+  } else {
+    // Its daemon is dead: the next one is not to start it again.
+    unwant(call, hubChild)
+    await endOrphans(call, timeoutMs, hubChild)
   }
-  call.output.note(isKept ? 'the hub is stopped' : 'the hub is not running')
-  call.output.document({ stopped: true, was_running: isKept })
+  const wasRunning = isKept || hub !== undefined
+  call.output.note(wasRunning ? 'the hub is stopped' : 'the hub is not running')
+  call.output.document({ stopped: true, was_running: wasRunning })
 }

@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly paceMs: number
   /** How long anything may take to be there, ms. */
   readonly patienceMs: number
+  /** Starts every agent twice, so that its memory is that of any later start. Default false. */
+  readonly warm?: boolean
 }
 
 const program = join(import.meta.dirname, 'agent.ts')
@@ -75,9 +77,12 @@ export class Fleet implements Strikable {
       const proxy = await FaultProxy.open({ target: { port: this.members.hubPort() ?? 1 } })
       this.#proxies.set(name, proxy)
       const hub = `http://127.0.0.1:${proxy.port}`
-      const what = role === 'idle' ? [name] : [program, '--name', name]
+      const what = role === 'idle' ? ['--name', name] : [program, '--name', name]
       await this.command('start', ...what, '--hub', hub, '--port', '0')
     }
+    await this.healed()
+    // What loads code for the first time strips its types, and keeps 30 MB for what does that.
+    if (this.#options.warm === true) await this.command('restart', '--all')
     await this.healed()
   }
 

@@ -14,6 +14,8 @@ import { median, slopeOf, type Slope } from './slope.ts'
 export interface SoakOptions extends FleetOptions {
   /** For how long faults are inflicted, ms. */
   readonly durationMs: number
+  /** So many faults at most. Default: as many as there is time for. */
+  readonly faultsMax?: number
   /** From one fault to the next, ms; more where it took longer until all was well. */
   readonly faultEveryMs: number
   /** What is inflicted, in this order, again and again. Default: all. */
@@ -125,9 +127,9 @@ class Soak {
 
   /** One fault after the other, each at another victim, with all well in between. */
   async #strike(startedMs: number): Promise<void> {
-    const { durationMs, faultEveryMs, say, faults: chosen = faults } = this.#options
+    const { durationMs, faultEveryMs, faultsMax = Infinity, say, faults: chosen = faults } = this.#options
     const workers = this.#fleet.named('worker')
-    for (let count = 0; performance.now() - startedMs < durationMs; count += 1) {
+    for (let count = 0; count < faultsMax && performance.now() - startedMs < durationMs; count += 1) {
       const beganMs = performance.now()
       const fault = chosen[count % chosen.length] as Fault
       // Which fault comes to which worker moves on with each round.

@@ -20,9 +20,10 @@ interface Thread {
 }
 
 const retryMs = 50
+const neighboursMax = 2
 
 /**
- * A person for each pair of agents, who hands in numbered inputs in order, each again under the same key until it is
+ * A person for each agent and each of its next two, who hands in numbered inputs in order, each again under the same key until it is
  * acknowledged. An input leads to one message between the two agents, and that to one answer.
  */
 export class Traffic {
@@ -37,8 +38,12 @@ export class Traffic {
   constructor(options: TrafficOptions) {
     this.#options = options
     const { agents } = options
-    this.#threads = agents.flatMap((agent) =>
-      agents.filter((to) => to !== agent).map((to) => ({ name: `${agent}-${to}`, agent, to, handedIn: 0 })),
+    const neighbours = Math.min(neighboursMax, agents.length - 1)
+    this.#threads = agents.flatMap((agent, at) =>
+      Array.from({ length: neighbours }, (_, index) => {
+        const to = agents[(at + index + 1) % agents.length] ?? agent
+        return { name: `${agent}-${to}`, agent, to, handedIn: 0 }
+      }),
     )
   }
 
