@@ -172,7 +172,7 @@ export class SupervisedChild {
 
   /**
    * Goes on with a process that another supervisor has started. It is not touched as long as it shows signs of life, for
-   * the first of which it has `startMs`. False where it is gone, or one is supervised already.
+   * the first of which it has ten seconds more than else. False where it is gone, or one is supervised already.
    */
   adopt(process: AdoptedProcess, known: Pick<ProcessFacts, 'mode' | 'ready' | 'startedAt'>): boolean {
     const { spawner } = this.#options

@@ -11,6 +11,8 @@ import type { ChildPolicy } from './policy.ts'
 /** Beats in a row above the limit of memory: a single one may come just before a collection of garbage. */
 const beatsTooLargeMax = 3
 const startTimeoutFactorMax = 8
+/** An adopted process looks for its new supervisor once a second; on a machine that does much else it gets more, ms. */
+const findMs = 10_000
 
 export interface RunOptions {
   readonly mode: ChildMode
@@ -130,7 +132,7 @@ export class Run {
     }
     if (!beats && !this.#beaten) return undefined
     // An adopted one has first to find its new supervisor.
-    const patienceMs = this.adopted && !this.#heard ? Math.max(hangMs, startMs) : hangMs
+    const patienceMs = this.adopted && !this.#heard ? hangMs + findMs : hangMs
     return this.#watch.silentMs >= patienceMs ? 'hung' : undefined
   }
 
