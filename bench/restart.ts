@@ -1,7 +1,7 @@
 /**
  * How long a killed agent is away: from SIGKILL, in the middle of a turn, to that turn done by the next process
- * (`killed_to_ready`); and at a hub, to the session resumed (`killed_to_resumed`). With a journal of 10,000 records;
- * started again by the product's own supervisor. Beside it an empty Node script under the same supervisor, which is the
+ * (`killed_to_ready`); and at a hub and under the daemon, to the session resumed (`killed_to_resumed`). With a journal of
+ * 10,000 records; started again by the product's own supervisor. Beside it an empty Node script under the same supervisor, which is the
  * least that a restart can cost, and under PM2 where `bench/peers` is installed.
  */
 import { readFileSync } from 'node:fs'
@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessMessage } from '../src/cli/process-messages.ts'
 import { openAgent } from '../src/index.ts'
 import { BenchChild } from './lib/child.ts'
+import { underDaemon } from './lib/daemon.ts'
 import { hasPm2, measurePm2 } from './lib/pm2.ts'
 import { percentile, type BenchOptions, type BenchResult } from './lib/result.ts'
 import { Supervised } from './lib/supervised.ts'
 import type { HubMessage } from './programs/bench-hub.ts'
 import resuming, { type ResumingMessage, type ResumingPayload } from './programs/resuming-agent.ts'
-import type { SessionMessage } from './programs/session-agent.ts'
 
 const programs = join(import.meta.dirname, 'programs')
 const perdura = join(import.meta.dirname, '..', 'bin', 'perdura.mjs')
@@ -158,35 +158,25 @@ function readRestart(log: string, killedAt: number, bornAt: number): Restart {
   }
 }
 
-/** The same agent at a hub of its own, killed while it is online. */
+/** The same agent under the daemon, at a hub of its own, killed while it is online. */
 async function measureSession(
   home: string,
   kills: number,
 ): Promise<{ readonly totalMs: number; readonly sessionMs: number }[]> {
   const hub = new BenchChild<HubMessage>([join(programs, 'bench-hub.ts'), join(home, 'hub')])
-  // As `perdura run` has it: compiled code is kept.
-  process.env['NODE_COMPILE_CACHE'] = join(home, 'compiled')
   try {
     const { url } = await hub.next('bench:listening')
-    const agent = new Supervised<SessionMessage>(
-      [join(programs, 'session-agent.ts'), home, url],
-      'bench:open',
-    )
-    try {
+    const file = join(programs, 'resuming-agent.ts')
+    return await underDaemon({ home, name: 'Resuming', file, hub: url }, async (agent) => {
       const restarts = []
-      await agent.next('bench:online')
       for (let kill = -2; kill < kills; kill += 1) {
-        await sleep(kill < 0 ? 1_500 : 20)
-        const killedAt = agent.kill()
-        const { at, openAt } = await agent.next('bench:online')
-        if (kill >= 0) restarts.push({ totalMs: at - killedAt, sessionMs: at - openAt })
+        if (kill < 0) await sleep(1_500)
+        const restart = await agent.killed()
+        if (kill >= 0) restarts.push(restart)
       }
       return restarts
-    } finally {
-      await agent.stop()
-    }
+    })
   } finally {
-    delete process.env['NODE_COMPILE_CACHE']
     await hub.stop()
   }
 }

@@ -1,9 +1,11 @@
 /**
  * `npm run chaos`: kills real processes again and again, and has who is none of them judge what became of their work. Of
- * a hub and three agents (`--world hub`), or of one agent and all that it does to the outside (`--world agent`).
+ * a hub and three agents (`--world hub`), of one agent and all that it does to the outside (`--world agent`), or of a daemon,
+ * its agents and the commands that start and stop them (`--world daemon`).
  */
 import { parseArgs } from 'node:util'
 import { runChaos, type ChaosReport } from '../test/chaos/chaos.ts'
+import { runAbuse, type AbuseReport } from '../test/chaos/daemon/abuse.ts'
 import { runHubChaos, type HubChaosReport } from '../test/chaos/hub/run.ts'
 
 type Rows = readonly (readonly [string, string | number])[]
@@ -19,9 +21,15 @@ const { values } = parseArgs({
 })
 
 const { world } = values
-if (world !== 'hub' && world !== 'agent') usage(`--world takes hub or agent, not "${world}"`)
-const messages = whole('messages', values.messages ?? (world === 'hub' ? '5000' : '2000'))
-const kills = whole('kills', values.kills ?? (world === 'hub' ? '300' : '200'))
+const defaults = new Map([
+  ['hub', { messages: '5000', kills: '300' }],
+  ['agent', { messages: '2000', kills: '200' }],
+  // Persons write to the agents for as long as it takes.
+  ['daemon', { messages: '0', kills: '100' }],
+]).get(world)
+if (defaults === undefined) usage(`--world takes hub, agent or daemon, not "${world}"`)
+const messages = whole('messages', values.messages ?? defaults.messages)
+const kills = whole('kills', values.kills ?? defaults.kills)
 // Ctrl-C ends the processes and removes what they wrote, too.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort())
@@ -36,7 +44,9 @@ const options = {
     onKill: (done: number) => process.stderr.write(`\r${done} of ${kills} kills`),
   }),
 }
-const { report, document, rows } = world === 'hub' ? await killHub() : await killAgent()
+const { report, document, rows } = await { hub: killHub, agent: killAgent, daemon: killDaemon }[
+  world as 'hub' | 'agent' | 'daemon'
+]()
 if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
 if (interrupted.signal.aborted) process.exit(130)
 for (const finding of report.findings.slice(0, 20)) process.stderr.write(`✖ ${finding}\n`)
@@ -122,8 +132,38 @@ async function killAgent(): Promise<{ report: ChaosReport; document: object; row
   }
 }
 
+async function killDaemon(): Promise<{ report: AbuseReport; document: object; rows: Rows }> {
+  const report = await runAbuse({ ...options, patienceMs: 60_000, keepEvidence: true })
+  if (report.folder !== undefined) process.stderr.write(`the evidence is in ${report.folder}\n`)
+  return {
+    report,
+    document: {
+      ...shared(report),
+      kills_of: report.killsOf,
+      commands: report.commands,
+      duration_ms: report.durationMs,
+      findings: report.findings.slice(0, 20),
+    },
+    rows: [
+      ['commands', report.commands],
+      [
+        'kills (SIGKILL)',
+        Object.entries(report.killsOf)
+          .map(([victim, times]) => `${times} of ${victim}`)
+          .join(', '),
+      ],
+      ['messages', report.messages],
+      ['lost', report.lost],
+      ['duplicated', report.duplicated],
+      ['reordered', report.reordered],
+      ['took', `${(report.durationMs / 1_000).toFixed(1)} s`],
+      ['seed', report.seed],
+    ],
+  }
+}
+
 /** Keys that others rely on. */
-function shared(report: ChaosReport | HubChaosReport): object {
+function shared(report: ChaosReport | HubChaosReport | AbuseReport): object {
   const { messages: sent, kills: killed, lost, duplicated, reordered, seed, kept } = report
   return { messages: sent, kills: killed, lost, duplicated, reordered, seed, kept }
 }

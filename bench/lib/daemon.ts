@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const program = join(import.meta.dirname, '..', '..', 'bin', 'perdura.mjs')
 const patienceMs = 30_000
-/** Beats come once a second; by then the daemon knows that the agent gets on, and holds no earlier kill against it. */
-const beatMs = 1_200
 
 interface LogLine {
   readonly time: string
@@ -15,94 +13,78 @@ interface LogLine {
   readonly to?: string
 }
 
-/** Runs `use` while the daemon of this home keeps an agent running at this hub. */
+/** Runs `use` while the daemon of this home keeps the agent of this file running at this hub. */
 export async function underDaemon<T>(
-  { home, file, hub }: { readonly home: string; readonly file: string; readonly hub: string },
+  options: { readonly home: string; readonly name: string; readonly file: string; readonly hub: string },
   use: (agent: KeptAgent) => Promise<T>,
 ): Promise<T> {
-  const perdura = async (...args: readonly string[]): Promise<string> => {
-    const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, '--home', home])
-    return stdout
+  const { home, name, file, hub } = options
+  const perdura: Command = async (...args) => {
+    await promisify(execFile)(process.execPath, [program, ...args, '--home', home])
   }
   try {
     await perdura('start', file, '--hub', hub, '--port', '0')
-    return await use(new KeptAgent(home, 'Resuming'))
+    return await use(new KeptAgent(join(home, 'agents', name), () => perdura('restart', name)))
   } finally {
     await perdura('daemon', 'stop')
   }
 }
 
-/** An agent that is killed again and again. */
+type Command = (...args: readonly string[]) => Promise<void>
+
+/** An agent under a daemon that is killed again and again. */
 export class KeptAgent {
   readonly #folder: string
-  readonly #name: string
-  #messages = 0
+  readonly #restart: () => Promise<void>
 
-  constructor(home: string, name: string) {
-    this.#name = name
-    this.#folder = join(home, 'agents', name)
+  constructor(folder: string, restart: () => Promise<void>) {
+    this.#folder = folder
+    this.#restart = restart
   }
 
-  /** From SIGKILL until the next process has its session back, as the agent's own log has it, ms. */
-  async killed(): Promise<number> {
+  /**
+   * SIGKILL, until the next process has its session back; times are ms, as the agent's own log has them. Each kill is an
+   * accident of its own: a series of them would be answered with growing delays, so that it is restarted in between, for
+   * which a daemon forgives what was before.
+   */
+  async killed(): Promise<{ readonly totalMs: number; readonly sessionMs: number }> {
+    const restartedAt = Date.now()
+    await this.#restart()
+    await this.#logged(restartedAt, isOnline)
     const killedAt = performance.timeOrigin + performance.now()
-    process.kill(this.#record().pid, 'SIGKILL')
-    return (await this.online(killedAt)) - killedAt
+    process.kill(this.#pid(), 'SIGKILL')
+    const onlineAt = await this.#logged(killedAt, isOnline)
+    const openAt = await this.#logged(killedAt, ({ event }) => event === 'agent:start:ready')
+    return { totalMs: onlineAt - killedAt, sessionMs: onlineAt - openAt }
   }
 
-  /** When it went online, of the first time after `since`; ms since the epoch. */
-  async online(since: number): Promise<number> {
-    return this.#logged(
-      'it is online',
-      since,
-      ({ event, to }) => event === 'session:state:changed' && to === 'online',
-    )
+  #pid(): number {
+    const record = JSON.parse(readFileSync(join(this.#folder, 'agent.pid'), 'utf8')) as {
+      readonly pid: number
+    }
+    return record.pid
   }
 
-  /** Has it do something, so that its next end is no longer one of a series. */
-  async work(payload: object): Promise<void> {
-    const since = Date.now() - 1
-    this.#messages += 1
-    const response = await fetch(
-      `http://127.0.0.1:${this.#record().ingressPort}/agents/${this.#name}/inbox`,
-      {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'idempotency-key': `kept-${this.#messages}`,
-          connection: 'close',
-        },
-        body: JSON.stringify(payload),
-      },
-    )
-    if (response.status !== 202) throw new Error(`the agent answered ${response.status}`)
-    await this.#logged('it has done its turn', since, ({ event }) => event === 'turn:done')
-    await sleep(beatMs)
-  }
-
-  #record(): { readonly pid: number; readonly ingressPort: number } {
-    return JSON.parse(readFileSync(join(this.#folder, 'agent.pid'), 'utf8'))
-  }
-
-  async #logged(what: string, since: number, fits: (line: LogLine) => boolean): Promise<number> {
+  /** When the first such line was written after `since`, ms since the epoch. */
+  async #logged(since: number, fits: (line: LogLine) => boolean): Promise<number> {
     const deadlineMs = performance.now() + patienceMs
     while (performance.now() < deadlineMs) {
-      for (const text of this.#lines()) {
-        const line = JSON.parse(text) as LogLine
-        if (Date.parse(line.time) >= since && fits(line)) return Date.parse(line.time)
-      }
-      await sleep(10)
+      const line = this.#lines().find((one) => Date.parse(one.time) >= since && fits(one))
+      if (line !== undefined) return Date.parse(line.time)
+      await sleep(25)
     }
-    throw new Error(`not within ${patienceMs} ms: ${what}`)
+    throw new Error(`the agent's log does not have it within ${patienceMs} ms: ${fits.toString()}`)
   }
 
   /** The latest, whole. */
-  #lines(): string[] {
+  #lines(): LogLine[] {
     const log = join(this.#folder, 'agent.log')
-    try {
-      return readFileSync(log, 'utf8').slice(-40_000).split('\n').slice(1, -1)
-    } catch {
-      return []
-    }
+    if (!existsSync(log)) return []
+    const texts = readFileSync(log, 'utf8').slice(-20_000).split('\n').slice(1, -1)
+    return texts.map((text) => JSON.parse(text) as LogLine)
   }
+}
+
+function isOnline({ event, to }: LogLine): boolean {
+  return event === 'session:state:changed' && to === 'online'
 }

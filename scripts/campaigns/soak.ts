@@ -19,6 +19,7 @@ export const campaign: Campaign = async (say, { minutes = 60, agents = 10 }) => 
     sampleEveryMs: 5_000,
     settleMs: 2 * minute,
     patienceMs: 120_000,
+    warm: true,
     settings: { supervision: { hang_after: '3s', memory_max: '256MiB' } },
     say,
   })
