@@ -1,10 +1,10 @@
-import { mkdtempSync } from 'node:fs'
+import { cpSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSeededRandom, type SeededRandom } from '../../../src/testing/random.ts'
 import { CommandLine } from '../../helpers/command-line.ts'
-import { killProcessesOf, leftoversOf, processesOf } from '../../helpers/home-processes.ts'
+import { killProcessesOf, livingLeftoversOf, processesOf } from '../../helpers/home-processes.ts'
 import { judge, type Verdict } from '../soak/ledger.ts'
 import { Members } from '../soak/members.ts'
 import { Traffic } from '../soak/traffic.ts'
@@ -15,6 +15,8 @@ export interface AbuseOptions {
   /** What is waited for at most, ms. */
   readonly patienceMs: number
   readonly signal?: AbortSignal
+  /** Leaves a copy of the home where a promise was broken. */
+  readonly keepEvidence?: boolean
   readonly onKill?: (kills: number) => void
 }
 
@@ -26,6 +28,8 @@ export interface AbuseReport extends Verdict {
   readonly seed: number
   readonly durationMs: number
   readonly kept: boolean
+  /** Where the evidence is. */
+  readonly folder: string | undefined
 }
 
 const agents = ['Ada', 'Bo'] as const
@@ -78,12 +82,21 @@ export async function runAbuse(options: AbuseOptions): Promise<AbuseReport> {
   const cli = new CommandLine(mkdtempSync(join(tmpdir(), 'perdura-abuse-')))
   const abuse = new Abuse(cli, options)
   try {
-    return await abuse.execute()
+    const report = await abuse.execute()
+    const folder = options.keepEvidence === true && !report.kept ? copyOf(cli.home) : undefined
+    return { ...report, folder }
   } finally {
     await abuse.end()
     await killProcessesOf(cli.home)
     await cli.close()
   }
+}
+
+/** Without sockets, which cannot be copied. */
+function copyOf(home: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'perdura-evidence-'))
+  cpSync(home, folder, { recursive: true, filter: (path) => !path.endsWith('.sock') })
+  return folder
 }
 
 class Abuse {
@@ -110,7 +123,7 @@ class Abuse {
     })
   }
 
-  async execute(): Promise<AbuseReport> {
+  async execute(): Promise<Omit<AbuseReport, 'folder'>> {
     for (const name of agents) await this.#must('start', program, '--name', name, '--no-hub', '--port', '0')
     this.#traffic.start()
     const { kills } = this.#options
@@ -212,8 +225,9 @@ class Abuse {
   /** Stopped is stopped: nothing runs any more, and nothing is left. */
   async #rest(): Promise<void> {
     await this.#must('daemon', 'stop')
-    const left = leftoversOf(this.#cli.home)
-    for (const text of left) this.#findings.push(`left behind after ${this.#kills} kills: ${text}`)
+    const left = livingLeftoversOf(this.#cli.home)
+    for (const text of left)
+      this.#findings.push(`${new Date().toISOString()} left behind after ${this.#kills} kills: ${text}`)
     await killProcessesOf(this.#cli.home)
     // They ran before, so they run again, and nobody has to name them.
     await this.#must('daemon', 'start')
