@@ -3,7 +3,9 @@ import { PerduraError } from '../errors.ts'
 import type { Disk } from '../platform/disk.ts'
 import { createNodeDisk } from '../platform/node/disk.ts'
 import { createNodeProcessTable } from '../platform/node/process-table.ts'
+import { createNodeUsageTable } from '../platform/node/process-usage.ts'
 import type { ProcessTable } from '../platform/process-table.ts'
+import type { UsageTable } from '../platform/process-usage.ts'
 import { resolveHome } from '../runtime/home.ts'
 import { choiceOption, countOption, durationOption, textOption, type OptionValues } from './args.ts'
 import type { Output } from './output.ts'
@@ -24,6 +26,7 @@ export class Call {
   readonly home: string
   readonly disk: Disk = createNodeDisk()
   readonly processes: ProcessTable = createNodeProcessTable()
+  readonly usage: UsageTable = createNodeUsageTable()
   /** Called when whoever read our output is gone; without it the process ends at once. */
   onBrokenPipe: (() => void) | undefined
 

@@ -3,6 +3,7 @@ import { Daemon } from '../../daemon/daemon.ts'
 import { daemonPaths } from '../../daemon/paths.ts'
 import { parseMark, serviceVariable } from '../../daemon/service/mark.ts'
 import type { ServiceFacts } from '../../daemon/service/service-report.ts'
+import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { NodeBinary } from '../../platform/node/node-binary.ts'
 import { boundOutputFile } from '../../platform/node/output-file.ts'
@@ -11,6 +12,7 @@ import { RecentLines } from '../../platform/recent-lines.ts'
 import type { Call } from '../call.ts'
 import { CrashWatch } from '../crash-watch.ts'
 import { DaemonChildren } from '../daemon-children.ts'
+import { boundedLog } from '../log-bounds.ts'
 import { connectService } from '../own-service.ts'
 import { packagedNodes } from '../own-program.ts'
 import { settingsOf } from '../settings-of.ts'
@@ -25,9 +27,10 @@ export async function run(call: Call): Promise<number> {
   const paths = daemonPaths(home)
   const { disk, locks, random, listener } = createNodePlatform()
   const { settings, problem } = settingsOf(call, { connected: true })
-  const { fileSizeMaxBytes: fileBytesMax, filesMax } = settings.current.base.logs
+  const logFile = (): LogFileOptions => boundedLog(home, paths.log, settings.current.base.logs)
   const others = await packagedNodes()
   const recent = new RecentLines()
+  let boundLog = (): void => undefined
   const mark = takeMark()
   // What starts a daemon in the background keeps this file within its bound; launchd does not.
   if (mark !== undefined) boundOutputFile(paths.output)
@@ -38,7 +41,11 @@ export async function run(call: Call): Promise<number> {
     processes,
     random,
     listener,
-    openLog: () => createNodeLog({ file: { path: paths.log, fileBytesMax, filesMax }, sink: recent }),
+    openLog: () => {
+      const log = createNodeLog({ file: logFile(), sink: recent })
+      boundLog = () => log.bound(logFile())
+      return log
+    },
     version: ownVersion(),
     service: mark,
     makeChildren: (link, log) =>
@@ -73,6 +80,7 @@ export async function run(call: Call): Promise<number> {
   watchSignals(daemon, async () => {
     await service?.reloading(process.hrtime.bigint() / 1_000n)
     daemon.reload()
+    boundLog()
     await service?.ready(facts)
   })
   // What is told to end while it starts has to hear that, and not that it is ready.

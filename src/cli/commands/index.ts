@@ -125,10 +125,10 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'status',
-    summary: 'show how one agent stands, or all',
-    arguments: '[agent]',
-    takes: [0, 1],
-    options: {},
+    summary: 'show how one agent stands, or several, or all with the hub and the daemon',
+    arguments: '[agent…]',
+    takes: [0, agentsMax],
+    options: { all },
     load: () => import('./status.ts'),
   },
   {

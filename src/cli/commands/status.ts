@@ -1,192 +1,85 @@
+import { PerduraError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
-import { formatDuration } from '../../duration.ts'
-import type { LiveSession } from '../../runtime/live-session.ts'
-import { queues } from '../../queue/pauses.ts'
-import { listAgents, agentPaths } from '../../runtime/home.ts'
-import { storedStatus, type StoredStatus } from '../../runtime/queries.ts'
 import type { Call } from '../call.ts'
-import { readAgent } from '../database.ts'
-import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
-import { oneLine } from '../output.ts'
-import {
-  askSession,
-  describeMeasured,
-  describeNextTry,
-  viewSession,
-  type SessionView,
-} from '../session-view.ts'
-
-interface AgentStatus {
-  readonly agent: string
-  readonly process: ProcessView
-  readonly lag: number
-  readonly stored: StoredStatus
-  /** Undefined without a hub. */
-  readonly session: SessionView | undefined
-}
+import { chooseAgents } from '../chosen-agents.ts'
+import { requireAgent, viewProcess } from '../look.ts'
+import { errorDocument } from '../output.ts'
+import { agentDocument, daemonDocument, hubDocument } from '../overview/agent-document.ts'
+import { showAgent } from '../overview/agent-page.ts'
+import { viewDaemon } from '../overview/daemon-view.ts'
+import { agentRow, daemonRow, hubRow } from '../overview/overview-rows.ts'
+import { overviewTable, type OverviewRow } from '../overview/overview-table.ts'
+import { viewAgent, viewHub } from '../overview/overview.ts'
+import { askSession } from '../session-view.ts'
 
 /** Long enough for a busy agent, short enough for a person. */
 const answerTimeoutMs = 2_000
 
 export async function run(call: Call): Promise<number> {
-  const [name] = call.arguments
-  if (name === undefined) return showAll(call)
+  const { names, single } = chooseAgents(call, 'all')
+  const [name] = names
+  if (single && name !== undefined) return await showOne(call, name)
+  return await showSeveral(call, names)
+}
+
+async function showOne(call: Call, name: string): Promise<number> {
   const paths = requireAgent(call, name)
   const isRunning = viewProcess(call, paths).state === 'running'
-  const asked = isRunning ? await askSession(call, paths, answerTimeoutMs) : undefined
-  const status = read(call, name, asked?.live)
-  showOne(call, status)
-  call.output.document(documentOf(status))
-  return status.process.state === 'running' ? exitCodes.fine : exitCodes.notRunning
-}
-
-function read(call: Call, name: string, live?: LiveSession): AgentStatus {
-  const paths = agentPaths(call.home, name)
-  const process = viewProcess(call, paths)
-  return readAgent(call, paths, (store) => ({
-    agent: name,
-    process,
-    lag: store.lag,
-    stored: storedStatus(store.reader),
-    session: viewSession(store.reader, process, live),
-  }))
-}
-
-/** All agents of the home; one whose database cannot be read is listed with the reason. */
-function showAll(call: Call): number {
-  const documents: unknown[] = []
-  const rows: string[][] = []
-  for (const name of listAgents(call.disk, call.home)) {
-    try {
-      const status = read(call, name)
-      const { inbox, outbox } = status.stored
-      documents.push(documentOf(status))
-      rows.push([
-        name,
-        stateWord(call, status.process),
-        status.session?.state ?? 'no hub',
-        String(inbox.pending + inbox.running),
-        String(inbox.parked),
-        String(inbox.dead),
-        String(outbox.pending),
-        String(inbox.done),
-      ])
-    } catch (error) {
-      const message = (error as Error).message
-      documents.push({ agent: name, error: message })
-      rows.push([name, 'unreadable', '', '', '', '', '', '', message])
-    }
-  }
-  if (rows.length === 0) call.output.note(`no agents in ${call.home}; start one with: ${call.program} up`)
-  else
-    call.output.table(
-      ['agent', 'process', 'connection', 'open', 'parked', 'dead', 'outgoing', 'done', ''],
-      rows,
-    )
-  call.output.document({ home: call.home, agents: documents })
-  return exitCodes.fine
-}
-
-function showOne(call: Call, { agent, process, lag, stored, session }: AgentStatus): void {
-  const { output } = call
+  const [asked, daemon] = await Promise.all([
+    isRunning ? askSession(call, paths, answerTimeoutMs) : undefined,
+    viewDaemon(call),
+  ])
+  const view = viewAgent(call, name, daemon, asked?.live)
   const now = Date.now()
-  const { inbox, outbox, timers } = stored
-  const age = (since: number | null): string =>
-    since === null ? '' : `, the oldest for ${formatDuration(Math.max(0, now - since))}`
-  const line = (title: string, text: string): void =>
-    output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
-  output.line(`${output.paint('bold', agent)}  ${stateWord(call, process)}`)
-  if (process.state === 'running' && process.record !== undefined) {
-    const { pid, startedAt, ingressPort, supervisorPid } = process.record
-    const keeper = process.supervised ? `, kept running by ${supervisorPid}` : ''
-    line('process', `${pid}, up ${formatDuration(Math.max(0, now - startedAt))}${keeper}`)
-    if (ingressPort !== null) line('ingress', `http://127.0.0.1:${ingressPort}/agents/${agent}/inbox`)
-  }
-  if (session === undefined) line('connection', 'no hub')
-  else {
-    const { state, reason, since } = session
-    const lasted = formatDuration(Math.max(0, now - since))
-    line('connection', `${state} for ${lasted}: ${oneLine(reason)} (${session.hub})`)
-    const more = [describeNextTry(session), describeMeasured(session)]
-    if (more[0] !== undefined) line('next try', more[0])
-    if (more[1] !== undefined) line('way', more[1])
-  }
-  const open = inbox.pending + inbox.running + inbox.parked
-  line(
-    'inbox',
-    `${inbox.pending} waiting, ${inbox.running} running, ${inbox.parked} parked${open > 0 ? age(inbox.oldestOpenAt) : ''}`,
-  )
-  line('turns', `${inbox.done} done, ${inbox.dead} set aside`)
-  line(
-    'outbox',
-    `${outbox.pending} waiting (${outbox.forYou} for you), ${outbox.refused} refused, ${outbox.expired} expired${age(outbox.oldestPendingAt)}`,
-  )
-  for (const queue of queues) {
-    const since = stored.paused[queue]
-    if (since !== null) {
-      line('paused', output.paint('yellow', `the ${queue}, for ${formatDuration(Math.max(0, now - since))}`))
+  if (view.stored instanceof Error) throw view.stored
+  showAgent(call, view, now)
+  call.output.document(agentDocument(view, now))
+  return view.process.state === 'running' ? exitCodes.fine : exitCodes.notRunning
+}
+
+/** The table: of all agents with the daemon and the hub, or of those that were named. */
+async function showSeveral(call: Call, names: readonly string[]): Promise<number> {
+  const { output } = call
+  const isAll = call.arguments.length === 0
+  const daemon = await viewDaemon(call)
+  const hub = isAll ? viewHub(call, daemon) : undefined
+  const now = Date.now()
+  const usage = daemon && call.usage.measure([daemon.record.pid]).get(daemon.record.pid)
+  const rows: OverviewRow[] = []
+  if (isAll && daemon !== undefined) rows.push(daemonRow(daemon, usage, now))
+  if (hub !== undefined) rows.push(hubRow(hub, now))
+  const documents: object[] = []
+  let exitCode: number = exitCodes.fine
+  for (const name of names) {
+    try {
+      requireAgent(call, name)
+      const view = viewAgent(call, name, daemon)
+      rows.push(agentRow(view, now))
+      documents.push(agentDocument(view, now))
+    } catch (error) {
+      output.complaint(error, name)
+      documents.push({ agent: name, ...errorDocument(error) })
+      exitCode = Math.max(exitCode, error instanceof PerduraError ? error.exitCode : exitCodes.failed)
     }
   }
-  const next =
-    timers.nextDueAt === null
-      ? ''
-      : `, next ${timers.nextDueAt <= now ? 'is due' : `in ${formatDuration(timers.nextDueAt - now)}`}`
-  line('timers', `${timers.count}${next}`)
-  line('memory', `${stored.notes} notes, ${stored.stateKeys} keys of state`)
-  line(
-    'journal',
-    `${stored.position.sequence} changes${lag > 0 ? `, ${lag} of them not in the database yet` : ''}`,
-  )
-}
-
-function stateWord(call: Call, process: ProcessView): string {
-  if (process.safeMode) return call.output.paint('yellow', 'safe mode')
-  if (process.state === 'running') return call.output.paint('green', 'running')
-  if (process.supervised) return call.output.paint('yellow', 'restarting')
-  return process.state === 'killed' ? call.output.paint('red', 'killed') : 'stopped'
-}
-
-function documentOf({ agent, process, lag, stored, session }: AgentStatus): object {
-  const { record } = process
-  return {
-    agent,
-    id: stored.id,
-    running: process.state === 'running',
-    process: {
-      state: process.state,
-      supervised: process.supervised,
-      safeMode: process.safeMode,
-      pid: record?.pid ?? null,
-      instance: record?.instance ?? null,
-      startedAt: record?.startedAt ?? null,
-      ingressPort: process.state === 'running' ? (record?.ingressPort ?? null) : null,
-    },
-    createdAt: stored.createdAt,
-    position: stored.position,
-    lag,
-    connection: session === undefined ? null : connectionOf(session),
-    inbox: stored.inbox,
-    outbox: stored.outbox,
-    paused: stored.paused,
-    timers: stored.timers,
-    notes: stored.notes,
-    stateKeys: stored.stateKeys,
+  if (names.length === 0) output.note(`no agents in ${call.home}; start one with: ${call.program} up`)
+  if (rows.length > 0) {
+    const columns = process.stdout.isTTY ? process.stdout.columns : Infinity
+    const paint = output.paint.bind(output)
+    for (const line of overviewTable(rows, { columns, paint })) output.line(line)
   }
-}
-
-function connectionOf(session: SessionView): object {
-  const { hub, state, reason, since, generation, sessionIdentifier } = session
-  const { attempts, nextTryMs, roundTripMs, clockSkewMs } = session
-  return {
-    hub,
-    state,
-    reason,
-    since,
-    generation,
-    sessionIdentifier,
-    attempts,
-    nextTryMs,
-    roundTripMs,
-    clockSkewMs,
-  }
+  const down = rows.filter(({ state }) => state === 'down').map(({ name }) => name)
+  if (daemon === undefined && down.length > 0)
+    output.note(
+      `no daemon runs, and ${down.join(', ')} ${down.length === 1 ? 'is' : 'are'} to be: ${call.hint('perdura daemon start')}`,
+    )
+  output.document({
+    home: call.home,
+    ...(isAll && {
+      daemon: daemonDocument(daemon, usage, now),
+      hub: hub === undefined ? null : hubDocument(hub, now),
+    }),
+    agents: documents,
+  })
+  return exitCode
 }

@@ -52,7 +52,7 @@ test(
 
       write(cli, `throw new Error('a bug of today')`)
       let agent = await safely(cli, file)
-      assert.match(agent.stderr, /safe mode: +its mind is off/)
+      await agent.says(/safe mode: +its mind is off/)
       await cli.json(['send', 'Ada', 'one'])
       const status = await cli.json(['status', 'Ada'])
       assert.equal(status.process.safe_mode, true)
