@@ -1,10 +1,13 @@
 /**
- * `npm run simulate -- [--seeds N] [--seed S] [--world agent|wire|both] [--json] [--trace]`: runs seeds of the
- * simulation, as many as wanted: of one agent on its machine, of a hub with agents, or (default) of both.
+ * `npm run simulate -- [--seeds N] [--seed S] [--world agent|wire|supervision|all] [--json] [--trace]`: runs
+ * seeds of the simulation, as many as wanted: of one agent on its machine, of a hub with agents, of a supervisor with its
+ * children, or (default) of all three.
  */
 import { parseArgs } from 'node:util'
 import { explainWire } from '../test/simulation/wire/explain.ts'
 import { runWireSeed } from '../test/simulation/wire/run.ts'
+import { explainSupervision } from '../test/simulation/supervision/explain.ts'
+import { runSupervisionSeed } from '../test/simulation/supervision/run.ts'
 import { explain } from '../test/simulation/workload/explain.ts'
 import { runSeed } from '../test/simulation/workload/run.ts'
 
@@ -14,11 +17,12 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
-    world: { type: 'string', default: 'both' },
+    world: { type: 'string', default: 'all' },
   },
 })
-if (!['agent', 'wire', 'both'].includes(values.world)) {
-  process.stderr.write(`--world: agent, wire or both, not ${values.world}\n`)
+const worlds = ['agent', 'wire', 'supervision', 'all']
+if (!worlds.includes(values.world)) {
+  process.stderr.write(`--world: one of ${worlds.join(', ')}, not ${values.world}\n`)
   process.exit(2)
 }
 const seeds = wholeNumber('--seeds', values.seeds)
@@ -30,9 +34,10 @@ let saidMs = startedMs
 const failing: number[] = []
 let inputs = 0
 let messages = 0
+let starts = 0
 const onLine = values.trace ? { onLine: (line: string) => process.stderr.write(`${line}\n`) } : {}
 for (let seed = first; seed < first + seeds; seed++) {
-  const problems = [...(await runAgent(seed)), ...(await runWire(seed))]
+  const problems = [...(await runAgent(seed)), ...(await runWire(seed)), ...(await runSupervision(seed))]
   if (problems.length > 0) failing.push(seed)
   for (const problem of problems) process.stderr.write(`\n${problem}\n\n`)
   if (performance.now() - saidMs > sayEveryMs) {
@@ -52,6 +57,7 @@ if (values.json) {
     ['failed', failing.length === 0 ? '0' : `${failing.length}: ${failing.join(' ')}`],
     ['inputs to agents', String(inputs)],
     ['messages through hubs', String(messages)],
+    ['processes started', String(starts)],
     ['seeds per second', String(seedsPerSecond)],
   ]
   for (const [name = '', value = ''] of rows) process.stdout.write(`${name.padEnd(24)}${value}\n`)
@@ -60,17 +66,28 @@ process.exitCode = failing.length === 0 ? 0 : 1
 
 /** Returns what went wrong. */
 async function runAgent(seed: number): Promise<string[]> {
-  if (values.world === 'wire') return []
+  if (!isWanted('agent')) return []
   const result = await runSeed(seed, onLine)
   inputs += result.inputs
   return result.violations.length > 0 ? [explain(result)] : []
 }
 
 async function runWire(seed: number): Promise<string[]> {
-  if (values.world === 'agent') return []
+  if (!isWanted('wire')) return []
   const result = await runWireSeed(seed, onLine)
   messages += result.messages
   return result.violations.length > 0 ? [explainWire(result)] : []
+}
+
+async function runSupervision(seed: number): Promise<string[]> {
+  if (!isWanted('supervision')) return []
+  const result = await runSupervisionSeed(seed, onLine)
+  starts += result.starts
+  return result.violations.length > 0 ? [explainSupervision(result)] : []
+}
+
+function isWanted(world: string): boolean {
+  return values.world === world || values.world === 'all'
 }
 
 function wholeNumber(option: string, text: string): number {

@@ -18,6 +18,7 @@ const table = {
   ERR_NOT_RUNNING: { status: 503, exit: exitCodes.notRunning, retryable: true },
   ERR_TIMEOUT: { status: 504, exit: exitCodes.failed, retryable: true },
   ERR_FILE_EXISTS: { status: 409, exit: exitCodes.failed, retryable: false },
+  ERR_PROFILE_RUNNING: { status: 409, exit: exitCodes.failed, retryable: true },
   ERR_FILE_WRITE: { status: 500, exit: exitCodes.failed, retryable: false },
   ERR_RECORD_WRITE: { status: 507, exit: exitCodes.failed, retryable: true },
   ERR_NODE_TOO_OLD: { status: 500, exit: exitCodes.doNotRestart, retryable: false },

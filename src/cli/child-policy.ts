@@ -21,6 +21,8 @@ export function understand(message: unknown): ChildWord | undefined {
     }
     case 'handover':
       return { kind: 'handover' }
+    case 'busy':
+      return { kind: 'busy', forMs: message.forMs }
     default:
       return undefined
   }

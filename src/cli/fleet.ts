@@ -103,6 +103,7 @@ export class Fleet implements UpkeepSink {
       case 'handover':
       case 'failed':
       case 'beat':
+      case 'busy':
         break
     }
   }

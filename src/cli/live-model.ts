@@ -94,6 +94,7 @@ export class LiveModel {
       case 'stop':
       case 'handover':
       case 'beat':
+      case 'busy':
         break
     }
   }

@@ -54,6 +54,8 @@ export type ProcessMessage =
   | { readonly type: 'stop' }
   /** It hands its session over: it ends in a moment, and the next one is to be started at once. */
   | { readonly type: 'handover' }
+  /** Its event loop is about to stand still, for so long at most, ms: it does not hang. */
+  | { readonly type: 'busy'; readonly forMs: number }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | Beat
 

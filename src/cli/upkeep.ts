@@ -139,7 +139,7 @@ export class Upkeep {
   #entered(state: ChildState): void {
     if (this.#title !== undefined) this.#health.entered(this.#title, state)
     this.model.entered(state)
-    this.model.restarts = this.#child.restarts
+    this.model.restarts = this.#child.history.restarts
     this.#wasReady ||= state.name === 'running'
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
       this.#sink.onEnd(this)

@@ -3,6 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { errorResponse } from '../platform/http-error.ts'
 import type { HttpRequest, HttpResponse } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
+import type { Profiler } from '../platform/profile.ts'
 import type { Accepted, Agent, EffectDecision, IngestInput } from './agent.ts'
 import type { Priority } from '../queue/priority.ts'
 import type { HubSessions } from './hub/hub-sessions.ts'
@@ -10,6 +11,7 @@ import { healthRoutes, reportRoute } from './health-routes.ts'
 import { liveSessionJson } from './live-session.ts'
 import type { SendInput } from './send-message.ts'
 import { tokenRoutes } from './token-routes.ts'
+import { profileRoutes } from './profile-routes.ts'
 import { queueRoutes } from './queue-routes.ts'
 import { json, type Route } from './route.ts'
 import { checkToken, Fields, idempotencyKey, readJsonBody, readPayload, refuseBrowsers } from './request.ts'
@@ -32,6 +34,7 @@ export type RouteOptions =
       readonly describeProcess: () => JsonObject
       /** Begins to stop the process; called once the answer is on its way. With `handover` it lets go of its session. */
       readonly stop: (options: { readonly handover: boolean }) => void
+      readonly profiler: Profiler
       /** Begins to hand the session over to the next process; called once the answer is on its way. */
       readonly handOver: (deadlineMs: number) => void
     }
@@ -184,6 +187,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
     reportRoute(agent),
     ...queueRoutes(agent),
     ...tokenRoutes(agent),
+    ...profileRoutes(options.profiler),
     { method: 'GET', path: /^\/v1\/process$/, answer: () => json(200, options.describeProcess()) },
     {
       method: 'POST',

@@ -2,6 +2,7 @@ import { PerduraError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { HttpAddress, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
+import type { Profiler } from '../platform/profile.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessTable } from '../platform/process-table.ts'
 import { unwritable } from '../platform/unwritable.ts'
@@ -39,6 +40,7 @@ export interface ServeOptions {
   /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
   readonly makePrivateFolder: (path: string) => void
   readonly memory: () => JsonObject
+  readonly profiler: Profiler
   /** Of Perdura and of Node. */
   readonly versions: { readonly version: string; readonly node: string }
   /** Begins to stop the process. */
@@ -124,6 +126,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         log,
         metrics,
         describeProcess,
+        profiler: options.profiler,
         stop: options.stop,
         handOver: options.handOver,
       }),

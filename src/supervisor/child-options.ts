@@ -46,6 +46,8 @@ export interface ProcessFacts {
   readonly pid: number | undefined
   readonly mode: ChildMode
   readonly ready: boolean
+  /** Why it was asked to end, where it was. */
+  readonly asked: EndReason | undefined
   /** Wall-clock ms. */
   readonly startedAt: number
 }

@@ -42,6 +42,8 @@ export type ChildWord =
   | Beat
   /** It is about to end by itself in favour of the next one. */
   | { readonly kind: 'handover' }
+  /** Its event loop is about to stand still, for so long at most, ms: nothing is heard of it meanwhile. */
+  | { readonly kind: 'busy'; readonly forMs: number }
 
 /** It is there, and its event loop turns. */
 export interface Beat {

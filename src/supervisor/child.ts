@@ -4,12 +4,10 @@ import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
 import type { Beat, ChildState } from './child-state.ts'
 import type { ChildMode, EndReason } from './exits.ts'
 import { ChildHistory } from './history.ts'
+import { lookBeforeKill } from './last-look.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
 import { defaultPolicy, type ChildPolicy } from './policy.ts'
 import { Run } from './run.ts'
-
-/** Looks at a process that is to be killed take no longer than this, ms. */
-const evidenceMs = 2_000
 
 /**
  * Keeps one child process running.
@@ -48,8 +46,6 @@ export class SupervisedChild {
   #state: ChildState = { name: 'stopped' }
   #run: Run | undefined
   #timer: Timer | undefined
-  /** Why the next end comes, where it was asked for. */
-  #asked: EndReason | undefined
   /** Starts in a row that took too long. */
   #startTimeouts = 0
   #gone = Promise.withResolvers<void>()
@@ -69,11 +65,6 @@ export class SupervisedChild {
     return this.#history
   }
 
-  /** Starts that followed an end without a stop between. */
-  get restarts(): number {
-    return this.#history.restarts
-  }
-
   /** The process that there is or is about to be. */
   get process(): ProcessFacts | undefined {
     return this.#run?.facts
@@ -89,10 +80,10 @@ export class SupervisedChild {
     const { name } = this.#state
     if (name === 'stopped' || name === 'failed' || name === 'finished') {
       this.#history.forgive()
-      this.#spawnIn(0, false)
+      this.#spawnSoon(false)
     } else if (name === 'stopping') {
       this.#history.forgive()
-      this.#asked = 'restart'
+      this.#expectEnd('restart')
       this.#enter({ name: 'restarting', pid: this.#run?.pid, reason: 'restart' }, 'keep timer')
     }
   }
@@ -107,10 +98,14 @@ export class SupervisedChild {
         return
       case 'backing-off':
         this.#history.forgive()
-        this.#spawnIn(0, true)
+        this.#spawnSoon(true)
         return
       case 'restarting':
       case 'killing':
+        this.#history.forgive()
+        this.#expectEnd('restart')
+        return
+      case 'queued':
         this.#history.forgive()
         return
       default:
@@ -135,6 +130,7 @@ export class SupervisedChild {
       case 'restarting':
         // It was asked already, and would take a second time for "at once": its deadline goes on.
         this.#enter({ name: 'stopping', pid: this.#run?.pid }, 'keep timer')
+        this.#expectEnd('stop')
         break
       case 'killing':
         this.#enter({ name: 'stopping', pid: this.#run?.pid })
@@ -143,7 +139,7 @@ export class SupervisedChild {
       case 'starting':
       case 'running':
         this.#enter({ name: 'stopping', pid: this.#run?.pid })
-        this.#signalEnd()
+        this.#signalEnd('stop')
     }
     await this.#gone.promise
   }
@@ -154,7 +150,7 @@ export class SupervisedChild {
    */
   kill(): boolean {
     const sent = this.#run?.kill() ?? false
-    if (sent) this.#asked ??= 'kill-asked'
+    if (sent) this.#expectEnd(this.#run?.asked ?? 'kill-asked')
     return sent
   }
 
@@ -166,7 +162,8 @@ export class SupervisedChild {
     if (this.#state.name !== 'stopped') return
     const last = this.#history.ends.at(-1)
     const ended = last !== undefined && last.reason !== 'stop'
-    if (before === undefined) this.#spawnIn(ended ? this.#delayMs(last.reason, false) : 0, isRestart && ended)
+    const delayMs = ended ? this.#delayMs(last.reason, false) : 0
+    if (before === undefined) this.#queue(delayMs, () => this.#spawnSoon(isRestart && ended))
     else this.#enter({ name: before, exit: { code: last?.code ?? null, signal: last?.signal ?? null } })
   }
 
@@ -174,7 +171,7 @@ export class SupervisedChild {
    * Goes on with a process that another supervisor has started. It is not touched as long as it shows signs of life, for
    * the first of which it has ten seconds more than else. False where it is gone, or one is supervised already.
    */
-  adopt(process: AdoptedProcess, known: Pick<ProcessFacts, 'mode' | 'ready' | 'startedAt'>): boolean {
+  adopt(process: AdoptedProcess, known: Omit<ProcessFacts, 'pid'>): boolean {
     const { spawner } = this.#options
     if (this.#run !== undefined || this.#state.name === 'left') return false
     const run = this.#newRun({ ...known, adopted: true })
@@ -182,6 +179,7 @@ export class SupervisedChild {
     if (run.child === undefined) return false
     this.#begin(run)
     if (known.ready) this.#enterRunning(run)
+    if (known.asked !== undefined) this.#goOnAsking(run, known.asked)
     if (exit !== undefined) this.#end(exit)
     return true
   }
@@ -194,14 +192,22 @@ export class SupervisedChild {
     this.#gone.resolve()
   }
 
-  #spawnIn(wantedMs: number, isRestart: boolean): void {
-    const delayMs = this.#options.spacing?.reserve(wantedMs) ?? wantedMs
+  /** At once, or when its place has come. */
+  #spawnSoon(isRestart: boolean): void {
+    const { spacing } = this.#options
+    this.#queue(spacing?.reserve() ?? 0, () => {
+      if (spacing?.take() === false) this.#spawnSoon(isRestart)
+      else this.#spawn(isRestart)
+    })
+  }
+
+  #queue(delayMs: number, run: () => void): void {
     if (delayMs === 0) {
-      this.#spawn(isRestart)
+      run()
       return
     }
     this.#enter({ name: 'queued', delayMs })
-    this.#setTimer(delayMs, () => this.#spawn(isRestart))
+    this.#setTimer(delayMs, run)
   }
 
   #spawn(isRestart: boolean): void {
@@ -241,7 +247,6 @@ export class SupervisedChild {
 
   #begin(run: Run): void {
     this.#run = run
-    this.#asked = undefined
     this.#gone = Promise.withResolvers()
     run.watch()
     this.#enter({ name: 'starting', pid: run.pid, mode: run.mode, adopted: run.adopted })
@@ -251,25 +256,19 @@ export class SupervisedChild {
   #hear(run: Run, message: unknown): void {
     run.hear()
     const word = this.#options.understand(message)
-    switch (word?.kind) {
-      case 'ready':
-        this.#becomeReady(run)
-        break
-      case 'beat':
-        this.#beat(run, word)
-        break
-      case 'handover':
-        this.#asked ??= 'handover'
-        break
-      case undefined:
-    }
+    if (word?.kind === 'ready') this.#becomeReady(run)
+    // It has answered after all.
+    if (run.ready && !run.killed && this.#is('killing')) this.#enterRunning(run)
+    if (word?.kind === 'beat') this.#beat(run, word)
+    if (word?.kind === 'handover') this.#expectEnd(run.asked ?? 'handover')
+    if (word?.kind === 'busy') run.excuse(word.forMs)
   }
 
   #becomeReady(run: Run): void {
     if (run.ready) return
     run.ready = true
     this.#startTimeouts = 0
-    if (this.#state.name === 'starting' || this.#mayBeSpared(run)) this.#enterRunning(run)
+    if (this.#is('starting')) this.#enterRunning(run)
     this.#options.sink.onFacts?.()
   }
 
@@ -280,12 +279,7 @@ export class SupervisedChild {
     })
   }
 
-  #mayBeSpared(run: Run): boolean {
-    return this.#state.name === 'killing' && !run.killed
-  }
-
   #beat(run: Run, beat: Beat): void {
-    if (run.ready && this.#mayBeSpared(run)) this.#enterRunning(run)
     const { progress, trouble } = run.beat(beat, this.#policy)
     if (progress && this.#history.progressed()) this.#options.sink.onFacts?.()
     if (trouble !== undefined && this.#state.name === 'running') this.#askToEnd(trouble)
@@ -313,30 +307,40 @@ export class SupervisedChild {
   }
 
   #takeDown(run: Run, reason: 'hung' | 'start-timeout'): void {
-    const killing = { name: 'killing', pid: run.pid, reason } as const
-    this.#enter(killing)
-    const kill = (): void => {
-      if (this.#state !== killing || run.killed) return
-      this.#asked = reason
-      run.kill()
-    }
-    this.#setTimer(evidenceMs, kill)
-    void run.child?.evidence().then((evidence) => {
-      if (this.#state !== killing) return
-      if (evidence !== undefined) this.#options.sink.onEvidence?.(reason, evidence)
-      kill()
+    this.#enter({ name: 'killing', pid: run.pid, reason })
+    this.#timer = lookBeforeKill(this.#options.clock, run.child, {
+      onEvidence: (evidence) => this.#options.sink.onEvidence?.(reason, evidence),
+      kill: () => {
+        if (run.kill()) this.#expectEnd(reason)
+      },
     })
   }
 
   #askToEnd(reason: EndReason): void {
-    this.#asked = reason
     this.#enter({ name: 'restarting', pid: this.#run?.pid, reason })
-    this.#signalEnd()
+    this.#signalEnd(reason)
   }
 
-  #signalEnd(): void {
-    this.#run?.child?.signal('SIGTERM')
+  #signalEnd(reason: EndReason): void {
+    this.#expectEnd(reason)
+    // Where it is gone already it ended by itself.
+    if (this.#run?.child?.signal('SIGTERM') === false) this.#run.asked = undefined
     this.#setTimer(this.#policy.stopMs, () => this.#run?.kill())
+  }
+
+  /** An earlier supervisor has asked it to end: it is not asked a second time, which would mean "at once". */
+  #goOnAsking(run: Run, asked: EndReason): void {
+    run.asked = asked === 'stop' ? 'restart' : asked
+    if (asked === 'handover' || asked === 'kill-asked') return
+    this.#enter({ name: 'restarting', pid: run.pid, reason: run.asked })
+    this.#setTimer(this.#policy.stopMs, () => run.kill())
+  }
+
+  /** Known to the next supervisor before it happens. */
+  #expectEnd(reason: EndReason): void {
+    if (this.#run === undefined || this.#run.asked === reason) return
+    this.#run.asked = reason
+    this.#options.sink.onFacts?.()
   }
 
   #end(exit: ChildExit): void {
@@ -345,9 +349,8 @@ export class SupervisedChild {
     this.#run = undefined
     run.end()
     const own = this.#parts.reasonOf(exit)
-    const wanted = this.#isStopping ? 'stop' : this.#asked
+    const wanted = this.#is('stopping') ? 'stop' : run.asked
     const reason = own === 'refused' && wanted !== 'stop' && wanted !== 'restart' ? own : (wanted ?? own)
-    this.#asked = undefined
     const { clock, hasSafeMode = false, sink } = this.#options
     const { code, signal } = exit
     this.#history.ended(
@@ -356,7 +359,7 @@ export class SupervisedChild {
       this.#policy,
     )
     sink.onExit(exit, reason)
-    if (this.#isStopping) this.#enter({ name: 'stopped' })
+    if (this.#is('stopping')) this.#enter({ name: 'stopped' })
     else if (reason === 'refused') this.#enter({ name: 'failed', exit })
     else if (!this.#parts.goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit })
     else this.#backOff(exit, reason, run.ready)
@@ -364,21 +367,20 @@ export class SupervisedChild {
     this.#gone.resolve()
   }
 
-  get #isStopping(): boolean {
-    return this.#state.name === 'stopping'
-  }
-
   #backOff(exit: ChildExit, reason: EndReason, wasReady: boolean): void {
-    const wantedMs = this.#delayMs(reason, wasReady)
-    const delayMs = this.#options.spacing?.reserve(wantedMs) ?? wantedMs
+    const delayMs = this.#delayMs(reason, wasReady)
     const { crashLooping } = this.#history
     this.#enter({ name: 'backing-off', delayMs, exit, reason, crashLooping })
-    this.#setTimer(delayMs, () => this.#spawn(true))
+    this.#setTimer(delayMs, () => this.#spawnSoon(true))
   }
 
   #delayMs(reason: EndReason, wasReady: boolean): number {
     const end = { reason, wasReady, isFailure: this.#parts.isFailure(reason) }
     return this.#parts.nextStartDelayMs(end, this.#history, this.#policy, this.#options.random)
+  }
+
+  #is(name: ChildState['name']): boolean {
+    return this.#state.name === name
   }
 
   /** The one place where the state changes; a timer belongs to the state that set it, unless the next one goes on with it. */

@@ -82,6 +82,7 @@ export class ChildHistory {
     this.#crashLooping = past.crashLooping
   }
 
+  /** Starts that followed an end without a stop between. */
   get restarts(): number {
     return this.#restarts
   }
@@ -139,12 +140,12 @@ export class ChildHistory {
 
   /** An end that happened while nobody watched: counted like one that was seen. */
   missed(
-    reason: 'lost' | 'reboot',
-    process: { readonly pid: number | null; readonly mode: ChildMode },
+    reason: EndReason,
+    { pid, mode }: { readonly pid: number | null; readonly mode: ChildMode },
     hasSafeMode: boolean,
     policy: ChildPolicy,
   ): void {
-    const end = { at: this.#clock.now(), reason, code: null, signal: null, livedMs: null, ...process }
+    const end = { at: this.#clock.now(), reason, code: null, signal: null, pid, livedMs: null, mode }
     this.ended(end, hasSafeMode, policy)
   }
 

@@ -39,6 +39,11 @@ export class LivenessWatch {
     this.#heardMs = this.#ranMs
   }
 
+  /** Silence counts only from so much later on, or from when it is heard. */
+  excuse(forMs: number): void {
+    this.#heardMs = this.#ranMs + forMs
+  }
+
   /** Time that it has been watched, ms. */
   get ranMs(): number {
     return this.#ranMs

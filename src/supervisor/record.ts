@@ -27,6 +27,8 @@ export interface ProcessRecordFacts {
   readonly identity: string | null
   readonly mode: ChildMode
   readonly ready: boolean
+  /** Why it was asked to end, where it was. */
+  readonly asked: EndReason | null
   /** Wall-clock ms. */
   readonly startedAt: number
 }
@@ -78,6 +80,7 @@ export function writeRecord(record: SupervisionRecord): string {
       identity: process.identity,
       mode: process.mode,
       ready: process.ready,
+      asked: process.asked,
       started_at: process.startedAt,
     },
     boot_id: bootId,
@@ -114,6 +117,7 @@ function processOf(value: Json | undefined): ProcessRecordFacts | null {
     identity: textOrNull(value['identity']),
     mode: value['mode'] === 'safe' ? 'safe' : 'normal',
     ready: value['ready'] === true,
+    asked: isReason(value['asked']) ? value['asked'] : null,
     startedAt: count(value['started_at']),
   }
 }

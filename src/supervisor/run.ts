@@ -3,7 +3,7 @@ import type { Child, ChildExit, ChildSink } from '../platform/child.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { ProcessFacts } from './child-options.ts'
 import type { Beat } from './child-state.ts'
-import type { ChildMode } from './exits.ts'
+import type { ChildMode, EndReason } from './exits.ts'
 import type { LivenessWatch } from './liveness.ts'
 import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
@@ -13,6 +13,8 @@ const beatsTooLargeMax = 3
 const startTimeoutFactorMax = 8
 /** An adopted process looks for its new supervisor once a second; on a machine that does much else it gets more, ms. */
 const findMs = 10_000
+/** Nobody is believed to be busy for longer, ms. */
+const excuseMsMax = 600_000
 
 export interface RunOptions {
   readonly mode: ChildMode
@@ -34,6 +36,8 @@ export class Run {
   readonly startedAt: number
   child: Child | undefined
   ready: boolean
+  /** Why its end comes, where that was asked for. */
+  asked: EndReason | undefined
   /** SIGKILL was sent: what it still says comes too late. */
   killed = false
   readonly #clock: RunOptions['clock']
@@ -61,7 +65,8 @@ export class Run {
   }
 
   get facts(): ProcessFacts {
-    return { pid: this.pid, mode: this.mode, ready: this.ready, startedAt: this.startedAt }
+    const { asked, mode, pid, ready, startedAt } = this
+    return { pid, mode, ready, asked, startedAt }
   }
 
   /** How long it has been there, ms. */
@@ -107,6 +112,11 @@ export class Run {
   hear(): void {
     this.#heard = true
     this.#watch.heard()
+  }
+
+  /** It has said that nothing will be heard of it for so long; what is heard before ends that. */
+  excuse(forMs: number): void {
+    this.#watch.excuse(Math.min(Math.max(0, forMs) || 0, excuseMsMax))
   }
 
   /** Returns whether something was done since the last one, and what is wrong with it by its own word. */

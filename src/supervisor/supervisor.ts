@@ -135,8 +135,8 @@ export class Supervisor {
 
   /**
    * From now on it is wanted. A child that is known is started from what `spec` says now, at its next start. Resolves when
-   * that is on disk and the start is made or has its place; throws ERR_RECORD_WRITE where it could not be written, and
-   * ERR_NOT_RUNNING where this supervisor is on its way out.
+   * that is on disk and the start is made or has its place; throws ERR_RECORD_WRITE where it could not be written, and then
+   * starts nothing, and ERR_NOT_RUNNING where this supervisor is on its way out.
    */
   async start(spec: ChildSpec): Promise<void> {
     let ward = this.#wards.get(spec.name)

@@ -90,7 +90,7 @@ export class Ward {
   /**
    * Goes on with the process that the last supervisor left, if there is one. Where none is to be found although one is
    * wanted, it is given time to say that it is there: the last supervisor may have died before it could write down what
-   * it started. After a start of the machine there is none.
+   * it started.
    */
   takeOver(): void {
     const before = this.#before
@@ -103,10 +103,18 @@ export class Ward {
     const found = find(name)
     if (found !== undefined && this.#adopt(found, undefined)) return
     if (before === undefined) return
-    if (known !== undefined && (known.pid !== null || rebooted)) {
-      this.#child.history.missed(rebooted ? 'reboot' : 'lost', known, kind === 'agent', policy)
+    if (known !== undefined && known.pid !== null) {
+      this.#child.history.missed(
+        rebooted ? 'reboot' : (known.asked ?? 'lost'),
+        known,
+        kind === 'agent',
+        policy,
+      )
+      this.#save()
     }
-    if (rebooted || before.wanted === 'stopped' || before.outcome !== null) return
+    if (before.wanted === 'stopped') return
+    if (before.outcome !== null) this.#child.resume(before.outcome, false)
+    if (before.outcome !== null) return
     this.#settled = sleep(clock, unknownProcessMs).then(() => {
       this.#settled = undefined
     })
@@ -116,7 +124,7 @@ export class Ward {
   resume(): void {
     if (!this.#mayAct('running')) return
     const isAnnounced = this.#before?.process?.pid === null
-    this.#child.resume(this.#before?.outcome ?? undefined, !isAnnounced)
+    this.#child.resume(undefined, !isAnnounced)
   }
 
   found(process: AdoptedProcess): boolean {
@@ -124,7 +132,13 @@ export class Ward {
     if (this.#child.process?.pid === process.pid) return true
     // Whether it is ready it says by itself.
     const mode = this.#before?.process?.mode ?? 'normal'
-    return this.#adopt(process, { ...process, mode, ready: false, startedAt: this.#options.clock.now() })
+    return this.#adopt(process, {
+      ...process,
+      mode,
+      ready: false,
+      asked: null,
+      startedAt: this.#options.clock.now(),
+    })
   }
 
   change(spec: ChildSpec): void {
@@ -136,12 +150,14 @@ export class Ward {
   async start(): Promise<void> {
     await this.#want('running')
     if (this.#mayAct('running')) this.#child.start()
+    this.#save()
     this.#checkKept('running')
   }
 
   async restart(): Promise<void> {
     await this.#want('running')
     if (this.#mayAct('running')) this.#child.restart()
+    this.#save()
     this.#checkKept('running')
   }
 
@@ -164,8 +180,10 @@ export class Ward {
   }
 
   definitionChanged(): void {
+    if (!this.#mayAct('running')) return
     const waits = this.#child.state.name === 'backing-off'
     if (waits || this.#child.history.safeMode.isOn) this.#child.restart()
+    this.#save()
   }
 
   leave(): void {
@@ -177,10 +195,19 @@ export class Ward {
     this.#child.leave()
   }
 
+  /**
+   * Notes what is wanted before anything is done about it. A start that cannot be written down is not made: the next
+   * supervisor would not look for the process. A stop is made all the same.
+   */
   async #want(wanted: 'running' | 'stopped'): Promise<void> {
     if (this.#isClosing) throw closing()
+    const before = this.#wanted
     this.#wanted = wanted
     this.#save()
+    if (this.#unsaved !== undefined && wanted === 'running' && this.#child.process === undefined) {
+      this.#wanted = before
+      throw unkept(`${this.#spec.name} was not started, since that could not be written down`, this.#unsaved)
+    }
     await this.settled
   }
 
@@ -195,12 +222,10 @@ export class Ward {
     if (this.#unsaved === undefined || this.#wanted !== wanted) return
     const { name } = this.#spec
     const [done, next] =
-      wanted === 'running' ? ['runs', 'would not start it'] : ['has stopped', 'would start it']
-    throw new PerduraError(
-      'ERR_RECORD_WRITE',
-      `${name} ${done}, but that could not be written down (${this.#unsaved.message}), and the next daemon ${next}: ` +
-        'make room on the disk; it is tried again each second',
-      { cause: this.#unsaved },
+      wanted === 'running' ? ['runs', 'would not know'] : ['has stopped', 'would start it again']
+    throw unkept(
+      `${name} ${done}, but that could not be written down, and the next daemon ${next}`,
+      this.#unsaved,
     )
   }
 
@@ -257,13 +282,14 @@ export class Ward {
   }
 
   #adopt(process: AdoptedProcess, known: ProcessRecordFacts | undefined): boolean {
-    const { mode, ready, startedAt } = known ?? {
+    const { mode, ready, asked, startedAt } = known ?? {
       mode: 'normal',
       ready: true,
+      asked: null,
       startedAt: this.#options.clock.now(),
     }
     this.#identity = process
-    if (!this.#child.adopt(process, { mode, ready, startedAt })) return false
+    if (!this.#child.adopt(process, { mode, ready, asked: asked ?? undefined, startedAt })) return false
     // One that runs although there is no record of it is wanted by whoever started it; one that was to stop is to stop.
     if (this.#before === undefined) this.#wanted = 'running'
     this.#save()
@@ -274,12 +300,13 @@ export class Ward {
   get #process(): ProcessRecordFacts | null {
     const { process } = this.#child
     if (process === undefined) return null
-    const { mode, ready, startedAt, pid = null } = process
+    const { mode, ready, asked = null, startedAt, pid = null } = process
     if (pid !== null && this.#identity?.pid !== pid) {
       const identity = this.#options.processes.identify(pid)
       this.#identity = identity === undefined ? undefined : { pid, identity }
     }
-    return { pid, identity: pid === null ? null : (this.#identity?.identity ?? null), mode, ready, startedAt }
+    const identity = pid === null ? null : (this.#identity?.identity ?? null)
+    return { pid, identity, mode, ready, asked, startedAt }
   }
 
   #readRecord(): SupervisionRecord | undefined {
@@ -326,6 +353,16 @@ export class Ward {
       this.#retry = this.#options.clock.setTimer(retryMs, () => this.#save())
     }
   }
+}
+
+function unkept(what: string, cause: Error): PerduraError {
+  return new PerduraError(
+    'ERR_RECORD_WRITE',
+    `${what} (${cause.message}): make room on the disk, and ask again`,
+    {
+      cause,
+    },
+  )
 }
 
 function closing(): PerduraError {

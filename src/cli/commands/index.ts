@@ -64,6 +64,30 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./run.ts'),
   },
   {
+    name: 'profile',
+    summary: 'see where an agent spends its processor time, or what its memory holds',
+    arguments: '<agent>',
+    takes: [1, 1],
+    options: {
+      cpu: {
+        type: 'text',
+        value: '<duration>',
+        help: 'look where processor time goes, for so long: 100ms to 10m',
+      },
+      heap: {
+        type: 'boolean',
+        help: 'take a snapshot of the memory; it holds secrets, and the agent stands still',
+      },
+      out: {
+        type: 'text',
+        value: '<file>',
+        help: 'the file to write, which must not exist (default: <agent>-<time> here)',
+      },
+    },
+    examples: ['perdura profile Ada --cpu 30s', 'perdura profile Ada --heap --out ada.heapsnapshot'],
+    load: () => import('./profile.ts'),
+  },
+  {
     name: 'send',
     summary: 'give an agent a message; on disk when this returns',
     arguments: '[agent] <text>',

@@ -2,6 +2,7 @@ import { errorCodes, PerduraError, toError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
+import { createNodeProfiler } from '../../platform/node/profiler.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
 import { defineAgent } from '../../agent/define-agent.ts'
@@ -150,6 +151,10 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       daemon: parent.kind === 'link',
       hub: hubKey,
       makePrivateFolder,
+      profiler: createNodeProfiler({
+        folder: paths.folder,
+        onPause: (forMs) => parent.tell({ type: 'busy', forMs }),
+      }),
       memory: () => {
         const { rss, heapUsed } = process.memoryUsage()
         return { rss_bytes: rss, heap_used_bytes: heapUsed }

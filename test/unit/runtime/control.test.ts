@@ -35,6 +35,12 @@ function control(agent: FakeAgent, options: Partial<RouteOptions & { kind: 'cont
       log,
       metrics,
       describeProcess: () => ({ pid: 7 }),
+      profiler: {
+        async take(request) {
+          agent.calls.push(['profile', request])
+          return { path: '/profile', sizeBytes: 5 }
+        },
+      },
       stop: () => agent.calls.push(['stop']),
       handOver: (deadlineMs) => agent.calls.push(['handOver', deadlineMs]),
       ...options,

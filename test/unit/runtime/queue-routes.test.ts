@@ -20,7 +20,15 @@ async function ask(agent: FakeAgent, path: string, body: Json = {}, kind: 'contr
     agent,
     kind === 'ingress'
       ? { kind, log, metrics }
-      : { kind, log, metrics, describeProcess: () => ({}), stop: () => undefined, handOver: () => undefined },
+      : {
+          kind,
+          log,
+          metrics,
+          describeProcess: () => ({}),
+          profiler: { take: () => Promise.reject(new Error('not here')) },
+          stop: () => undefined,
+          handOver: () => undefined,
+        },
   )
   const headers = { host: 'localhost', 'content-type': 'application/json' }
   const response = await handle({ method: 'POST', path, headers, body: Buffer.from(JSON.stringify(body)) })

@@ -22,7 +22,7 @@ test('restarts at once after the first failure', () => {
   clock.advance(0)
   assert.equal(children.length, 2)
   assert.deepEqual(names(states), ['starting', 'running', 'backing-off', 'starting'])
-  assert.equal(supervised.restarts, 1)
+  assert.equal(supervised.history.restarts, 1)
 })
 
 test('waits longer with each failure in a row, and never longer than the cap', () => {

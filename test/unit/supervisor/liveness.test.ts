@@ -22,6 +22,7 @@ test('what is not heard of for hangMs is looked at, killed and started again', a
   hung.looks.resolve('it is in a loop')
   await Promise.resolve()
   assert.deepEqual(evidence, ['it is in a loop'])
+  clock.advance(100)
   assert.deepEqual(hung.signals, ['SIGKILL'])
   hung.exit({ signal: 'SIGKILL' })
   clock.advance(0)
@@ -31,7 +32,7 @@ test('what is not heard of for hangMs is looked at, killed and started again', a
 
 test('a look at a hung process that does not end is not waited for', () => {
   const { clock, last } = running()
-  clock.advance(15_000 + 1_999)
+  clock.advance(15_000 + 2_099)
   assert.deepEqual(last().signals, [])
   clock.advance(1)
   assert.deepEqual(last().signals, ['SIGKILL'])
@@ -54,6 +55,30 @@ test('one that beats is not killed', () => {
   beatFor(3_600_000)
   assert.equal(supervised.state.name, 'running')
   assert.equal(children.length, 1)
+})
+
+test('one that has said that it will be busy is given that time, and no more', () => {
+  const { clock, last, supervised } = running()
+  clock.advance(10_000)
+  last().say({ kind: 'busy', forMs: 60_000 })
+  clock.advance(74_000)
+  assert.equal(supervised.state.name, 'running')
+  clock.advance(1_000)
+  assert.equal(supervised.state.name, 'killing')
+})
+
+test('one that is heard again is busy no more, and nobody is believed to be busy for ever', () => {
+  const heard = running()
+  heard.last().say({ kind: 'busy', forMs: 60_000 })
+  heard.clock.advance(5_000)
+  heard.last().beat()
+  heard.clock.advance(15_000)
+  assert.equal(heard.supervised.state.name, 'killing')
+
+  const endless = running()
+  endless.last().say({ kind: 'busy', forMs: Infinity })
+  endless.clock.advance(615_000)
+  assert.equal(endless.supervised.state.name, 'killing')
 })
 
 test('a supervisor that was suspended blames nobody', () => {
@@ -85,7 +110,7 @@ test('what is not ready in time is killed, and has longer the next time', () => 
     const slow = last()
     clock.advance(deadlineMs - 1_000)
     assert.equal(supervised.state.name, 'starting')
-    clock.advance(1_000 + 2_000)
+    clock.advance(1_000 + 2_100)
     assert.deepEqual(slow.signals, ['SIGKILL'])
     slow.exit({ signal: 'SIGKILL' })
     clock.advance(0)
@@ -115,7 +140,7 @@ test('memory above the limit counts from the third beat in a row, and as no fail
   assert.deepEqual(reasons, ['memory'])
   assert.equal(supervised.history.failuresInARow, 0)
   clock.advance(0)
-  assert.equal(supervised.restarts, 1)
+  assert.equal(supervised.history.restarts, 1)
 })
 
 test('what leaks at once is slowed down', () => {

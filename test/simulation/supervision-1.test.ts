@@ -1,0 +1,3 @@
+import { testShard } from './supervision/shard.ts'
+
+testShard(1, 500)
