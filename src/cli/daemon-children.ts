@@ -152,24 +152,25 @@ export class DaemonChildren implements Children, SupervisorSink {
       this.#forgetPast(child)
       this.#ignore(this.#supervisor.restart(child))
     } else if (action === 'stop') this.#ignore(this.#supervisor.stop(child))
-    else if (action === 'reload') this.#signal(child, 'SIGHUP')
-    else this.#ignore(this.#forget(child))
+    else if (action === 'reload') {
+      this.#readSettings()
+      this.#reload(child, launchOf(known.launch))
+    } else this.#ignore(this.#forget(child))
     return this.show(child) ?? { child, state: 'forgotten' }
   }
 
   reload(): void {
-    const { settings, log } = this.#options
-    const problem = settings.reload()
-    if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'as before' })
-    for (const { name, launch } of this.#supervisor.views) {
-      this.#supervisor.change(this.#specOf(name, launchOf(launch)))
-      this.#signal(name, 'SIGHUP')
-    }
+    this.#readSettings()
+    for (const { name, launch } of this.#supervisor.views) this.#reload(name, launchOf(launch))
   }
 
   async stop(): Promise<void> {
     await this.#supervisor.end()
     this.#close()
+  }
+
+  hurry(): void {
+    for (const name of this.#supervisor.names) this.#signal(name, 'SIGQUIT')
   }
 
   kill(): void {
@@ -239,6 +240,17 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#supervisor.change(this.#specOf(child, { ...launch, untilOnline: [] }))
   }
 
+  #readSettings(): void {
+    const problem = this.#options.settings.reload()
+    if (problem !== undefined)
+      this.#options.log.error('settings:load:failed', { error: problem, inForce: 'before' })
+  }
+
+  #reload(child: string, launch: Launch): void {
+    this.#supervisor.change(this.#specOf(child, launch))
+    this.#signal(child, 'SIGHUP')
+  }
+
   async #forget(child: string): Promise<void> {
     await this.#supervisor.remove(child)
     this.#files.remove(child)
@@ -270,11 +282,12 @@ export class DaemonChildren implements Children, SupervisorSink {
     return record?.daemon === true && isAlive(processes, record) ? record : undefined
   }
 
-  #signal(child: string, signal: 'SIGHUP'): void {
-    const process = this.#supervisor.view(child)?.process
-    if (process?.pid === null || process?.pid === undefined || process.identity === null) return
-    const { pid, identity } = process
-    if (isAlive(this.#options.processes, { pid, identity })) globalThis.process.kill(pid, signal)
+  /** One that is being started is left alone: it has read its settings, and would be ended by a signal that it does not handle yet. */
+  #signal(child: string, signal: 'SIGHUP' | 'SIGQUIT'): void {
+    const view = this.#supervisor.view(child)
+    const { pid = null, identity = null, ready = false } = view?.process ?? {}
+    if (pid === null || identity === null || !ready) return
+    if (isAlive(this.#options.processes, { pid, identity })) process.kill(pid, signal)
   }
 
   #look(): void {
@@ -282,7 +295,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     for (const { name, state, past } of this.#supervisor.views) {
       const notes = this.#notesOf(name)
       boundOutputFile(childFiles(this.#options.home, name).output)
-      const waits = state.name === 'backing-off' || state.name === 'failed' || past.safeMode.period !== null
+      const waits = state.name === 'backing-off' || past.safeMode.period !== null
       if (!waits) continue
       const changed = this.#codeTime(name)
       if (changed === undefined || notes.codeChanged === undefined || changed === notes.codeChanged) continue

@@ -79,8 +79,8 @@ export interface StartedDaemon {
  * from that, and says where its log is.
  */
 export async function ensureDaemon(call: Call, timeoutMs = startTimeoutMs): Promise<StartedDaemon> {
-  const running = findDaemon(call)
-  if (running !== undefined && (await answers(call, timeoutMs))) return { daemon: running, started: false }
+  const running = await runningOrGone(call, timeoutMs)
+  if (running !== undefined) return { daemon: running, started: false }
   const byService = await startByService(call, timeoutMs)
   if (byService !== undefined) return byService
   const paths = daemonPaths(call.home)
@@ -147,6 +147,27 @@ export async function untilAnswers(call: Call, timeoutMs: number): Promise<Daemo
   }
 }
 
+/** The daemon that there is, once it answers; one that is about to end is waited for. */
+async function runningOrGone(call: Call, timeoutMs: number): Promise<DaemonRecord | undefined> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const daemon = findDaemon(call)
+    if (daemon === undefined || (await answers(call, Math.max(1, deadlineMs - performance.now()))))
+      return daemon
+    if (performance.now() > deadlineMs) throw silent(daemon)
+    await delay(pollMs)
+  }
+}
+
+/** It is safe to kill: what it keeps running goes on. */
+function silent({ pid }: DaemonRecord): PerduraError {
+  return new PerduraError(
+    'ERR_TIMEOUT',
+    `the daemon (process ${pid}) does not answer, or is still stopping: where it hangs, kill -9 ${pid} ends it, and perdura daemon start starts the next one; agents go on`,
+    { details: { pid } },
+  )
+}
+
 /** Ends the daemon; resolves when its process is gone. */
 export async function endDaemon(
   call: Call,
@@ -155,7 +176,12 @@ export async function endDaemon(
 ): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs
   try {
-    await askDaemon(call, { method: 'POST', path: '/v1/stop', body: { keep_agents: keepAgents } })
+    try {
+      await askDaemon(call, { method: 'POST', path: '/v1/stop', body: { keep_agents: keepAgents } })
+    } catch (error) {
+      if (error instanceof PerduraError && error.code === 'ERR_HTTP_UNREACHABLE') throw silent(daemon)
+      throw error
+    }
   } catch (error) {
     // It has ended in this very moment; or it hangs, which whoever waits for it is told.
     const { code } = error as { code?: unknown }
@@ -173,10 +199,11 @@ export async function endDaemon(
   }
 }
 
+/** Whether it answers, and means to stay. */
 async function answers(call: Call, timeoutMs: number): Promise<boolean> {
   try {
-    await askDaemon(call, { method: 'GET', path: '/v1/daemon' }, timeoutMs)
-    return true
+    const { stopping } = await askDaemon(call, { method: 'GET', path: '/v1/daemon' }, timeoutMs)
+    return stopping !== true
   } catch (error) {
     const { code } = error as { code?: unknown }
     if (code === 'ERR_HTTP_UNREACHABLE' || code === 'ERR_NOT_RUNNING') return false

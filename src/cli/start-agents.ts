@@ -1,4 +1,5 @@
 import { PerduraError } from '../errors.ts'
+import { listAgents } from '../runtime/home.ts'
 import type { Call } from './call.ts'
 import { eachAgent, type AgentResult } from './chosen-agents.ts'
 import { agentChild, agentOf, hubChild } from './child-name.ts'
@@ -34,7 +35,14 @@ export async function startNamed(call: Call, named: readonly (string | undefined
 export async function startWanted(call: Call): Promise<number> {
   await ensureDaemon(call)
   const children = await listChildren(call)
-  if (children.length === 0) return await startThree(call)
+  if (children.length === 0) {
+    const others = listAgents(call.disk, call.home).filter((name) => name !== 'Ada' && name !== 'Bo')
+    if (others.length === 0) return await startThree(call)
+    throw new PerduraError(
+      'ERR_USAGE',
+      'the daemon has not kept any agent of this home running yet: name those that it is to, or give --all',
+    )
+  }
   const wanted = children.filter(({ wanted: isWanted }) => isWanted)
   await Promise.all(wanted.map(({ child }) => tellChild(call, child, 'start')))
   for (const { child } of wanted) if (child === hubChild) await settle(call, hubChild, undefined)

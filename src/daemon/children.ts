@@ -32,6 +32,8 @@ export interface Children {
   reload(): void
   /** Resolves when no process is left. They are wanted all the same, by the next daemon. */
   stop(): Promise<void>
+  /** Has every process end without waiting for what it is doing. */
+  hurry(): void
   /** Kills what still stops. */
   kill(): void
   /** Lets go of them as they are. */

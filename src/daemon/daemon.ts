@@ -1,10 +1,11 @@
+import { toError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { HttpListener, HttpServer } from '../platform/http.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
 import type { Log } from '../platform/log.ts'
 import { makePrivateFolder } from '../platform/node/private-folder.ts'
-import type { ProcessTable } from '../platform/process-table.ts'
+import { isAlive, type ProcessTable } from '../platform/process-table.ts'
 import type { Random } from '../platform/random.ts'
 import { unwritable } from '../platform/unwritable.ts'
 import type { Children } from './children.ts'
@@ -52,6 +53,8 @@ export class Daemon {
   #opened: Promise<void> = Promise.resolve()
   readonly #asked = Promise.withResolvers<{ readonly reason: string; readonly keepChildren: boolean }>()
   #control: HttpServer | undefined
+  #stopping = false
+  #mending = false
   #watch: NodeJS.Timeout | undefined
 
   /** Resolves when it answers. Rejects with ERR_DAEMON_RUNNING where another one is the daemon. */
@@ -68,6 +71,7 @@ export class Daemon {
     try {
       await daemon.#open()
     } catch (error) {
+      daemon.#children.leave()
       await daemon.#close()
       throw error
     }
@@ -96,9 +100,15 @@ export class Daemon {
     return this.#log
   }
 
-  /** The first time it begins to stop; the second time it waits for nothing. */
+  /** Begins to end; what was asked for first holds. */
   stop(reason: string, { keepChildren = false } = {}): void {
+    this.#stopping = true
     this.#asked.resolve({ reason, keepChildren })
+  }
+
+  /** What still stops is to wait for nothing, and then is killed. */
+  hurry(): void {
+    this.#children.hurry()
   }
 
   kill(): void {
@@ -136,11 +146,20 @@ export class Daemon {
   }
 
   async #open(): Promise<void> {
-    const { listener, paths, disk, version } = this.#options
+    const { paths, version } = this.#options
     this.#writeRecord()
     await this.#link.listen(paths.linkSocket)
     this.#opened = this.#children.open()
-    this.#control = await listener.listen(
+    this.#control = await this.#listen()
+    this.#watch = setInterval(() => void this.#look(), recordEveryMs)
+    this.#watch.unref()
+    const { pid, instance } = this.#record
+    this.#log.info('daemon:start:ready', { pid, instance, version, node: process.version })
+  }
+
+  async #listen(): Promise<HttpServer> {
+    const { listener, paths } = this.#options
+    return await listener.listen(
       { socketPath: paths.controlSocket },
       { bodyBytesMax, onError: (error) => this.#log.error('http:server:failed', { error }) },
       createControl({
@@ -150,10 +169,6 @@ export class Daemon {
         log: this.#log,
       }),
     )
-    this.#watch = setInterval(() => this.#look(disk), recordEveryMs)
-    this.#watch.unref()
-    const { pid, instance } = this.#record
-    this.#log.info('daemon:start:ready', { pid, instance, version, node: process.version })
   }
 
   async #close(): Promise<void> {
@@ -175,20 +190,37 @@ export class Daemon {
     }
   }
 
-  #look(disk: Disk): void {
-    const { paths } = this.#options
-    const found = readDaemonRecord(disk, paths.record)
-    if (found?.instance === this.#record.instance) return
-    if (found !== undefined && this.#options.processes.identify(found.pid) === found.identity) {
-      this.#log.error('daemon:home:lost', { pid: found.pid, instance: found.instance })
-      this.stop(`process ${found.pid} is the daemon now`, { keepChildren: true })
-      return
-    }
+  /** Whether this is still the daemon of its home, and can be found: files are removed by accident, and by those who tidy. */
+  async #look(): Promise<void> {
+    const { paths, disk, processes } = this.#options
+    if (this.#stopping || this.#mending) return
+    this.#mending = true
     try {
-      if (disk.exists(paths.folder)) this.#writeRecord()
-      else this.stop('its home is gone', { keepChildren: false })
+      const found = readDaemonRecord(disk, paths.record)
+      if (found?.instance === this.#record.instance) await this.#mendSockets()
+      else if (isAlive(processes, found)) {
+        this.#log.error('daemon:home:lost', { pid: found.pid, instance: found.instance })
+        this.stop(`process ${found.pid} is the daemon now`, { keepChildren: true })
+      } else if (disk.exists(paths.folder)) this.#writeRecord()
+      else this.stop('its home is gone')
     } catch (error) {
-      this.#log.warn('daemon:record:unwritten', { error: error as Error })
+      this.#log.warn('daemon:record:unwritten', { error: toError(error) })
+    } finally {
+      this.#mending = false
+    }
+  }
+
+  async #mendSockets(): Promise<void> {
+    const { paths, disk } = this.#options
+    if (!disk.exists(paths.linkSocket)) {
+      this.#log.warn('daemon:socket:missing', { path: paths.linkSocket })
+      await this.#link.close()
+      await this.#link.listen(paths.linkSocket)
+    }
+    if (!disk.exists(paths.controlSocket)) {
+      this.#log.warn('daemon:socket:missing', { path: paths.controlSocket })
+      await this.#control?.close(graceMs)
+      this.#control = await this.#listen()
     }
   }
 
@@ -203,6 +235,7 @@ export class Daemon {
       uptime_ms: Math.round(performance.now() - this.#startedMs),
       node: process.versions.node,
       service,
+      stopping: this.#stopping,
       children: this.#children.list().length,
       memory: { rss_bytes: process.memoryUsage.rss() },
     }

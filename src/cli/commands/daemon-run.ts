@@ -105,6 +105,10 @@ function watchSignals(daemon: Daemon, reload: () => Promise<void>): void {
       daemon.stop(signal)
     })
   }
+  process.on('SIGQUIT', () => {
+    daemon.hurry()
+    daemon.stop('SIGQUIT')
+  })
   process.on('SIGHUP', () => void reload())
 }
 

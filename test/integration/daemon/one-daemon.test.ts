@@ -79,6 +79,18 @@ test(
       assert.deepEqual([code, stderr.includes('ERR_DAEMON_RUNNING')], [78, true])
       rmSync(join(folder, 'daemon.pid'))
       await until('the record is there again', () => world.daemonPid === pid)
+      // Sockets are found to be missing, too, by commands and by agents.
+      await world.start('Zoe')
+      for (const socket of ['control.sock', 'link.sock']) rmSync(join(folder, socket))
+      await world.untilChild(
+        'agent:Zoe',
+        'is heard',
+        ({ state, beat }) => state === 'running' && beat !== null,
+      )
+      const agent = world.pidOf('Zoe') ?? 0
+      await world.ok('daemon', 'restart')
+      assert.equal(world.pidOf('Zoe'), agent)
+      await world.untilChild('agent:Zoe', 'is heard again', ({ beat }) => beat !== null)
     }),
 )
 
@@ -117,5 +129,59 @@ test('a daemon of another protocol can be looked at and replaced, and nothing el
       await new Promise((resolve) => tomorrow.close(resolve))
       rmSync(join(folder, 'daemon.pid'))
     }
+  }),
+)
+
+test('a daemon that is about to end is waited for by the next start', patience, () =>
+  withDaemonWorld(async (world) => {
+    const file = world.agentFile(
+      'Zoe',
+      "onMessage: (message) => message.text === 'slow' && new Promise((resolve) => setTimeout(resolve, 2_000))",
+    )
+    await world.ok('start', file, '--no-hub', '--port', '0')
+    const [daemon, agent] = [world.daemonPid, world.pidOf('Zoe')]
+    await world.ok('send', 'Zoe', 'slow')
+    const stop = world.cli.start(['daemon', 'stop'])
+    await until('it is stopping', async () => (await world.ask('GET', '/v1/daemon'))['stopping'] === true)
+    const started = await world.cli.json(['daemon', 'start'])
+    assert.equal((await stop.ended).code, 0)
+    assert.equal(started.was_running, false)
+    assert.notEqual(started.pid, daemon)
+    await world.untilChild(
+      'agent:Zoe',
+      'runs again',
+      ({ state, pid }) => state === 'running' && pid !== agent,
+    )
+  }),
+)
+
+test('a daemon that hangs is named, and killing it does no harm', patience, () =>
+  withDaemonWorld(async (world) => {
+    await world.start('Zoe')
+    const [daemon, agent] = [world.daemonPid ?? 0, world.pidOf('Zoe')]
+    process.kill(daemon, 'SIGSTOP')
+    const { code, stderr } = await world.cli.run(['daemon', 'start', '--timeout', '1s'])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      new RegExp(`ERR_TIMEOUT: the daemon \\(process ${daemon}\\) does not answer.*kill -9 ${daemon}`),
+    )
+    process.kill(daemon, 'SIGKILL')
+    await world.ok('daemon', 'start')
+    assert.equal(world.pidOf('Zoe'), agent)
+  }),
+)
+
+test('SIGQUIT ends a daemon and its agents without waiting for what they do', patience, () =>
+  withDaemonWorld(async (world) => {
+    const file = world.agentFile('Zoe', 'onMessage: () => new Promise(() => {})')
+    await world.ok('start', file, '--no-hub', '--port', '0')
+    await world.ok('send', 'Zoe', 'hello')
+    const daemon = world.daemonPid ?? 0
+    process.kill(daemon, 'SIGQUIT')
+    await until('it is gone', () => !isAlive(daemon))
+    assert.equal(world.pidOf('Zoe'), undefined)
+    const [, ms] = /"event":"daemon:stop:done".*"durationMs":(\d+)/.exec(world.log()) ?? []
+    assert.ok(Number(ms) < 8_000, `it took ${ms} ms`)
   }),
 )
