@@ -1,3 +1,4 @@
+import { memoryUsage } from '../platform/node/memory.ts'
 import type { Parent } from './own-process.ts'
 import type { Beat } from './process-messages.ts'
 
@@ -29,14 +30,12 @@ export class Beats {
 
   #beat(): void {
     if (this.#sending || !this.#parent.connected) return
-    const { rss, heapUsed } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     this.#sending = true
     const sent = this.#parent.tell({
       type: 'beat',
       ...this.#facts(),
-      rssBytes: rss,
-      heapUsedBytes: heapUsed,
+      ...memoryUsage(),
       cpuMs: Math.round((user + system) / 1_000),
     })
     void sent.then(() => {

@@ -6,6 +6,7 @@ import type { Json } from '../json.ts'
 import { formatCrashReport, type CrashFacts } from '../platform/crash-report.ts'
 import type { Log } from '../platform/log.ts'
 import { takeCrashReports, writeCrashReport } from '../platform/node/crash-files.ts'
+import { memoryUsage } from '../platform/node/memory.ts'
 import { writeToStandardError } from '../platform/node/standard-error.ts'
 import type { Process } from '../platform/process.ts'
 import type { RecentLines } from '../platform/recent-lines.ts'
@@ -88,7 +89,7 @@ export class CrashWatch {
       },
       pid: process.pid,
       uptimeMs: Math.round(process.uptime() * 1_000),
-      memory: { ...process.memoryUsage() },
+      memory: { ...memoryUsage() },
       state: this.#described(),
       lines: recent.lines,
     }

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { alarmOf, eventOf } from '../health/alarm.ts'
 import type { Standing } from '../health/history/entries.ts'
 import { HistoryRecorder, type SampleFigures } from '../health/history/recorder.ts'
@@ -12,12 +11,8 @@ import type { ChildState } from '../supervisor/child-state.ts'
 import { isFailure, type EndReason } from '../supervisor/exits.ts'
 import type { ChildPolicy } from '../supervisor/policy.ts'
 import { describeEnd } from './describe-end.ts'
+import { historyFiles } from './history-files.ts'
 import type { Beat } from './process-messages.ts'
-
-/** Where the history of an agent or the hub is, below its folder. */
-export function historyFiles(folder: string): { readonly transitions: string; readonly samples: string } {
-  return { transitions: join(folder, 'health', 'transitions'), samples: join(folder, 'health', 'samples') }
-}
 
 export interface HealthFeedOptions {
   /** As a person names it. */

@@ -2,7 +2,7 @@ import { availabilityOf, type Availability } from '../health/history/availabilit
 import { parseEntries, parseSamples, type SampleEntry } from '../health/history/entries.ts'
 import { lastOf, timelineOf, type Span } from '../health/history/timeline.ts'
 import { createAppendFile } from '../platform/node/append-file.ts'
-import { historyFiles } from './health-feed.ts'
+import { historyFiles } from './history-files.ts'
 
 /** What the history of an agent says about the last `sinceMs`. */
 export interface HistoryView {

@@ -4,6 +4,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { HttpListener, HttpServer } from '../platform/http.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
 import type { Log } from '../platform/log.ts'
+import { memoryUsage } from '../platform/node/memory.ts'
 import { makePrivateFolder } from '../platform/node/private-folder.ts'
 import { isAlive, type ProcessTable } from '../platform/process-table.ts'
 import type { Random } from '../platform/random.ts'
@@ -237,7 +238,7 @@ export class Daemon {
       service,
       stopping: this.#stopping,
       children: this.#children.list().length,
-      memory: { rss_bytes: process.memoryUsage.rss() },
+      memory: { rss_bytes: memoryUsage().rssBytes },
     }
   }
 }

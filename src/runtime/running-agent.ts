@@ -348,6 +348,7 @@ export class RunningAgent implements Agent {
         for (const message of messages) this.#accepted(message)
       },
       onEnd: (error) => this.#sessionEnded(error),
+      onVerdict: (durationMs) => this.health?.times.publish.add(durationMs / 1_000),
     })
   }
 

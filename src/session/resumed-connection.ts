@@ -41,7 +41,7 @@ export interface ConnectionEnd {
 
 export interface ResumedConnectionOptions extends Pick<
   SessionOptions,
-  'clock' | 'random' | 'log' | 'transport' | 'credentials' | 'store' | 'instance' | 'onGap'
+  'clock' | 'random' | 'log' | 'transport' | 'credentials' | 'store' | 'instance' | 'onGap' | 'onVerdict'
 > {
   /** The hub's WebSocket, such as `ws://127.0.0.1:8768`. */
   readonly url: string
@@ -279,6 +279,7 @@ export class ResumedConnection implements ConnectionSink {
       settle: (verdicts) => store.settle(verdicts),
       publish: (message) => this.#publish(message, frame.tx.producer_epoch),
       failed: (problem) => this.#fail('resume_again', problem),
+      onVerdict: this.#options.onVerdict,
       misnumbered: (problem) => {
         this.#beginning = store.forgetNumbering().catch((thrown: unknown) => {
           log.warn('session:numbering:failed', { error: toError(thrown) })

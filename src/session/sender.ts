@@ -19,6 +19,8 @@ export interface SenderOptions {
   /** The hub asks for a number that the outbox does not have: only another numbering helps. */
   readonly misnumbered: (problem: string) => void
   readonly failed: (problem: string) => void
+  /** The hub has decided about a message; how long that took from its being sent. */
+  readonly onVerdict?: ((durationMs: number) => void) | undefined
 }
 
 const pageMax = 64
@@ -34,7 +36,7 @@ const settleDelayMs = 20
 export class Sender {
   readonly #options: SenderOptions
   /** Published and unanswered, by seq. */
-  readonly #underWay = new Map<number, Pick<Outbound, 'seq' | 'id'>>()
+  readonly #underWay = new Map<number, Pick<Outbound, 'seq' | 'id'> & { readonly sentMs: number }>()
   readonly #credit: SenderCredit
   #next = 1
   #backTo: number | undefined
@@ -77,15 +79,17 @@ export class Sender {
   /** There may be something to publish. */
   look(): void {
     if (this.#finished !== undefined) return
+    const { clock, publish } = this.#options
     while (!this.#stopped && this.#backTo === undefined && this.#timer === undefined && this.#credit.isOpen) {
       const room = Math.min(pageMax, this.#credit.messagesLeft)
       const page = this.#options.pending(this.#next, room)
       if (page.length === 0) return
       for (const message of page) {
         if (!this.#credit.isOpen) return
-        this.#underWay.set(message.seq, { seq: message.seq, id: message.id })
-        this.#next = message.seq + 1
-        this.#credit.spend(this.#options.publish(message))
+        const { seq, id } = message
+        this.#underWay.set(seq, { seq, id, sentMs: clock.monotonicMs() })
+        this.#next = seq + 1
+        this.#credit.spend(publish(message))
       }
     }
   }
@@ -94,7 +98,9 @@ export class Sender {
     const message = this.#underWay.get(frame.seq)
     if (this.#stopped || message === undefined) return
     this.#underWay.delete(frame.seq)
-    const { seq, id } = message
+    const { seq, id, sentMs } = message
+    const { clock, onVerdict } = this.#options
+    if (frame.result === 'ok' || frame.result === 'refused') onVerdict?.(clock.monotonicMs() - sentMs)
     if (frame.result === 'ok') this.#note({ seq, id, result: 'ok' })
     else if (frame.result === 'refused') this.#note({ seq, id, result: 'refused', error: errorOf(frame) })
     else this.#goBack(frame)

@@ -83,6 +83,8 @@ export interface SessionOptions {
   readonly createRetry?: (options: RetryPolicyOptions) => RetryPolicy
   readonly onChange: (change: StateChange, status: SessionStatus) => void
   /** Nothing is tried any more until somebody asks; see `RetryLimits.attemptsMax`. */
+  /** The hub has decided about a message; how long that took from its being sent. */
+  readonly onVerdict?: ((durationMs: number) => void) | undefined
   readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   /** The agent must not act any more: another process has its generation, or its credentials are no good. */

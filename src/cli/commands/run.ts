@@ -3,6 +3,7 @@ import { exitCodes } from '../../exit-codes.ts'
 import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodeProfiler } from '../../platform/node/profiler.ts'
+import { memoryUsage } from '../../platform/node/memory.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
 import { makePrivateFolder } from '../../platform/node/private-folder.ts'
 import { defineAgent } from '../../agent/define-agent.ts'
@@ -27,6 +28,7 @@ import { chooseHub } from '../hub-choice.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { printable } from '../output.ts'
 import { connectParent, type Parent } from '../own-process.ts'
+import { countFailures } from '../past-failures.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 import { connectService } from '../own-service.ts'
 import { safeModeTarget } from '../safe-mode.ts'
@@ -105,6 +107,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       platform,
       log,
       settings,
+      // Only what is kept running has a history of its own ends.
+      ...(parent.connected && { restarts: countFailures(paths.folder) }),
       hub: hub.url,
       takeover: call.flag('takeover'),
       trustNewHub: call.flag('trust-new-hub'),
@@ -156,8 +160,8 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         onPause: (forMs) => parent.tell({ type: 'busy', forMs }),
       }),
       memory: () => {
-        const { rss, heapUsed } = process.memoryUsage()
-        return { rss_bytes: rss, heap_used_bytes: heapUsed }
+        const { rssBytes, heapUsedBytes } = memoryUsage()
+        return { rss_bytes: rssBytes, heap_used_bytes: heapUsedBytes }
       },
       versions: { version: ownVersion(), node: process.versions.node },
       stop: (asked) => {

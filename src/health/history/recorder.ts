@@ -71,7 +71,7 @@ export class HistoryRecorder {
       last.health === standing.health &&
       (standing.state !== 'down' || last.cause === standing.cause)
     if (isSame && !failure) return
-    const ms = Math.max(last?.ms ?? 0, Math.min(this.#ms(), sinceMs - this.#beganMs))
+    const ms = Math.max(last?.ms ?? 0, Math.min(this.#ms(), Math.round(sinceMs - this.#beganMs)))
     this.#standing = { ...standing, ms }
     this.#write({ t: 'state', ms, ...standing, failure })
   }

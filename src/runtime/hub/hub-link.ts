@@ -77,6 +77,7 @@ export interface HubLinkOptions {
   readonly onSettled: (messages: readonly SettledMessage[]) => void
   readonly onExpired: (messages: readonly ExpiredMessage[]) => void
   readonly onChange: (change: StateChange, status: SessionStatus) => void
+  readonly onVerdict?: SessionOptions['onVerdict']
   readonly onExhausted: (exhausted: { readonly attempts: number; readonly reason: string }) => void
   readonly onGap: (gap: { readonly from: number; readonly to: number; readonly reason: string }) => void
   readonly onOtherSession: (other: OtherSession) => void
@@ -153,6 +154,7 @@ export class HubLink implements Outlet {
       ...(hub.retry !== undefined && { retry: hub.retry }),
       createRetry: options.parts.createRetryPolicy,
       onChange: (change, status) => this.#changed(change, status),
+      onVerdict: options.onVerdict,
       onExhausted: options.onExhausted,
       onGap: options.onGap,
       onEnd: options.onEnd,
