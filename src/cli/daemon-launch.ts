@@ -71,7 +71,7 @@ export function hubLaunch(call: Call, port: number): Launch {
 }
 
 function environmentFile(call: Call): string | undefined {
-  const asked = call.text('env-file')
+  const asked = call.text('environment-file')
   if (asked === undefined) return undefined
   const path = resolve(asked)
   try {
@@ -80,7 +80,7 @@ function environmentFile(call: Call): string | undefined {
         call.output.note(`others on this machine can read ${path}: chmod 600 it, if it holds secrets`),
     })
   } catch (cause) {
-    throw new PerduraError('ERR_USAGE', `--env-file: ${(cause as Error).message}`, { cause })
+    throw new PerduraError('ERR_USAGE', `--environment-file: ${(cause as Error).message}`, { cause })
   }
   return path
 }

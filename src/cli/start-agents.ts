@@ -5,6 +5,7 @@ import { eachAgent, type AgentResult } from './chosen-agents.ts'
 import { agentChild, agentOf, hubChild } from './child-name.ts'
 import { listChildren, showChild, tellChild, untilReady, type ShownChild } from './daemon-child.ts'
 import { ensureDaemon } from './daemon-client.ts'
+import { resolveTarget } from './definition.ts'
 import { agentLaunch, hubLaunch } from './daemon-launch.ts'
 import { askedHub, hubOfEnvironment } from './hub-choice.ts'
 import { lastPlace, runningHub } from './hub-record.ts'
@@ -17,6 +18,8 @@ const defaultTimeoutMs = 60_000
 export async function startNamed(call: Call, named: readonly (string | undefined)[]): Promise<number> {
   if (named.length > 1 && (call.text('name') !== undefined || call.text('port') !== undefined))
     throw new PerduraError('ERR_USAGE', '--name and --port go with one agent')
+  // A slip of the pen starts no daemon.
+  if (named.length === 1) resolveTarget(call, named[0])
   await ensureDaemon(call)
   const children = await listChildren(call)
   const homeHub = runningHub(call) !== undefined || children.some(({ child }) => child === hubChild)

@@ -26,7 +26,7 @@ test(
       patienceMs: 60_000,
       settings: { supervision: { hang_after: '3s', memory_max: '256MiB' } },
     })
-    const { findings, lost, duplicated, reordered, messages, struck, members } = report
+    const { findings, lost, duplicated, reordered, messages, struck, members, availability } = report
     assert.deepEqual(findings, [])
     assert.deepEqual({ lost, duplicated, reordered }, { lost: 0, duplicated: 0, reordered: 0 })
     assert.ok(messages > 100, String(messages))
@@ -34,6 +34,12 @@ test(
     // Who is left alone has one process from the beginning to the end.
     for (const { name, role, lives } of members)
       if (role === 'idle' || role === 'steady') assert.equal(lives, 1, name)
+    const shares = JSON.stringify([...availability])
+    assert.ok(
+      [...availability.values()].every((share) => share > 0.5 && share <= 1),
+      shares,
+    )
+    assert.ok((availability.get('Idle') ?? 0) > (availability.get('Worker1') ?? 1), shares)
     t.diagnostic(
       `${messages} messages; ${struck.map(({ fault, healedMs }) => `${fault} ${Math.round(healedMs)} ms`).join(', ')}`,
     )

@@ -19,7 +19,8 @@ const keeping = {
     value: '<duration>',
     help: 'how long it may take to stop before it is killed (default: 15s)',
   },
-  'env-file': {
+  // Not --env-file: Node takes that for itself, wherever it stands.
+  'environment-file': {
     type: 'text',
     value: '<file>',
     help: 'a file of lines NAME=value, added to its environment at each start',

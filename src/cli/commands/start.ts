@@ -4,9 +4,12 @@ import { PerduraError } from '../../errors.ts'
 import { startNamed, startWanted } from '../start-agents.ts'
 
 export async function run(call: Call): Promise<number> {
-  if (call.environment['PERDURA_INGRESS_TOKEN'] !== undefined && call.text('env-file') === undefined) {
+  if (
+    call.environment['PERDURA_INGRESS_TOKEN'] !== undefined &&
+    call.text('environment-file') === undefined
+  ) {
     call.output.note(
-      'PERDURA_INGRESS_TOKEN of this shell reaches no agent of a daemon that runs already: write it to a file, for --env-file',
+      'PERDURA_INGRESS_TOKEN of this shell reaches no agent of a daemon that runs already: write it to a file, for --environment-file',
     )
   }
   const named = call.arguments

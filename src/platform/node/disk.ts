@@ -198,7 +198,8 @@ function readFile(target: string): Uint8Array | undefined {
   try {
     return fs.readFileSync(target)
   } catch (error) {
-    if (isMissing(error)) return undefined
+    // Below what is no folder there is no file either.
+    if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
     throw error
   }
 }

@@ -229,10 +229,14 @@ class Soak {
     return Object.fromEntries(folders.map((folder) => [folder, diskBytes(join(home, folder)) / 1e6]))
   }
 
+  /** As a person asks for it, of the time since the soak began. */
   async #availability(startedMs: number): Promise<Map<string, number>> {
-    // As a person asks; filled in with the command.
-    void startedMs
-    return new Map()
+    const minutes = Math.max(1, Math.ceil((performance.now() - startedMs) / 60_000))
+    const { agents } = await this.#cli.json(['health', '--all', '--since', `${minutes}m`])
+    const reports = agents as { readonly agent: string; readonly availability_percent: number | null }[]
+    return new Map(
+      reports.map(({ agent, availability_percent: percent }) => [agent, (percent ?? Number.NaN) / 100]),
+    )
   }
 
   async #stop(): Promise<void> {

@@ -194,7 +194,7 @@ test('what an agent prints is in its log, and a file gives it its environment', 
     )
     const environment = join(cli.folder, 'zoe.env')
     writeFileSync(environment, 'GREETING="good morning"\n', { mode: 0o644 })
-    const told = await world.ok('start', file, '--no-hub', '--port', '0', '--env-file', environment)
+    const told = await world.ok('start', file, '--no-hub', '--port', '0', '--environment-file', environment)
     assert.match(told, /others on this machine can read/)
     const log = (): string => readFileSync(join(cli.home, 'agents', 'Zoe', 'agent.log'), 'utf8')
     await until(
