@@ -102,7 +102,8 @@ export class HealthFeed {
     if (this.#state.name !== 'running' || this.#state.mode === 'safe') return
     const { state, reasons, notReady } = beat.health
     // Degraded is up; unhealthy is down where it says itself that it takes nothing in, or handles nothing.
-    if (state === 'unhealthy' && notReady.length > 0) this.#down(redactText(notReady.join('; ')))
+    if (state === 'unhealthy' && notReady.length > 0)
+      this.#stand({ state: 'down', cause: redactText(notReady.join('; ')), health: state })
     else this.#stand({ state: 'up', cause: redactText(reasons[0]?.text ?? ''), health: state })
     this.#alarm()
   }
@@ -123,7 +124,8 @@ export class HealthFeed {
       return
     }
     this.#lastEnd = undefined
-    this.#stand({ state: 'up', cause: '', health: this.#beat?.health.state ?? 'healthy' })
+    // How it finds itself, its first beat says.
+    this.#stand({ state: 'up', cause: '', health: null })
   }
 
   #down(

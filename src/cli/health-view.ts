@@ -44,8 +44,8 @@ function seriesOf(samples: readonly SampleEntry[], from: number, sinceMs: number
   const bucketMs = sinceMs / count
   const buckets: SampleEntry[][] = Array.from({ length: count }, () => [])
   for (const sample of samples) {
-    // One without figures says only that somebody watched.
-    if (sample.rss > 0) buckets[Math.floor((sample.at - from) / bucketMs)]?.push(sample)
+    // A sample is of the time before it. One without figures says only that somebody watched.
+    if (sample.rss > 0) buckets[Math.ceil((sample.at - from) / bucketMs) - 1]?.push(sample)
   }
   const take = (pick: (bucket: SampleEntry[]) => number): (number | null)[] =>
     buckets.map((bucket) => (bucket.length === 0 ? null : pick(bucket)))

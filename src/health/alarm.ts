@@ -22,7 +22,8 @@ export function alarmOf(facts: AlarmFacts, before: Alarm | undefined): Alarm | u
   if (standing.state === 'stopped') return undefined
   if (safeMode) return 'safe_mode'
   if (failed || standing.health === 'unhealthy' || downMs >= downMaxMs) return 'unhealthy'
-  return standing.state === 'down' ? before : undefined
+  // One that has not said yet how it is: as before.
+  return standing.state === 'down' || standing.health === null ? before : undefined
 }
 
 /** What a person is told. */

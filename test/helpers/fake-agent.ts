@@ -7,7 +7,7 @@ export class FakeAgent implements Agent {
   readonly name = 'Ada'
   readonly id = 'agent-1'
   readonly folder = '/home/agents/Ada'
-  readonly safeMode = false
+  safeMode = false
   readonly recovered = {
     previous: 'none',
     replayedRecords: 0,

@@ -6,7 +6,7 @@ export interface Standing {
   readonly state: 'up' | 'down' | 'stopped'
   /** Why, in words. */
   readonly cause: string
-  /** How it finds itself while it is up. */
+  /** How it finds itself; null where it has not said. */
   readonly health: HealthState | null
 }
 

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { HealthFeed } from '../../../src/cli/health-feed.ts'
+import { readHistory } from '../../../src/cli/health-view.ts'
+import type { Beat } from '../../../src/cli/process-messages.ts'
+import type { HealthState } from '../../../src/health/report.ts'
+import type { Json, JsonObject } from '../../../src/json.ts'
+import type { ChildState } from '../../../src/supervisor/child-state.ts'
+import { defaultPolicy } from '../../../src/supervisor/policy.ts'
+
+const startMs = Date.UTC(2026, 0, 1)
+const starting: ChildState = { name: 'starting', pid: 1, mode: 'normal', adopted: false }
+const running: ChildState = { name: 'running', pid: 1, mode: 'normal', adopted: false }
+const killed = { code: null, signal: 'SIGKILL' }
+
+function beat(own: Partial<Beat> = {}, state: HealthState = 'healthy', notReady: string[] = []): Beat {
+  const reasons = state === 'healthy' ? [] : [{ check: 'memory', state, text: `it is ${state}` }]
+  return {
+    type: 'beat',
+    health: { state, reasons, notReady },
+    turnsDone: 0,
+    stalled: false,
+    rssBytes: 60e6,
+    heapUsedBytes: 10e6,
+    cpuMs: 100,
+    loopDelayMs: 2,
+    session: null,
+    inbox: 1,
+    outbox: 0,
+    safeMode: false,
+    ...own,
+  }
+}
+
+/** A feed on a clock that a test sets, with its files in a folder that is removed. */
+function feeding(use: (world: ReturnType<typeof create>) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'perdura-feed-'))
+  try {
+    use(create(folder))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function create(folder: string) {
+  const time = { ms: 0 }
+  const clock = { now: () => startMs + time.ms, monotonicMs: () => time.ms }
+  const notices: JsonObject[] = []
+  const feed = new HealthFeed({
+    title: 'Ada',
+    folder,
+    clock,
+    policy: () => defaultPolicy,
+    notifier: { tell: (notice: JsonObject) => void notices.push(notice) } as never,
+  })
+  const pass = (seconds: number, said?: Beat): void => {
+    for (let second = 0; second < seconds; second++) {
+      time.ms += 1_000
+      if (said !== undefined) feed.heard(said)
+      feed.tick()
+    }
+  }
+  /** Of spans in a row that differ only in how it found itself, one. */
+  const spans = (): Json[] => {
+    const shown: (readonly [string, number, ...string[]])[] = []
+    for (const { state, durationMs, cause } of history().spans) {
+      const last = shown.at(-1)
+      const more = state === 'down' ? [cause] : []
+      if (last?.[0] === state && last[2] === more[0])
+        shown[shown.length - 1] = [state, last[1] + durationMs / 1_000, ...more]
+      else shown.push([state, durationMs / 1_000, ...more])
+    }
+    return shown
+  }
+  const history = () => readHistory(folder, { now: clock.now(), sinceMs: 86_400_000, watched: true })
+  return { folder, time, clock, feed, notices, pass, spans }
+}
+
+test('a kill is down from its end until the next process is ready, with the cause of the kill', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered(starting)
+    pass(1)
+    feed.entered(running)
+    pass(10, beat())
+    feed.exited(killed, 'killed')
+    feed.entered({ name: 'backing-off', delayMs: 0, exit: killed, reason: 'killed', crashLooping: false })
+    feed.entered(starting)
+    pass(2)
+    feed.entered(running)
+    pass(5, beat())
+    assert.deepEqual(spans(), [
+      ['down', 1, 'it is starting'],
+      ['up', 10],
+      ['down', 2, 'the process was killed (SIGKILL)'],
+      ['up', 5],
+    ])
+  })
+})
+
+test('a hang is down from its last beat', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered(running)
+    pass(10, beat())
+    pass(15)
+    feed.entered({ name: 'killing', pid: 1, reason: 'hung' })
+    feed.exited(killed, 'hung')
+    feed.entered(starting)
+    pass(1)
+    feed.entered(running)
+    pass(1, beat())
+    const [up, down, again] = spans() as [Json[], Json[], Json[]]
+    assert.deepEqual(
+      [up.slice(0, 2), down.slice(0, 2), again.slice(0, 2)],
+      [
+        ['up', 10],
+        ['down', 16],
+        ['up', 1],
+      ],
+    )
+    assert.match(JSON.stringify(down), /hung/)
+  })
+})
+
+test('degraded is up, unhealthy is up as long as it is ready, and down where it says that it is not', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered(running)
+    pass(10, beat({}, 'degraded'))
+    pass(10, beat({}, 'unhealthy'))
+    pass(10, beat({}, 'unhealthy', ['the disk is full']))
+    pass(10, beat())
+    // Not ready alone is somebody's wish: a paused inbox.
+    pass(10, beat({}, 'healthy', ['the inbox is paused']))
+    // Each beat comes at the end of its second.
+    assert.deepEqual(spans(), [
+      ['up', 21],
+      ['down', 10, 'the disk is full'],
+      ['up', 19],
+    ])
+  })
+})
+
+test('a stop is stopped from the request on, and safe mode is down', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered(running)
+    pass(5, beat())
+    feed.entered({ name: 'stopping', pid: 1 })
+    pass(3)
+    feed.exited({ code: 0, signal: null }, 'stop')
+    feed.entered({ name: 'stopped' })
+    pass(10)
+    feed.entered({ ...starting, mode: 'safe' })
+    feed.entered({ ...running, mode: 'safe' })
+    pass(7, beat({ safeMode: true }))
+    assert.deepEqual(spans(), [
+      ['up', 5],
+      ['stopped', 13],
+      ['down', 7, 'it is in safe mode'],
+    ])
+  })
+})
+
+test('one that is taken over was at work all the while, as far as anybody knows', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered({ ...starting, adopted: true })
+    pass(1)
+    feed.entered({ ...running, adopted: true })
+    pass(4, beat())
+    assert.deepEqual(spans(), [
+      ['unwatched', 1],
+      ['up', 4],
+    ])
+  })
+})
+
+test('figures in the reasons make no lines: what is written is what has changed', () => {
+  feeding(({ folder, feed, pass }) => {
+    feed.entered(running)
+    for (let second = 0; second < 600; second++) {
+      const said = beat({}, 'degraded')
+      pass(1, {
+        ...said,
+        health: { ...said.health, reasons: [{ check: 'memory', state: 'degraded', text: `${second}` }] },
+      })
+    }
+    const lines = readFileSync(join(folder, 'health', 'transitions'), 'utf8')
+      .trimEnd()
+      .split('\n')
+    // The watch, up, and degraded.
+    assert.equal(lines.length, 3, lines.join('\n'))
+  })
+})
+
+test('curves have the largest value of each stretch, and of turns the sum', () => {
+  feeding(({ folder, clock, feed, pass }) => {
+    feed.entered(running)
+    for (let minute = 0; minute < 10; minute++)
+      pass(60, beat({ turnsDone: minute * 7, inbox: minute, rssBytes: 6e7 + minute }))
+    const { series } = readHistory(folder, { now: clock.now(), sinceMs: 600_000, watched: true })
+    assert.equal(series.inbox.length, 10)
+    assert.equal(Math.max(...series.inbox.map((value) => value ?? 0)), 9)
+    assert.equal(
+      series.turns.reduce<number>((sum, value) => sum + (value ?? 0), 0),
+      63,
+    )
+  })
+})
+
+test('a person is told once, also where another supervisor goes on', () => {
+  feeding(({ folder, clock, feed, notices, pass }) => {
+    feed.entered(running)
+    pass(5, beat({}, 'unhealthy'))
+    assert.deepEqual(
+      notices.map(({ event, state }) => [event, state]),
+      [['unhealthy', 'unhealthy']],
+    )
+    feed.close()
+    const later: JsonObject[] = []
+    const notifier = { tell: (notice: JsonObject) => void later.push(notice) } as never
+    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier })
+    next.entered({ ...running, adopted: true })
+    next.heard(beat({}, 'unhealthy'))
+    next.tick()
+    assert.deepEqual(later, [])
+    next.heard(beat())
+    assert.deepEqual(
+      later.map(({ event }) => event),
+      ['recovered'],
+    )
+  })
+})
+
+test('secrets in a reason reach neither the history nor a notice', () => {
+  feeding(({ folder, feed, notices, pass }) => {
+    feed.entered(running)
+    const said = beat({}, 'unhealthy', ['password: hunter2hunter2'])
+    pass(3, {
+      ...said,
+      health: { ...said.health, reasons: [{ check: 'x', state: 'unhealthy', text: 'api_key=abcdef123456' }] },
+    })
+    const written = readFileSync(join(folder, 'health', 'transitions'), 'utf8') + JSON.stringify(notices)
+    assert.ok(notices.length === 1 && !/hunter2|abcdef123456/.test(written), written)
+  })
+})
