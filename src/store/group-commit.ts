@@ -1,6 +1,7 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Process } from '../platform/process.ts'
+import { isSqliteError } from '../platform/sqlite-error.ts'
 import type { ChangeSession, Database, SqlValue, Statement } from '../platform/database.ts'
 import type { Journal } from './journal.ts'
 import { writePosition } from './position.ts'
@@ -162,12 +163,17 @@ export class GroupCommit {
         // Some errors (a full disk) undo the whole transaction, and with it everybody else's part.
         if (!database.isTransaction) throw error
         this.#statements.run('ROLLBACK TO operation')
-        failed.push({ pending, error: toError(error) })
+        failed.push({ pending, error: isOfSystem(error) ? writeError(error) : toError(error) })
       }
       this.#statements.run('RELEASE operation')
     }
     return taken
   }
+}
+
+/** What the disk or the system refuses is no fault of the operation's: it may be tried again. */
+function isOfSystem(error: unknown): boolean {
+  return isSqliteError(error, 'busy', 'ioError', 'full', 'cannotOpen')
 }
 
 function writeError(error: unknown): PerduraError {

@@ -29,9 +29,12 @@ export interface JournalOptions {
 export const commitRoomBytes = 8_388_608
 
 function noRoom(folder: string, cause?: unknown): PerduraError {
-  return new PerduraError('ERR_STORE_WRITE', `no room for changes in ${folder}: free some disk space`, {
-    cause,
-  })
+  const { code } = (cause ?? {}) as { readonly code?: unknown }
+  const text =
+    code === 'EMFILE' || code === 'ENFILE'
+      ? `no file can be opened in ${folder}, since too many are (${code}): raise the limit of open files (ulimit -n, LimitNOFILE), or find what keeps them open`
+      : `no room for changes in ${folder}: free some disk space`
+  return new PerduraError('ERR_STORE_WRITE', text, { cause })
 }
 
 /** The writing end of one chain: one record a commit, appended in place and synced. */
