@@ -72,7 +72,7 @@ test('an option without its value, and a value for an option that takes none, ar
 
 test('too few and too many arguments are refused with the usage', () => {
   assert.match(refusal('turn', 'show', 'Ada'), /turn show needs more: perdura turn show <agent> <turn>/)
-  assert.match(refusal('status', 'Ada', 'Bob'), /"Bob" is too much: perdura status \[agent\]/)
+  assert.match(refusal('why', 'Ada', 'Bob'), /"Bob" is too much: perdura why <agent>/)
 })
 
 test('a group of verbs asks for its second word, and suggests it', () => {
