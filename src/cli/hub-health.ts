@@ -27,7 +27,7 @@ export class HubHealth {
       sample: (atMs) => ({
         atMs,
         process: sensors.read(),
-        diskFreeBytes: platform.disk.freeBytes(folder),
+        diskFreeBytes: freeBytes(platform.disk, folder),
         hub: undefined,
         queues: undefined,
         work: undefined,
@@ -50,5 +50,14 @@ export class HubHealth {
   stop(): void {
     this.#monitor.stop()
     this.#close()
+  }
+}
+
+/** Undefined where it cannot be found out: an unreachable disk is no full one. */
+function freeBytes(disk: Pick<Platform['disk'], 'freeBytes'>, folder: string): number | undefined {
+  try {
+    return disk.freeBytes(folder)
+  } catch {
+    return undefined
   }
 }

@@ -146,6 +146,8 @@ function hubChecks(
   if (hub === undefined) return []
   const { disconnectedDegradedMs, disconnectedUnhealthyMs } = settings
   const offlineMs = hub.online ? 0 : hub.lastedMs
+  // The thresholds are for the usual beat; who has set a slower one hears less often.
+  const slowerMs = Math.max(0, hub.heartbeatMs - usualHeartbeatMs)
   const why = `perdura why ${agent ?? ''} shows more`
   return [
     rising('connection', offlineMs, [disconnectedDegradedMs, disconnectedUnhealthyMs], {
@@ -153,10 +155,15 @@ function hubChecks(
         value === 0 ? 'online' : `no connection to the hub for ${formatDuration(value)}: ${hub.reason}`,
       advice: why,
     }),
-    rising('heartbeat', hub.heardAgoMs, [settings.heartbeatDegradedMs, settings.heartbeatUnhealthyMs], {
-      shows: (value) => `the hub was heard ${formatDuration(value)} ago`,
-      advice: 'the connection is given up by itself if it stays so',
-    }),
+    rising(
+      'heartbeat',
+      hub.heardAgoMs,
+      [settings.heartbeatDegradedMs + slowerMs, settings.heartbeatUnhealthyMs + slowerMs],
+      {
+        shows: (value) => `the hub was heard ${formatDuration(value)} ago`,
+        advice: 'the connection is given up by itself if it stays so',
+      },
+    ),
     rising('round_trip', hub.roundTripMs, [settings.roundTripDegradedMs, settings.roundTripUnhealthyMs], {
       shows: (value) => `${formatDuration(value)} to the hub and back`,
       advice: 'the network or the hub is slow',
@@ -177,6 +184,8 @@ function hubChecks(
     ),
   ]
 }
+
+const usualHeartbeatMs = 10_000
 
 interface Words {
   readonly shows: (value: number) => string

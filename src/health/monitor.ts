@@ -1,3 +1,4 @@
+import { toError } from '../errors.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import type { HealthSettings } from '../settings/settings.ts'
@@ -40,6 +41,8 @@ export class HealthMonitor {
   readonly #steady = new Steady()
   #timer: Timer | undefined
   #closed = false
+  /** The last sample could not be taken. */
+  #failing = false
   #view: HealthView = { state: 'healthy', reasons: [], findings: [], figures: undefined }
 
   constructor(options: HealthMonitorOptions) {
@@ -66,7 +69,17 @@ export class HealthMonitor {
     const limits = settings()
     this.#timer?.cancel()
     this.#timer = clock.setTimer(limits.sampleMs, () => this.look())
-    const figures = this.#windows.add(sample(clock.monotonicMs(), limits), limits)
+    let taken: HealthSample
+    try {
+      taken = sample(clock.monotonicMs(), limits)
+    } catch (thrown) {
+      // Whoever looks after others must not fall with them: what was found last holds.
+      if (!this.#failing) this.#options.log.warn('health:sample:failed', { error: toError(thrown) })
+      this.#failing = true
+      return
+    }
+    this.#failing = false
+    const figures = this.#windows.add(taken, limits)
     const findings = this.#steady.add(runChecks(figures, limits, subject))
     const reasons = findings
       .filter(({ state }) => state !== 'healthy')

@@ -22,6 +22,8 @@ export interface HubSample {
   readonly reason: string
   /** Since the hub was heard, ms; undefined without a connection. */
   readonly heardAgoMs: number | undefined
+  /** How long the connection may be quiet before a ping tries it. */
+  readonly heartbeatMs: number
   readonly roundTripMs: number | undefined
   /** By how much the hub's clock is ahead, ms. */
   readonly clockSkewMs: number | undefined

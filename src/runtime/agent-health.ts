@@ -19,6 +19,8 @@ export interface HealthOptions {
   /** Asked for with every sample, since they may be read again. */
   readonly settings: () => HealthSettings
   readonly times: AgentTimes
+  /** How long the connection to the hub may be quiet before a ping, where that is not the default. */
+  readonly heartbeatMs?: number | undefined
   /** Unexpected ends of earlier processes within the last `windowMs`; undefined where nobody counts them. */
   readonly restarts?: ((windowMs: number) => number | undefined) | undefined
 }
@@ -50,7 +52,7 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
       atMs,
       process: sensors.read(),
       diskFreeBytes: freeBytes(disk, agent.folder),
-      hub: hubSample(agent, clock, token),
+      hub: hubSample(agent, clock, token, options.heartbeatMs),
       queues: queueSample(agent, clock.now()),
       work: {
         ready: agent.load.ready,
@@ -75,7 +77,9 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
     if (safeMode) found.push('it is in safe mode')
     if ((freeBytes(disk, agent.folder) ?? Infinity) < commitRoomBytes) found.push('the disk is full')
     if (load.inboxRoom === 0) found.push('the inbox is full')
-    if (pauses(agent.reader).inbox !== null) found.push('the inbox is paused')
+    const paused = isPaused(agent)
+    if (paused === undefined) found.push('its database cannot be read')
+    else if (paused) found.push('the inbox is paused')
     const { figures } = monitor.view
     if (figures !== undefined && figures.stalledMs >= settings().stalledUnhealthyMs) {
       found.push('there is work, and nothing of it is done')
@@ -106,6 +110,15 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
   }
 }
 
+/** Undefined where its database cannot be read. */
+function isPaused({ reader }: Pick<Agent, 'reader'>): boolean | undefined {
+  try {
+    return pauses(reader).inbox !== null
+  } catch {
+    return undefined
+  }
+}
+
 /** Undefined where it cannot be found out: an unreachable disk is no full one. */
 function freeBytes(disk: Pick<Disk, 'freeBytes'>, folder: string): number | undefined {
   try {
@@ -115,7 +128,12 @@ function freeBytes(disk: Pick<Disk, 'freeBytes'>, folder: string): number | unde
   }
 }
 
-function hubSample(agent: Pick<Agent, 'session'>, clock: Clock, token: TokenWatch): HubSample | undefined {
+function hubSample(
+  agent: Pick<Agent, 'session'>,
+  clock: Clock,
+  token: TokenWatch,
+  heartbeatMs = 0,
+): HubSample | undefined {
   const { session } = agent
   if (session === undefined) return undefined
   const online = session.state === 'online'
@@ -124,6 +142,7 @@ function hubSample(agent: Pick<Agent, 'session'>, clock: Clock, token: TokenWatc
     lastedMs: Math.max(0, clock.now() - session.since),
     reason: session.reason,
     heardAgoMs: online ? (session.heardAgoMs ?? undefined) : undefined,
+    heartbeatMs,
     roundTripMs: session.roundTripMs ?? undefined,
     clockSkewMs: session.clockSkewMs ?? undefined,
     tokenOverMs: token.overMs(),

@@ -93,6 +93,7 @@ export async function openAgent<State extends object>(
   const hubCode = addresses === undefined ? undefined : await import('./hub/open-hub.ts')
   const lenient = (error: Error): void => log.error('settings:load:failed', { error, inForce: 'defaults' })
   const settings = options.settings ?? new SettingsSource(platform.disk, home, { lenient })
+  const sensors = platform.openSensors()
   const delivery = new LocalDelivery({ home, disk: platform.disk, http: platform.http })
   try {
     const agent = await assembleAgent({
@@ -127,16 +128,18 @@ export async function openAgent<State extends object>(
       deliver: options.deliver ?? ((message) => delivery.deliver({ ...message, from: definition.name })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       health: {
-        sensors: platform.openSensors(),
+        sensors,
         disk: platform.disk,
         settings: () => settings.current.of(definition.name).health,
         times: new AgentTimes(),
         restarts: options.restarts,
+        heartbeatMs,
       },
     })
     agent.on('agent:stop:done', closeLog)
     return agent
   } catch (error) {
+    sensors.close()
     closeLog()
     throw error
   }

@@ -102,6 +102,7 @@ function spansOf({ at, entries, lastMs }: Watch): Span[] {
     lastMs,
   ].toSorted((a, b) => a - b)
   let sleptMs = 0
+  let known = 0
   for (const [index, from] of borders.entries()) {
     for (const hole of blind.filter(({ ms }) => ms === from && index === borders.indexOf(from))) {
       push(spans, unwatched(at + from + sleptMs, hole.slept, 'the machine was asleep'))
@@ -111,7 +112,8 @@ function spansOf({ at, entries, lastMs }: Watch): Span[] {
     if (to === undefined || to === from) continue
     const durationMs = to - from
     const begins = at + from + sleptMs
-    const standing = states.findLast(({ ms }) => ms <= from)
+    while ((states[known]?.ms ?? Infinity) <= from) known += 1
+    const standing = states[known - 1]
     if (blind.some((hole) => hole.from <= from && to <= hole.ms)) {
       push(spans, unwatched(begins, durationMs, 'the supervisor stood still'))
     } else if (standing === undefined) push(spans, unwatched(begins, durationMs, 'nothing was known yet'))

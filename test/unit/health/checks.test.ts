@@ -41,6 +41,9 @@ const table: Record<CheckName, readonly (readonly [Partial<Figures>, HealthState
     [{ hub: { ...hub, heardAgoMs: 24_999 } }, 'healthy'],
     [{ hub: { ...hub, heardAgoMs: 25_000 } }, 'degraded'],
     [{ hub: { ...hub, heardAgoMs: 60_000 } }, 'unhealthy'],
+    // Who beats once in five minutes hears as often.
+    [{ hub: { ...hub, heardAgoMs: 300_000, heartbeatMs: 300_000 } }, 'healthy'],
+    [{ hub: { ...hub, heardAgoMs: 315_000, heartbeatMs: 300_000 } }, 'degraded'],
   ],
   round_trip: [
     [{ hub: { ...hub, roundTripMs: 1_999 } }, 'healthy'],

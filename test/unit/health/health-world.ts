@@ -25,6 +25,7 @@ export function sampleOf(atMs: number, own: Partial<HealthSample> = {}): HealthS
       lastedMs: 60_000,
       reason: 'resumed',
       heardAgoMs: 5_000,
+      heartbeatMs: 10_000,
       roundTripMs: 10,
       clockSkewMs: 20,
       tokenOverMs: undefined,

@@ -85,3 +85,23 @@ test('the state is the worst of all checks; a change is told and logged with its
     ],
   )
 })
+
+test('a sample that cannot be taken is said once, ends nothing, and what was found last holds', async () => {
+  const { clock, monitor, world, logged } = watching()
+  world.own = { restarts: 20 }
+  monitor.start()
+  await clock.runFor(10_500)
+  Object.defineProperty(world, 'own', {
+    configurable: true,
+    get: () => {
+      throw new Error('the database is gone')
+    },
+  })
+  await clock.runFor(60_000)
+  assert.equal(monitor.view.state, 'unhealthy')
+  assert.equal(logged.filter(([, event]) => event === 'health:sample:failed').length, 1)
+  Object.defineProperty(world, 'own', { value: {} })
+  await clock.runFor(60_000)
+  assert.equal(monitor.view.state, 'healthy')
+  monitor.stop()
+})
