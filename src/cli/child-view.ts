@@ -49,6 +49,7 @@ export function describeChild(view: ChildView, notes: ChildNotes): JsonObject {
       start_ms: policy.startMs,
       stop_ms: policy.stopMs,
       memory_max_bytes: policy.memoryMaxBytes ?? null,
+      failures_max: policy.failuresMax,
     },
     launch: view.launch,
     unsaved: unsaved ?? null,

@@ -50,6 +50,48 @@ export interface WhyFacts {
   readonly recipients: ReadonlyMap<string, RecipientState>
   /** How it stands at its hub; undefined without one. */
   readonly session?: SessionFacts | undefined
+  /** What whoever keeps it running has; undefined where it was never kept by a daemon. */
+  readonly keeping?: KeepingFacts | undefined
+}
+
+/** How an agent is kept running. Times are wall-clock ms. */
+export interface KeepingFacts {
+  readonly keeper: 'daemon' | 'up' | 'nobody'
+  readonly daemon: 'running' | 'silent' | 'none'
+  readonly isWanted: boolean
+  /** Its process was started by a daemon that is gone. */
+  readonly isOrphan: boolean
+  /** Why it is not started again although it is wanted. */
+  readonly outcome: 'failed' | 'finished' | null
+  /** What its last process said of why it could not become ready. */
+  readonly failure: { readonly code: string; readonly message: string } | undefined
+  /** Until its next start, where there is no process. */
+  readonly nextTryMs: number | undefined
+  readonly lastEnd: EndFacts | undefined
+  /** The last end that nobody asked for. */
+  readonly lastFailure: EndFacts | undefined
+  readonly failuresInARow: number
+  readonly failuresInWindow: number
+  /** So many of them lead to safe mode. */
+  readonly safeModeAfter: number | undefined
+  readonly safeMode: { readonly since: number; readonly until: number } | undefined
+  /** What was seen of the last process that was killed for not answering. */
+  readonly evidence: { readonly at: number; readonly text: string } | undefined
+  /** The newest report of a crash. */
+  readonly crash: { readonly at: number; readonly message: string; readonly file: string } | undefined
+  /** Somebody has stopped the process. */
+  readonly isSuspended: boolean
+  /** Checks of its health that are not healthy, the worst first. */
+  readonly health: readonly { readonly state: string; readonly text: string }[]
+  /** Why its record could not be written. */
+  readonly unsaved: string | undefined
+}
+
+export interface EndFacts {
+  readonly at: number
+  /** In one word: `crashed`, `hung`, `stop` … */
+  readonly reason: string
+  readonly text: string
 }
 
 export interface SessionFacts {
@@ -70,6 +112,19 @@ export interface Explanation {
     | 'moved'
     | 'killed'
     | 'not-answering'
+    | 'failed'
+    | 'finished'
+    | 'backing-off'
+    | 'no-daemon'
+    | 'daemon-silent'
+    | 'suspended'
+    | 'hung'
+    | 'stalled'
+    | 'memory'
+    | 'crashed'
+    | 'crash-looping'
+    | 'unhealthy'
+    | 'unsaved'
     | 'safe-mode'
     | 'disk-full'
     | 'lagging'

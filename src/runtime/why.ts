@@ -9,6 +9,7 @@ import { deadMessages, pendingMessages } from './queue-queries.ts'
 import { effectsOf, listTurns, type EffectView, type TurnSummary } from './turn-queries.ts'
 import { explainOutgoing, explainDeadMessages, explainSession } from './why-delivery.ts'
 import type { Explanation, StoredFacts, WhyFacts } from './why-facts.ts'
+import { explainAbsence, explainKeeping, explainSafeMode } from './why-keeping.ts'
 import { excerpt, plural } from './why-text.ts'
 
 const examinedMax = 200
@@ -112,7 +113,10 @@ function explainPauses({ agent, now, stored }: WhyFacts): Explanation[] {
 function explainProcess(facts: WhyFacts): Explanation[] {
   const { agent, process } = facts
   const found: Explanation[] = []
-  if (process.state === 'killed' && process.supervised === true) {
+  const absence =
+    process.state === 'running' || facts.movedTo !== undefined ? undefined : explainAbsence(facts)
+  if (absence !== undefined) found.push(absence)
+  else if (process.state === 'killed' && process.supervised === true) {
     found.push({
       reason: 'killed',
       text: `${agent} has no process at this moment: its supervisor is starting it`,
@@ -139,12 +143,9 @@ function explainProcess(facts: WhyFacts): Explanation[] {
     })
   }
   if (process.state === 'running' && process.safeMode === true) {
-    found.push({
-      reason: 'safe-mode',
-      text: `${agent} is in safe mode: its mind is off, so no turn is begun and no timer fires. What comes in is kept, and handled when it ends`,
-      command: `perdura logs ${agent} -n 20`,
-    })
+    found.push(explainSafeMode(facts))
   }
+  found.push(...explainKeeping(facts))
   if (facts.freeBytes < commitRoomBytes) {
     found.push({
       reason: 'disk-full',

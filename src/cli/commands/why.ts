@@ -8,6 +8,9 @@ import { readMoved } from '../../runtime/move/moved-marker.ts'
 import type { Call } from '../call.ts'
 import { readAgent } from '../database.ts'
 import { requireAgent, viewProcess } from '../look.ts'
+import { viewDaemon } from '../overview/daemon-view.ts'
+import { keepingFacts } from '../overview/keeping-facts.ts'
+import { viewKept } from '../overview/overview.ts'
 import { askSession, viewSession } from '../session-view.ts'
 import { noSuchTurn, parseTurn } from '../turn-table.ts'
 
@@ -37,11 +40,13 @@ async function explainAgent(call: Call, agent: string, paths: AgentPaths): Promi
     lag: store.lag,
     session: viewSession(store.reader, view, asked?.live),
   }))
+  const [daemon, now] = [await viewDaemon(call), Date.now()]
+  const { facts, usage } = viewKept(call, agent, view, daemon)
   const recipients = new Map<string, RecipientState>()
   for (const { to } of stored.outgoing) if (!recipients.has(to)) recipients.set(to, recipientState(call, to))
   return explain({
     agent,
-    now: Date.now(),
+    now,
     process: {
       state: view.state,
       supervised: view.supervised,
@@ -55,6 +60,7 @@ async function explainAgent(call: Call, agent: string, paths: AgentPaths): Promi
     stored,
     recipients,
     session,
+    keeping: keepingFacts(facts, view, daemon, paths, usage, now),
   })
 }
 

@@ -17,6 +17,7 @@ export interface DaemonChild {
     readonly hangMs: number
     readonly startMs: number
     readonly memoryMaxBytes: number | undefined
+    readonly failuresMax: number | undefined
   }
   /** Why its record could not be written. */
   readonly unsaved: string | undefined
@@ -54,6 +55,7 @@ export function daemonChild(child: JsonObject): DaemonChild {
       hangMs: numberIn(policy, 'hang_ms') ?? 0,
       startMs: numberIn(policy, 'start_ms') ?? 0,
       memoryMaxBytes: numberIn(policy, 'memory_max_bytes'),
+      failuresMax: numberIn(policy, 'failures_max'),
     },
     unsaved: text(child['unsaved']),
   }

@@ -45,16 +45,7 @@ export function viewAgent(
 ): AgentView {
   const paths = agentPaths(call.home, agent)
   const process = viewProcess(call, paths)
-  const { record } = process
-  const alive = process.state === 'running' ? record : undefined
-  const usage = alive === undefined ? undefined : call.usage.measure([alive.pid]).get(alive.pid)
-  const facts: ChildFacts = {
-    alive: alive && { pid: alive.pid, startedAt: alive.startedAt, safeMode: process.safeMode },
-    leftBehind: process.state === 'killed',
-    keeper: keeperOf(call, paths.supervisorRecord),
-    ...supervisionOf(call, agentChild(agent), daemon),
-    suspended: usage?.suspended ?? false,
-  }
+  const { facts, usage } = viewKept(call, agent, process, daemon)
   const state = stateOf(facts)
   try {
     return readAgent(call, paths, (store) => ({
@@ -70,6 +61,25 @@ export function viewAgent(
   } catch (error) {
     return { agent, facts, state, process, usage, stored: error as Error, lag: 0, session: undefined }
   }
+}
+
+/** Of an agent, everything but what its database says. */
+export function viewKept(
+  call: Call,
+  agent: string,
+  process: ProcessView,
+  daemon: DaemonView | undefined,
+): { readonly facts: ChildFacts; readonly usage: ProcessUsage | undefined } {
+  const alive = process.state === 'running' ? process.record : undefined
+  const usage = alive === undefined ? undefined : call.usage.measure([alive.pid]).get(alive.pid)
+  const facts: ChildFacts = {
+    alive: alive && { pid: alive.pid, startedAt: alive.startedAt, safeMode: process.safeMode },
+    leftBehind: process.state === 'killed',
+    keeper: keeperOf(call, agentPaths(call.home, agent).supervisorRecord),
+    ...supervisionOf(call, agentChild(agent), daemon),
+    suspended: usage?.suspended ?? false,
+  }
+  return { facts, usage }
 }
 
 /** Undefined where no hub has ever run in this home. */

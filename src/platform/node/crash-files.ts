@@ -41,6 +41,25 @@ export function takeCrashReports(folder: string): readonly string[] {
   }
 }
 
+/** The newest report, as far as it can be read; undefined where there is none. Nothing is changed by it. */
+export function newestCrashReport(
+  folder: string,
+): { readonly at: number; readonly message: string; readonly file: string } | undefined {
+  try {
+    const name = reports(folder).at(-1)
+    if (name === undefined) return undefined
+    const file = path.join(folder, name)
+    const { at, error } = JSON.parse(fs.readFileSync(file, 'utf8')) as {
+      readonly at?: unknown
+      readonly error?: { readonly message?: unknown }
+    }
+    const message = typeof error?.message === 'string' ? error.message : ''
+    return { at: typeof at === 'number' ? at : 0, message, file }
+  } catch {
+    return undefined
+  }
+}
+
 function reports(folder: string): string[] {
   if (!fs.existsSync(folder)) return []
   return fs
