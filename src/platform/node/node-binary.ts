@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 export interface NodeBinaryOptions {
+  /** Default: the one that runs this process. */
+  readonly current?: string
   readonly others: () => readonly string[]
   /** Default: PATH of this process. */
   readonly path?: string
@@ -20,10 +22,11 @@ const answerTimeoutMs = 2_000
  */
 export class NodeBinary {
   readonly #options: NodeBinaryOptions
-  #current = process.execPath
+  #current: string
 
   constructor(options: NodeBinaryOptions) {
     this.#options = options
+    this.#current = options.current ?? process.execPath
   }
 
   /** Where there is none that works, the one that was used last: whoever starts it says that it is missing. */
@@ -31,7 +34,11 @@ export class NodeBinary {
     if (existsSync(this.#current)) return this.#current
     const { others, path = process.env['PATH'] ?? '', onReplaced } = this.#options
     const onPath = path.split(delimiter).filter((folder) => folder !== '')
-    const candidates = [process.execPath, ...others(), ...onPath.map((folder) => join(folder, 'node'))]
+    const candidates = [
+      this.#options.current ?? process.execPath,
+      ...others(),
+      ...onPath.map((folder) => join(folder, 'node')),
+    ]
     const found = candidates.find(works)
     if (found === undefined) return this.#current
     onReplaced(this.#current, found)

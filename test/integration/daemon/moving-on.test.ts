@@ -143,3 +143,30 @@ test('a record that nobody understands is set aside, and costs its agent nothing
     assert.equal(readFileSync(`${record}.foreign`, 'utf8'), 'no json')
   }),
 )
+
+test('reload has agent and daemon read their settings again, and no process is started anew', patience, () =>
+  withDaemonWorld(async (world) => {
+    await world.start('Zoe')
+    const pid = world.pidOf('Zoe')
+    const config = join(world.cli.home, 'config.json')
+    const hangMs = async () =>
+      ((await world.child('agent:Zoe'))?.['policy'] as { hang_ms: number } | undefined)?.hang_ms
+    const log = (): string => readFileSync(join(world.cli.home, 'agents', 'Zoe', 'agent.log'), 'utf8')
+    const reloads = () => log().match(/settings:reload:done/g)?.length ?? 0
+    writeFileSync(config, JSON.stringify({ supervision: { hang_after: '20s' } }), { mode: 0o600 })
+    await world.ok('reload', 'Zoe')
+    assert.equal(await hangMs(), 20_000)
+    await until('the agent has read them', () => reloads() === 1)
+    // The daemon's own signal, for all of them; what cannot be understood changes nothing.
+    writeFileSync(config, JSON.stringify({ supervision: { hang_after: '30s' } }))
+    await until('both have read them', async () => {
+      // The same signal within half a second is taken for an echo of the first.
+      process.kill(world.daemonPid ?? 0, 'SIGHUP')
+      return (await hangMs()) === 30_000 && reloads() >= 2
+    })
+    writeFileSync(config, '{')
+    await world.ok('reload', '--all')
+    await until('it is said', () => /settings:load:failed/.test(world.log()))
+    assert.deepEqual([await hangMs(), world.pidOf('Zoe')], [30_000, pid])
+  }),
+)
