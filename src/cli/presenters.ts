@@ -187,7 +187,10 @@ function hubLine({ lastRecoveryMs }: LiveModel, { pid, url }: HubMessage): strin
 function readyLines(call: Call, model: LiveModel, message: ReadyMessage): string[] {
   const { agent, lastRecoveryMs } = model
   if (lastRecoveryMs !== undefined) {
-    return [`${agent} is ready again after ${Math.round(lastRecoveryMs)} ms (process ${message.pid})`]
+    const how = message.safeMode
+      ? '; in safe mode, since it failed too often: what comes in is kept, and its mind is tried again later'
+      : ''
+    return [`${agent} is ready again after ${Math.round(lastRecoveryMs)} ms (process ${message.pid})${how}`]
   }
   const recovered =
     message.previous === 'killed'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { withCommandLine, type CommandLine, type Running } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
-const patience = { timeout: 60_000 }
+const patience = { timeout: 120_000 }
 
 function write(cli: CommandLine, body: string): string {
   const path = join(cli.folder, 'ada.ts')
@@ -117,5 +117,36 @@ test(
       const nameless = await cli.run(['run', file, '--safe-mode'])
       assert.equal(nameless.code, 2)
       assert.match(nameless.stderr, /name the agent, with --name/)
+    }),
+)
+
+test(
+  'a crash loop under up ends in safe mode, which takes in, and ends by itself once the bug is mended',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      const mended = join(cli.folder, 'mended')
+      write(
+        cli,
+        `import { existsSync } from 'node:fs'
+       if (!existsSync(${JSON.stringify(mended)})) setTimeout(() => { throw new Error('a bug in a timer') }, 300)
+       ${working}`,
+      )
+      mkdirSync(cli.home, { recursive: true })
+      const supervision = { failures_max: 3, window: '10m', safe_mode_first: '4s' }
+      writeFileSync(join(cli.home, 'config.json'), JSON.stringify({ supervision }))
+      const up = await cli.up(['./ada.ts', '--no-hub'])
+      await up.says(/ready again .*; in safe mode, since it failed too often/)
+      await cli.json(['send', 'Ada', 'kept', '--id', 'kept'])
+      writeFileSync(mended, '')
+      await up.says(/safe mode is over/)
+      const { replies } = await cli.json(['send', 'Ada', 'kept', '--id', 'kept', '--wait'])
+      assert.equal(replies[0].text, 'handled kept')
+      const reports = readdirSync(join(cli.home, 'agents', 'Ada', 'crashes')).filter((name) =>
+        name.endsWith('.json'),
+      )
+      assert.ok(reports.length >= 3)
+      up.kill('SIGTERM')
+      assert.equal((await up.ended).code, 0)
     }),
 )
