@@ -168,6 +168,24 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./health.ts'),
   },
   {
+    name: 'top',
+    summary: 'watch what agents, the hub and the daemon take and do',
+    arguments: '[agent…]',
+    takes: [0, agentsMax],
+    options: {
+      all,
+      interval: { type: 'text', value: '<duration>', help: 'time between two looks (default: 2s)' },
+      count: { type: 'text', short: 'n', value: '<n>', help: 'end after so many looks (default: no end)' },
+      sort: {
+        type: 'text',
+        value: '<figure>',
+        help: 'name, cpu, memory, queue or restarts, the most first (default: name)',
+      },
+    },
+    examples: ['perdura top', 'perdura top Ada --json -n 1'],
+    load: () => import('./top.ts'),
+  },
+  {
     name: 'why',
     summary: 'explain why an agent is not doing something',
     arguments: '<agent>',

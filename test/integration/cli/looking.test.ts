@@ -99,6 +99,7 @@ test('every verb that prints documents prints exactly one with --json', patience
       'queue retry': ['Ada', '--all'],
       new: ['Bea'],
       status: [],
+      top: ['-n', '1'],
       version: [],
       'hub agents': [],
     }
