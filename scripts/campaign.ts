@@ -12,6 +12,7 @@ const campaigns: Readonly<
   Record<string, { load(): Promise<{ readonly campaign: Campaign }>; readonly takes: readonly string[] }>
 > = {
   network: { load: () => import('./campaigns/network.ts'), takes: [] },
+  systemd: { load: () => import('./campaigns/systemd.ts'), takes: [] },
   soak: { load: () => import('./campaigns/soak.ts'), takes: ['minutes', 'agents'] },
 }
 
@@ -43,14 +44,22 @@ if (chosen === undefined || positionals.length > 1 || wrong !== undefined) {
 
 const { campaign } = await chosen.load()
 const say = (line: string): unknown => process.stderr.write(`${line}\n`)
-const { document, header, rows, notes = [], failures } = await campaign(say, Object.fromEntries(numbers))
+const {
+  document,
+  header,
+  rows,
+  notes = [],
+  failures,
+  skipped,
+} = await campaign(say, Object.fromEntries(numbers))
+if (skipped !== undefined) process.stderr.write(`⚠ SKIPPED, nothing was tried: ${skipped}\n`)
 for (const failure of failures) process.stderr.write(`✖ ${failure}\n`)
 process.stdout.write(
   values.json
-    ? `${JSON.stringify({ name, ...document, failures })}\n`
+    ? `${JSON.stringify({ name, ...document, failures, skipped })}\n`
     : `${[...[header, ...rows].map((row) => row.join('  ')), ...notes].join('\n')}\n`,
 )
-if (values.write && failures.length === 0) write()
+if (values.write && failures.length === 0 && skipped === undefined) write()
 process.exitCode = failures.length === 0 ? 0 : 1
 
 /** Between the two marks of this campaign. */

@@ -8,6 +8,8 @@ export interface CampaignResult {
   readonly notes?: readonly string[]
   /** Promises that were broken, in words. */
   readonly failures: readonly string[]
+  /** Why it cannot be run on this machine; then there is nothing else. */
+  readonly skipped?: string
 }
 
 /** `say` is for whoever waits; `options` are numbers by name, where they were given. */

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Children, ChildAction } from '../daemon/children.ts'
 import { createDetachedSpawner } from '../daemon/detached-spawner.ts'
 import type { Link } from '../daemon/link.ts'
@@ -45,6 +46,7 @@ export interface DaemonChildrenOptions {
 const lookEveryMs = 1_000
 /** Where nobody has looked for so long, ms, something is wrong with this process. No time passes while a machine sleeps. */
 const lookPatienceMs = 10_000
+const queuePollMs = 20
 
 /** The agents of a home and its hub, as its daemon keeps them running. */
 export class DaemonChildren implements Children, SupervisorSink {
@@ -106,6 +108,8 @@ export class DaemonChildren implements Children, SupervisorSink {
     })
     try {
       await this.#supervisor.begin(specs)
+      // Starts have their place by then, one behind the other.
+      while (this.#supervisor.views.some(({ state }) => state.name === 'queued')) await delay(queuePollMs)
     } catch (error) {
       log.error('daemon:start:failed', { error: toError(error) })
     }

