@@ -141,6 +141,26 @@ export class Machine {
     this.container.run('kill', `-${signal}`, String(pid))
   }
 
+  /** Has a process of Node do nothing but turn in a loop from now on, by its own inspector. */
+  keepBusy(pid: number): void {
+    this.kill(pid, 'USR1')
+    const script = `
+      const ask = async () => (await fetch('http://127.0.0.1:9229/json/list')).json()
+      const list = async (tries) => ask().catch(async (error) => {
+        if (tries === 0) throw error
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        return list(tries - 1)
+      })
+      const [{ webSocketDebuggerUrl }] = await list(100)
+      const socket = new WebSocket(webSocketDebuggerUrl)
+      await new Promise((resolve) => socket.addEventListener('open', resolve))
+      socket.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'for (;;);' } }))
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      process.exit()`
+    const { code, stderr } = this.asAda(this.node, '--input-type=module', '--eval', script)
+    if (code !== 0) throw new Error(`the process cannot be kept busy: ${stderr}`)
+  }
+
   journal(): string {
     const words = ['-b', '--no-pager', '-n', '60', '-o', 'cat', '_UID=1000', '+', 'UNIT=perdura.service']
     return this.container.run('journalctl', ...words).stdout
