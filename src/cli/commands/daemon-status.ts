@@ -40,5 +40,5 @@ export async function run(call: Call): Promise<number> {
     ...answer,
     log: daemonPaths(call.home).log,
   })
-  return 0
+  return answer === undefined ? 1 : 0
 }

@@ -45,6 +45,12 @@ export function checkPaths(spec: ServiceSpec): void {
         'not end in a blank or a backslash',
     )
   }
+  // systemd takes no program with these in its name, however they are written.
+  if (!/["'\\]/.test(spec.node)) return
+  throw new PerduraError(
+    'ERR_USAGE',
+    `a service cannot start ${JSON.stringify(spec.node)}: there must be no quotes and no backslashes in the path of its Node`,
+  )
 }
 
 /** The folders that programs are looked for in: of this Node, of the account, and the usual ones. */

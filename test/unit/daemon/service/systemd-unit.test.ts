@@ -110,5 +110,6 @@ test('a unit of somebody else is not taken for ours', () => {
 test('paths that no unit can carry are refused', () => {
   for (const home of ['relative', '/a\nExecStart=/bin/sh', '/a\\', '/a '])
     assert.throws(() => checkPaths({ ...spec, home }), { code: 'ERR_USAGE' })
+  assert.throws(() => checkPaths({ ...spec, node: `/it's/node` }), { code: 'ERR_USAGE' })
   checkPaths({ ...spec, home: `/a b"'\\%$c` })
 })
