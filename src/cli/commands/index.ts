@@ -214,6 +214,7 @@ export const commands: readonly CommandSpec[] = [
         value: '<time>',
         help: 'what was logged since then: so long ago (2h), or a time such as 2026-11-28T09:30',
       },
+      output: { type: 'boolean', help: 'instead of the log, what its processes wrote to no log' },
     },
     examples: ['perdura logs Ada -f', 'perdura logs Ada hub --since 2h --level warn'],
     load: () => import('./logs.ts'),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { daemonPaths } from '../../daemon/paths.ts'
 import { PerduraError } from '../../errors.ts'
 import { agentExists, agentPaths } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
@@ -46,10 +46,13 @@ export function chooseLogs(call: Call): ChosenLogs {
 
 /** An agent may be called `hub` or `daemon`, and is meant then. */
 function logOf(call: Call, name: string): ChosenLog {
-  const other = { hub: hubPaths(call.home).log, daemon: join(call.home, 'daemon', 'daemon.log') }[name]
+  const isOutput = call.flag('output')
+  const [hub, daemon] = [hubPaths(call.home), daemonPaths(call.home)]
+  const other = { hub: isOutput ? hub.output : hub.log, daemon: isOutput ? daemon.output : daemon.log }[name]
   if (other !== undefined && !agentExists(call.disk, call.home, name)) {
     return { name, isAgent: false, path: other }
   }
   requireAgent(call, name)
-  return { name, isAgent: true, path: agentPaths(call.home, name).log }
+  const { log, output } = agentPaths(call.home, name)
+  return { name, isAgent: true, path: isOutput ? output : log }
 }

@@ -52,6 +52,11 @@ test('several logs are put together by time, each line with the name of its log'
     assert.deepEqual(JSON.parse(some.stdout).logs, ['Bo', 'hub'])
     assert.equal(JSON.parse(some.stdout).lines.length, 1)
     assert.deepEqual((await cli.json(['logs', 'hub'])).log, 'hub')
+    fs.writeFileSync(join(cli.home, 'agents', 'Ada', 'agent.out'), 'FATAL ERROR: no memory\n')
+    assert.equal((await cli.run(['logs', 'Ada', '--output'])).stdout, 'FATAL ERROR: no memory\n')
+    assert.deepEqual((await cli.json(['logs', 'Ada', '--output'])).lines, [
+      { text: 'FATAL ERROR: no memory' },
+    ])
     assert.equal((await cli.run(['logs', 'daemon'])).stderr, 'the log is empty\n')
   }),
 )

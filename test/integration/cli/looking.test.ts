@@ -111,6 +111,7 @@ test('every verb that prints documents prints exactly one with --json', patience
       'start',
       'stop',
       'restart',
+      'profile',
       'turn resolve',
       'turn retry',
       'session end',
