@@ -224,7 +224,7 @@ test('a session can be looked at without a hub, online, waiting, killed and stop
     const { running: hub, url } = await hubOf(cli)
     const ada = await runAgent(cli, 'Ada', '--hub', url)
     await online(cli, 'Ada')
-    assert.match((await cli.run(['status'])).stdout, /Ada +running +online/)
+    assert.match((await cli.run(['status'])).stdout, /^Ada +running .* online /m)
     const shown = await cli.json(['session', 'show', 'Ada'])
     assert.deepEqual([shown.hub, shown.generation, shown.sent.pending], [url, 1, 0])
     assert.match(shown.session_identifier, /^[0-9a-f]{7}$/)
