@@ -4,7 +4,6 @@ import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
 import type { Beat, ChildState } from './child-state.ts'
 import type { ChildMode, EndReason } from './exits.ts'
 import { ChildHistory } from './history.ts'
-import { lookBeforeKill } from './last-look.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
 import { defaultPolicy, type ChildPolicy } from './policy.ts'
 import { Run } from './run.ts'
@@ -97,6 +96,7 @@ export class SupervisedChild {
         this.#askToEnd('restart')
         return
       case 'backing-off':
+      case 'queued':
         this.#history.forgive()
         this.#spawnSoon(true)
         return
@@ -104,9 +104,6 @@ export class SupervisedChild {
       case 'killing':
         this.#history.forgive()
         this.#expectEnd('restart')
-        return
-      case 'queued':
-        this.#history.forgive()
         return
       default:
         this.start()
@@ -308,7 +305,7 @@ export class SupervisedChild {
 
   #takeDown(run: Run, reason: 'hung' | 'start-timeout'): void {
     this.#enter({ name: 'killing', pid: run.pid, reason })
-    this.#timer = lookBeforeKill(this.#options.clock, run.child, {
+    this.#timer = this.#parts.lookBeforeKill(this.#options.clock, run.child, {
       onEvidence: (evidence) => this.#options.sink.onEvidence?.(reason, evidence),
       kill: () => {
         if (run.kill()) this.#expectEnd(reason)

@@ -1,5 +1,6 @@
 import { isFailure, reasonOf } from './exits.ts'
 import { RestartIntensity } from './intensity.ts'
+import { lookBeforeKill } from './last-look.ts'
 import { LivenessWatch } from './liveness.ts'
 import { goesOn, nextStartDelayMs } from './next-start.ts'
 import { readRecord, writeRecord } from './record.ts'
@@ -8,6 +9,7 @@ import { SafeMode } from './safe-mode.ts'
 /** What a supervisor decides with. Whoever shows that a mistake in one of them is noticed gives it another one. */
 export interface SupervisorParts {
   readonly createWatch: (...given: ConstructorParameters<typeof LivenessWatch>) => LivenessWatch
+  readonly lookBeforeKill: typeof lookBeforeKill
   readonly createIntensity: (...given: ConstructorParameters<typeof RestartIntensity>) => RestartIntensity
   readonly createSafeMode: (...given: ConstructorParameters<typeof SafeMode>) => SafeMode
   readonly isFailure: typeof isFailure
@@ -20,6 +22,7 @@ export interface SupervisorParts {
 
 export const supervisorParts: SupervisorParts = {
   createWatch: (...given) => new LivenessWatch(...given),
+  lookBeforeKill,
   createIntensity: (...given) => new RestartIntensity(...given),
   createSafeMode: (...given) => new SafeMode(...given),
   isFailure,

@@ -35,7 +35,10 @@ export class Ward {
   #wanted: 'running' | 'stopped'
   /** Until when a process may be there that has said nothing yet. */
   #settled: Promise<void> | undefined
-  #identity: AdoptedProcess | undefined
+  /** Of the process that started then: a number alone is used again. */
+  #identity: { readonly startedAt: number; readonly pid: number; readonly identity: string } | undefined
+  /** Somebody wanted it started while it was not known yet which process there is. */
+  #isAsked = false
   #written: string | undefined
   #unsaved: Error | undefined
   #retry: Timer | undefined
@@ -123,6 +126,10 @@ export class Ward {
   /** Starts it where it is wanted and there is no process, as its past allows. */
   resume(): void {
     if (!this.#mayAct('running')) return
+    if (this.#isAsked) {
+      this.#child.start()
+      return
+    }
     const isAnnounced = this.#before?.process?.pid === null
     this.#child.resume(undefined, !isAnnounced)
   }
@@ -155,8 +162,15 @@ export class Ward {
   }
 
   async restart(): Promise<void> {
+    const settling = this.#settled
     await this.#want('running')
-    if (this.#mayAct('running')) this.#child.restart()
+    const { state } = this.#child
+    const isThere = 'adopted' in state && state.adopted
+    if (this.#mayAct('running')) {
+      // One that was only just started since somebody wants it is not started a second time.
+      if (settling === undefined || isThere) this.#child.restart()
+      else this.#child.start()
+    }
     this.#save()
     this.#checkKept('running')
   }
@@ -208,6 +222,7 @@ export class Ward {
       this.#wanted = before
       throw unkept(`${this.#spec.name} was not started, since that could not be written down`, this.#unsaved)
     }
+    if (this.#settled !== undefined) this.#isAsked = wanted === 'running'
     await this.settled
   }
 
@@ -288,7 +303,7 @@ export class Ward {
       asked: null,
       startedAt: this.#options.clock.now(),
     }
-    this.#identity = process
+    this.#identity = { pid: process.pid, identity: process.identity, startedAt }
     if (!this.#child.adopt(process, { mode, ready, asked: asked ?? undefined, startedAt })) return false
     // One that runs although there is no record of it is wanted by whoever started it; one that was to stop is to stop.
     if (this.#before === undefined) this.#wanted = 'running'
@@ -301,12 +316,16 @@ export class Ward {
     const { process } = this.#child
     if (process === undefined) return null
     const { mode, ready, asked = null, startedAt, pid = null } = process
-    if (pid !== null && this.#identity?.pid !== pid) {
+    return { pid, identity: this.#identify(pid, startedAt), mode, ready, asked, startedAt }
+  }
+
+  #identify(pid: number | null, startedAt: number): string | null {
+    if (pid === null) return null
+    if (this.#identity?.pid !== pid || this.#identity.startedAt !== startedAt) {
       const identity = this.#options.processes.identify(pid)
-      this.#identity = identity === undefined ? undefined : { pid, identity }
+      this.#identity = identity === undefined ? undefined : { pid, identity, startedAt }
     }
-    const identity = pid === null ? null : (this.#identity?.identity ?? null)
-    return { pid, identity, mode, ready, asked, startedAt }
+    return this.#identity?.identity ?? null
   }
 
   #readRecord(): SupervisionRecord | undefined {

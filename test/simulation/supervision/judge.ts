@@ -118,14 +118,14 @@ export class Judge implements MachineWatch, DaemonWatch {
     if (cause === 'reboot') return
     const now = this.#now
     const asked = ledger.askedMs >= process.startedMs || ledger.wanted !== 'running'
-    if (process.saidHandover || mode === 'safe') return
+    if (process.handoverHeard || mode === 'safe') return
     const sick =
       process.hangs || process.saidStalled || !process.isReady || process.asleepUntilMs > now - 3_000
     const told = signals.length > 0
     if (told && this.daemon?.isEnding === true) return
     // What may count against it; and what surely does.
     if (!told || (sick && process.beatsTooLarge < 3)) ledger.counted += 1
-    if (told || asked) return
+    if (told || asked || process.saidHandover) return
     const stable = process.isReady && now - process.startedMs > ledger.spec.policy.stableMs
     ledger.setbacks = stable || process.turns > 0 ? 0 : ledger.setbacks + 1
   }
@@ -166,6 +166,7 @@ export class Judge implements MachineWatch, DaemonWatch {
   }
 
   heard(process: ChildProcess, word: ProcessWord, daemon: Daemon): void {
+    if (word.kind === 'handover') process.handoverHeard = true
     if (word.kind !== 'beat' || word.turnsDone <= process.turnsSeen) return
     const isNews = process.seenBy === daemon || !process.wasAdopted
     process.turnsSeen = word.turnsDone

@@ -37,6 +37,7 @@ export class Ledger {
   forgiven(): void {
     this.refused = false
     this.hasRefused = false
-    this.counted = 0
+    // An end that its supervisor has not been told of yet counts after that.
+    this.counted = Math.min(this.counted, 1)
   }
 }

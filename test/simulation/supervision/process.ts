@@ -46,6 +46,7 @@ export class ChildProcess implements Owner {
   saidStalled = false
   beatsTooLarge = 0
   saidHandover = false
+  handoverHeard = false
   turns = 0
   /** Some record names it, or some supervisor has heard of it. */
   known = false
