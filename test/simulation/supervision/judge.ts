@@ -273,7 +273,8 @@ export class Judge implements MachineWatch, DaemonWatch {
     for (const [name, ledger] of this.ledgers) {
       const view = daemon?.supervisor.view(name)
       // The end of an adopted one is seen within a second.
-      if (view?.process?.pid != null && this.machine.find(view.process.pid) === undefined) continue
+      const pid = view?.process?.pid
+      if (typeof pid === 'number' && this.machine.find(pid) === undefined) continue
       const counted = total(view?.past.counts ?? {}, 'not-started')
       if (this.exact && ledger.wanted !== 'either' && counted !== ledger.ends)
         this.violate('remembers', `${name} ended ${ledger.ends} times, and ${counted} are counted`)
