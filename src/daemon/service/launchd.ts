@@ -33,7 +33,7 @@ export class Launchd implements ServiceManager {
     const folder =
       scope === 'system' ? '/Library/LaunchDaemons' : path.join(account.home, 'Library', 'LaunchAgents')
     this.file = path.join(folder, `${this.unit}.plist`)
-    this.logs = 'perdura logs --daemon'
+    this.logs = 'perdura logs daemon'
   }
 
   async check(): Promise<void> {
@@ -150,7 +150,7 @@ function failed(words: readonly string[], end: ProgramEnd): PerduraError {
   return new PerduraError(
     'ERR_SERVICE_MANAGER',
     `launchctl ${words.join(' ')} failed (${said === '' ? `exit code ${String(end.status)}` : said}): ` +
-      'for a service of the machine run the command with sudo; perdura logs --daemon says what the daemon met',
+      'for a service of the machine run the command with sudo; perdura logs daemon says what the daemon met',
     { details: { status: end.status } },
   )
 }
