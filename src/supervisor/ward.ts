@@ -104,7 +104,10 @@ export class Ward {
     const recorded = rebooted ? undefined : identityOf(known)
     if (recorded !== undefined && this.#adopt(recorded, known)) return
     const found = find(name)
-    if (found !== undefined && this.#adopt(found, undefined)) return
+    // It is ready when it writes that file; whether it has its mind is known since it was announced.
+    const mode = known?.mode ?? 'normal'
+    const facts = { ready: true, asked: null, mode, startedAt: known?.startedAt ?? clock.now() }
+    if (found !== undefined && this.#adopt(found, { ...found, ...facts })) return
     if (before === undefined) return
     if (known !== undefined && known.pid !== null) {
       this.#child.history.missed(
@@ -126,7 +129,7 @@ export class Ward {
   /** Starts it where it is wanted and there is no process, as its past allows. */
   resume(): void {
     if (!this.#mayAct('running')) return
-    if (this.#isAsked) {
+    if (this.#isAsked && this.#child.state.name === 'stopped') {
       this.#child.start()
       return
     }

@@ -65,7 +65,7 @@ export class Judge implements MachineWatch, DaemonWatch {
     for (const other of this.machine.children) {
       if (other === process || other.name !== name) continue
       // Nobody can know of it: its supervisor died before it could write its number, and it cannot speak.
-      const hidden = !this.machine.isNamed(other) && (other.hangs || other.asleepUntilMs > now - 1_500)
+      const hidden = !this.machine.isNamed(other) && (other.hangs || other.asleepUntilMs > now - 3_000)
       if (!hidden) this.violate('one-process', `${name} runs as ${other.pid}, and is started as ${pid}`)
       this.machine.reach('hidden')
       other.end('SIGKILL', null)
@@ -197,7 +197,7 @@ export class Judge implements MachineWatch, DaemonWatch {
     // Of an adopted one the code is not always known; once it is, and is on disk, it is never forgotten.
     if (process?.code === 78 && reason !== 'lost' && reason !== 'stop' && !asked) ledger.hasRefused = true
     if (process === undefined || process.signals.length > 0 || process.saidHandover) return
-    if (process.saidStalled || process.beatsTooLarge >= 3) return
+    if (process.saidStalled || process.beatsTooLarge >= 3 || process.askedOnDisk) return
     const expected = truthOf(process)
     // An adopted one may take its exit code with it.
     if (expected === reason || (process.wasAdopted && reason === 'lost')) return
@@ -248,7 +248,11 @@ export class Judge implements MachineWatch, DaemonWatch {
   succeeded(daemon: Daemon): void {
     this.daemon = daemon
     // A safe mode may have begun and ended while there was nobody who would have started anything in it.
-    for (const ledger of this.ledgers.values()) ledger.setbacks = 0
+    for (const ledger of this.ledgers.values()) {
+      ledger.setbacks = 0
+      // The last one died before it could write that down.
+      ledger.hasRefused = false
+    }
   }
 
   /** When the next one has taken over. */
