@@ -64,7 +64,12 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#options = options
     this.#files = new SupervisionFiles(disk, home)
     this.#keeper = new KeeperRecords({ home, disk, processes, log })
-    this.#health = new HealthFeeds({ home, log, settings: () => options.settings.current })
+    this.#health = new HealthFeeds({
+      home,
+      log,
+      settings: () => options.settings.current,
+      policyOf: (child) => this.#supervisor.view(child)?.policy,
+    })
     this.#supervisor = new Supervisor({
       spawner: createDetachedSpawner({ link, linkSocket, processes }),
       clock: createNodeClock(),

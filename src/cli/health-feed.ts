@@ -6,6 +6,7 @@ import type { JsonObject } from '../json.ts'
 import type { ChildExit } from '../platform/child.ts'
 import type { Clock } from '../platform/clock.ts'
 import { createAppendFile } from '../platform/node/append-file.ts'
+import { createMarkFile } from '../platform/node/mark-file.ts'
 import { redactText } from '../platform/redact.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
 import { isFailure, type EndReason } from '../supervisor/exits.ts'
@@ -41,11 +42,12 @@ export class HealthFeed {
 
   constructor(options: HealthFeedOptions) {
     this.#options = options
-    const { transitions, samples } = historyFiles(options.folder)
+    const { transitions, samples, mark } = historyFiles(options.folder)
     this.#recorder = new HistoryRecorder({
       clock: options.clock,
       transitions: createAppendFile(transitions),
       samples: createAppendFile(samples),
+      mark: createMarkFile(mark),
     })
   }
 
@@ -58,9 +60,12 @@ export class HealthFeed {
         break
       case 'starting':
         // One that was taken over was at work all the while: what it is, it says itself.
-        if (!state.adopted) this.#down(state.mode === 'safe' ? safeMode : (this.#lastEnd ?? 'it is starting'))
+        if (state.mode === 'safe') this.#down(safeMode)
+        else if (!state.adopted) this.#comes('it is starting')
         break
       case 'queued':
+        this.#comes('it is to be started')
+        break
       case 'backing-off':
         this.#down(this.#lastEnd ?? 'it is to be started')
         break
@@ -79,6 +84,7 @@ export class HealthFeed {
       case 'stopping':
       case 'stopped':
       case 'finished':
+        this.#lastEnd = undefined
         this.#stand({ state: 'stopped', cause: 'it was stopped', health: null })
         break
       case 'left':
@@ -116,6 +122,14 @@ export class HealthFeed {
 
   close(): void {
     this.#recorder.close()
+  }
+
+  /** It is on its way up. Where nobody had it up before, nothing is missed yet: that begins when it was ready, or failed. */
+  #comes(cause: string): void {
+    const stood = this.#recorder.standing?.state ?? this.#recorder.before
+    if (this.#lastEnd === undefined && (stood === undefined || stood === 'stopped'))
+      this.#stand({ state: 'stopped', cause, health: null })
+    else this.#down(this.#lastEnd ?? cause)
   }
 
   #running(mode: 'normal' | 'safe'): void {

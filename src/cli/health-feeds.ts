@@ -8,6 +8,7 @@ import { createNodeHttp } from '../platform/node/http-client.ts'
 import type { HomeSettings } from '../settings/settings.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
+import type { ChildPolicy } from '../supervisor/policy.ts'
 import { policyOf } from './child-policy.ts'
 import { agentOf } from './child-name.ts'
 import { HealthFeed } from './health-feed.ts'
@@ -17,6 +18,8 @@ export interface HealthFeedsOptions {
   readonly home: string
   readonly log: Log
   readonly settings: () => HomeSettings
+  /** As a child is kept running now, with what its start has asked for; else the settings hold. */
+  readonly policyOf?: (child: string) => ChildPolicy | undefined
 }
 
 const tickMs = 1_000
@@ -81,7 +84,7 @@ export class HealthFeeds {
       title: agent ?? 'hub',
       folder: agent === undefined ? join(home, 'hub') : join(home, 'agents', agent),
       clock: this.#clock,
-      policy: () => policyOf(this.#own(agent).supervision),
+      policy: () => this.#options.policyOf?.(child) ?? policyOf(this.#own(agent).supervision),
       notifier,
     })
     this.#feeds.set(child, { feed, notifier })

@@ -2,6 +2,7 @@ import { availabilityOf, type Availability } from '../health/history/availabilit
 import { parseEntries, parseSamples, type SampleEntry } from '../health/history/entries.ts'
 import { lastOf, timelineOf, type Span } from '../health/history/timeline.ts'
 import { createAppendFile } from '../platform/node/append-file.ts'
+import { createMarkFile } from '../platform/node/mark-file.ts'
 import { historyFiles } from './history-files.ts'
 
 /** What the history of an agent says about the last `sinceMs`. */
@@ -32,7 +33,7 @@ export function readHistory(
   const { now, sinceMs } = options
   const files = historyFiles(folder)
   const entries = parseEntries(createAppendFile(files.transitions).read())
-  const samples = parseSamples(createAppendFile(files.samples).read())
+  const samples = parseSamples(createAppendFile(files.samples).read() + createMarkFile(files.mark).read())
   const spans = lastOf(timelineOf(entries, samples, options), sinceMs)
   return { spans, availability: availabilityOf(spans), series: seriesOf(samples, now - sinceMs, sinceMs) }
 }

@@ -29,7 +29,7 @@ export type Entry =
   /** A person has been told of this; null once all is well again. */
   | { readonly t: 'told'; readonly ms: number; readonly alarm: Alarm | null }
 
-/** Once a minute; it also says that it was watched until here. */
+/** Once a minute, and without figures as the mark; it also says that it was watched until here. */
 export interface SampleEntry {
   readonly t: 'sample'
   /** Of which watch, by its `at`. */

@@ -1,5 +1,6 @@
 import type { AppendFile } from '../../platform/append-file.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { MarkFile } from '../../platform/mark-file.ts'
 import {
   formatEntry,
   parseEntries,
@@ -16,6 +17,8 @@ export interface HistoryRecorderOptions {
   readonly transitions: AppendFile
   /** A line a minute: days of it. */
   readonly samples: AppendFile
+  /** Until when it was watched, written over every few seconds: a sample without figures. */
+  readonly mark: MarkFile
 }
 
 /** What a sample says besides when. */
@@ -24,6 +27,8 @@ export type SampleFigures = Omit<SampleEntry, 't' | 'watch' | 'ms' | 'at'>
 /** Size at which each of the files is set aside; with the one before, twice that is kept. */
 const fileBytesMax = 524_288
 const sampleEveryMs = 60_000
+/** What a watch that is killed may have seen in vain. */
+const markEveryMs = 5_000
 /** Who was away for longer than this did not watch. */
 const blindMs = 10_000
 /** Transitions that could not be written: beyond it the history begins anew, which shows as time that nobody watched. */
@@ -41,8 +46,10 @@ export class HistoryRecorder {
   /** How far the wall clock is ahead of the monotonic one. */
   #offsetMs = 0
   #sampledMs = 0
+  #markedMs = 0
   #standing: (Standing & { readonly ms: number }) | undefined
   #told: Alarm | undefined
+  #before: Standing['state'] | undefined
   #waiting: Entry[] = []
 
   constructor(options: HistoryRecorderOptions) {
@@ -53,6 +60,11 @@ export class HistoryRecorder {
   /** Of what a person was told last; undefined where all was well. */
   get told(): Alarm | undefined {
     return this.#told
+  }
+
+  /** How it stood last for the watch before; undefined where there was none, or it cannot be read. */
+  get before(): Standing['state'] | undefined {
+    return this.#before
   }
 
   get standing(): Standing | undefined {
@@ -95,6 +107,7 @@ export class HistoryRecorder {
     this.#offsetMs = offsetMs
     this.#tickMs = ms
     if (this.#waiting.length > 0) this.#flush()
+    if (ms - this.#markedMs >= markEveryMs) this.#mark(ms)
     if (ms - this.#sampledMs < sampleEveryMs) return
     this.#sampledMs = ms
     this.#sample(ms, figures())
@@ -123,6 +136,7 @@ export class HistoryRecorder {
     this.#offsetMs = clock.now() - clock.monotonicMs()
     this.#tickMs = 0
     this.#sampledMs = 0
+    this.#markedMs = 0
     this.#waiting = []
     this.#write({ t: 'watch', at: this.#at, lasted: this.#lastWatch() })
   }
@@ -133,12 +147,14 @@ export class HistoryRecorder {
       const entries = parseEntries(this.#options.transitions.read())
       const told = entries.findLast((entry) => entry.t === 'told')
       this.#told = told?.alarm ?? undefined
+      this.#before = entries.findLast((entry) => entry.t === 'state')?.state
       const index = entries.findLastIndex((entry) => entry.t === 'watch')
       const watch = entries[index]
       if (watch?.t !== 'watch') return 0
       const after = entries.slice(index).map((entry) => ('ms' in entry ? entry.ms : 0))
-      const samples = parseSamples(this.#options.samples.read()).filter((one) => one.watch === watch.at)
-      return Math.max(0, ...after, samples.at(-1)?.ms ?? 0)
+      const seen = parseSamples(this.#options.mark.read() + this.#options.samples.read())
+      const samples = seen.filter((one) => one.watch === watch.at).map(({ ms }) => ms)
+      return [...after, ...samples].reduce((most, ms) => Math.max(most, ms), 0)
     } catch {
       // It cannot be read: what was before shows as not watched from its last transition on.
       return 0
@@ -146,15 +162,28 @@ export class HistoryRecorder {
   }
 
   #sample(ms: number, figures: SampleFigures | undefined): void {
-    const { samples, clock } = this.#options
+    const { samples } = this.#options
     try {
       if (samples.sizeBytes > fileBytesMax) samples.rotate()
-      const none = { rss: 0, loop: 0, inbox: 0, turns: 0 }
-      const at = Math.round(clock.now())
-      samples.append(formatEntry({ t: 'sample', watch: this.#at, ms, at, ...(figures ?? none) }))
+      samples.append(this.#formatSample(ms, figures))
     } catch {
       // The next one has its place.
     }
+  }
+
+  #mark(ms: number): void {
+    this.#markedMs = ms
+    try {
+      this.#options.mark.write(this.#formatSample(ms, undefined))
+    } catch {
+      // The next one has its place.
+    }
+  }
+
+  #formatSample(ms: number, figures: SampleFigures | undefined): string {
+    const none = { rss: 0, loop: 0, inbox: 0, turns: 0 }
+    const at = Math.round(this.#options.clock.now())
+    return formatEntry({ t: 'sample', watch: this.#at, ms, at, ...(figures ?? none) })
   }
 
   #write(entry: Entry): void {
@@ -185,6 +214,7 @@ export class HistoryRecorder {
     this.#at = Math.round(clock.now())
     this.#tickMs = Math.max(0, this.#tickMs - shift)
     this.#sampledMs = 0
+    this.#markedMs = 0
     const head: Entry[] = [{ t: 'watch', at: this.#at, lasted }]
     if (standing !== undefined) {
       this.#standing = { ...standing, ms: 0 }

@@ -18,8 +18,8 @@ export interface TimelineOptions {
   readonly watched: boolean
 }
 
-/** A watch writes at least once a minute; who has not for so long does not watch, whatever else is known. */
-const markAgeMaxMs = 150_000
+/** A watch leaves its mark every five seconds; who has not for so long does not watch, whatever else is known. */
+const markAgeMaxMs = 30_000
 
 interface Watch {
   readonly at: number

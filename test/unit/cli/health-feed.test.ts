@@ -92,10 +92,58 @@ test('a kill is down from its end until the next process is ready, with the caus
     feed.entered(running)
     pass(5, beat())
     assert.deepEqual(spans(), [
-      ['down', 1, 'it is starting'],
+      ['stopped', 1],
       ['up', 10],
       ['down', 2, 'the process was killed (SIGKILL)'],
       ['up', 5],
+    ])
+  })
+})
+
+test('the first start is no outage, nor is one after a stop; one that fails is, from its failure on', () => {
+  feeding(({ feed, pass, spans }) => {
+    feed.entered({ name: 'queued', delayMs: 10 })
+    pass(1)
+    feed.entered(starting)
+    pass(2)
+    feed.entered(running)
+    pass(5, beat())
+    feed.entered({ name: 'stopping', pid: 1 })
+    feed.exited({ code: 0, signal: null }, 'stop')
+    feed.entered({ name: 'stopped' })
+    pass(10)
+    feed.entered(starting)
+    pass(3)
+    const crash = { code: 1, signal: null }
+    feed.exited(crash, 'crashed')
+    feed.entered({ name: 'backing-off', delayMs: 0, exit: crash, reason: 'crashed', crashLooping: false })
+    feed.entered(starting)
+    pass(2)
+    feed.entered(running)
+    pass(1, beat())
+    assert.deepEqual(spans(), [
+      ['stopped', 3],
+      ['up', 5],
+      ['stopped', 13],
+      ['down', 2, 'the process ended with exit code 1'],
+      ['up', 1],
+    ])
+  })
+})
+
+test('one that was up when its supervisor died is missed while the next supervisor starts it', () => {
+  feeding(({ folder, clock, feed, pass, time, spans }) => {
+    feed.entered(running)
+    pass(10, beat())
+    // The supervisor is killed with its machine: it says no last word.
+    const notifier = { tell: () => undefined } as never
+    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier })
+    next.entered(starting)
+    time.ms += 2_000
+    next.entered(running)
+    assert.deepEqual(spans(), [
+      ['up', 10],
+      ['down', 2, 'it is starting'],
     ])
   })
 })

@@ -2,6 +2,7 @@ import type { Standing } from '../../../../src/health/history/entries.ts'
 import { HistoryRecorder } from '../../../../src/health/history/recorder.ts'
 import type { SeededRandom } from '../../../../src/testing/index.ts'
 import { MemoryAppendFile } from '../../../helpers/memory-append-file.ts'
+import { MemoryMarkFile } from '../../../helpers/memory-mark-file.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
 const figures = { rss: 1, loop: 1, inbox: 0, turns: 0 }
@@ -15,6 +16,7 @@ type Label = Standing['state'] | 'unwatched'
 export class HistoryModel {
   readonly transitions = new MemoryAppendFile()
   readonly samples = new MemoryAppendFile()
+  readonly mark = new MemoryMarkFile()
   /** What is over and watched, or known not to have been. */
   readonly truth: Label[] = []
   monotonicMs = 5_000
@@ -29,6 +31,7 @@ export class HistoryModel {
   #changedAt = 0
   #markedAt = 0
   #sampledAt = 0
+  #leftMarkAt = 0
   #tickedAt = 0
   #endWallMs: number | undefined
 
@@ -38,14 +41,19 @@ export class HistoryModel {
 
   begin(): void {
     const clock = { now: () => this.wallMs, monotonicMs: () => this.monotonicMs }
-    this.#recorder = new HistoryRecorder({ clock, transitions: this.transitions, samples: this.samples })
+    this.#recorder = new HistoryRecorder({
+      clock,
+      transitions: this.transitions,
+      samples: this.samples,
+      mark: this.mark,
+    })
     if (this.#endWallMs !== undefined) this.#unseen((this.wallMs - this.#endWallMs) / 1_000)
     this.#endWallMs = this.wallMs
     this.#labels = []
     this.#stalled = new Set()
     this.#sleeps = []
     this.#standing = 'unwatched'
-    this.#changedAt = this.#markedAt = this.#sampledAt = this.#tickedAt = 0
+    this.#changedAt = this.#markedAt = this.#sampledAt = this.#leftMarkAt = this.#tickedAt = 0
   }
 
   /** Seconds pass, in each of which the supervisor looks. */
@@ -148,9 +156,8 @@ export class HistoryModel {
     this.#recorder?.tick(() => figures)
     const now = this.#labels.length
     this.#tickedAt = now
-    if (now - this.#sampledAt < 60) return
-    this.#sampledAt = now
-    this.#markedAt = now
+    if (now - this.#leftMarkAt >= 5) this.#markedAt = this.#leftMarkAt = now
+    if (now - this.#sampledAt >= 60) this.#markedAt = this.#sampledAt = now
   }
 
   #over(watchedTo: number): void {

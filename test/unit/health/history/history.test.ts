@@ -11,6 +11,7 @@ import { HistoryRecorder } from '../../../../src/health/history/recorder.ts'
 import { lastOf, timelineOf, type Span } from '../../../../src/health/history/timeline.ts'
 import { createSeededRandom } from '../../../../src/testing/index.ts'
 import { MemoryAppendFile } from '../../../helpers/memory-append-file.ts'
+import { MemoryMarkFile } from '../../../helpers/memory-mark-file.ts'
 import { HistoryModel } from './history-model.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
@@ -18,13 +19,23 @@ const startMs = Date.UTC(2026, 0, 1)
 interface Files {
   readonly transitions: MemoryAppendFile
   readonly samples: MemoryAppendFile
+  readonly mark: MemoryMarkFile
 }
 
-function spansOf({ transitions, samples }: Files, now: number, watched = false): Span[] {
-  return timelineOf(parseEntries(transitions.read()), parseSamples(samples.read()), { now, watched })
+function spansOf({ transitions, samples, mark }: Files, now: number, watched = false): Span[] {
+  return timelineOf(parseEntries(transitions.read()), parseSamples(samples.read() + mark.read()), {
+    now,
+    watched,
+  })
 }
 
-function watching(files: Files = { transitions: new MemoryAppendFile(), samples: new MemoryAppendFile() }) {
+const noFiles = (): Files => ({
+  transitions: new MemoryAppendFile(),
+  samples: new MemoryAppendFile(),
+  mark: new MemoryMarkFile(),
+})
+
+function watching(files: Files = noFiles()) {
   const time = { now: startMs, monotonicMs: 1_000 }
   const clock = { now: () => time.now, monotonicMs: () => time.monotonicMs }
   const recorder = new HistoryRecorder({ clock, ...files })
@@ -125,7 +136,7 @@ for (const [bug, mutate] of Object.entries(mutants)) {
     const caught = Array.from({ length: 60 }, (_, seed) => modelOf(seed)).some((model) => {
       const [entries, samples] = mutate(
         parseEntries(model.transitions.read()),
-        parseSamples(model.samples.read()),
+        parseSamples(model.samples.read() + model.mark.read()),
       )
       return wrongOf(model, timelineOf(entries, samples, { now: model.wallMs, watched: false })) !== undefined
     })
@@ -195,18 +206,18 @@ test('what was stopped on purpose, and what nobody watched, counts for neither',
 test('without an end of the watch, it was watched until the last that was written, and no longer', () => {
   const { time, recorder, pass, spans } = watching()
   recorder.stand(up)
-  pass(100)
-  // Samples are written each minute.
+  pass(104)
+  // The mark is written every five seconds.
   assert.deepEqual(brief(spans(false)), [
-    ['up', 60],
-    ['unwatched', 40],
+    ['up', 100],
+    ['unwatched', 4],
   ])
-  assert.deepEqual(brief(spans(true)), [['up', 100]])
+  assert.deepEqual(brief(spans(true)), [['up', 104]])
   // One that has written nothing for long does not watch, whatever is said of it.
   time.now += 300_000
   assert.deepEqual(brief(spans(true)), [
-    ['up', 60],
-    ['unwatched', 340],
+    ['up', 100],
+    ['unwatched', 304],
   ])
 })
 
