@@ -5,10 +5,12 @@ import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
 import { chooseAgents, eachAgent, type AgentResult } from '../chosen-agents.ts'
+import { agentChild } from '../child-name.ts'
 import { askAgent } from '../control-client.ts'
 import { percentOf, readHistory, sparkline, type HistoryView } from '../health-view.ts'
 import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
 import { oneLine } from '../output.ts'
+import { viewDaemon } from '../overview/daemon-view.ts'
 
 /** Long enough for a busy agent, short enough for a person. */
 const answerTimeoutMs = 2_000
@@ -16,6 +18,8 @@ const dayMs = 86_400_000
 /** As much as is kept. */
 const sinceMsMax = 365 * dayMs
 const outagesShownMax = 10
+const notRunning = 'not running'
+const noAnswer = 'no answer'
 
 interface Reason {
   readonly check: string
@@ -37,16 +41,17 @@ export async function run(call: Call): Promise<number> {
   if (sinceMs < 60_000 || sinceMs > sinceMsMax)
     throw new PerduraError('ERR_USAGE', '--since is a minute at least, and 365d at most')
   const chosen = chooseAgents(call, 'all')
+  const daemon = await viewDaemon(call)
   const rows: string[][] = []
   const code = await eachAgent(call, chosen, async (agent) => {
     const paths = requireAgent(call, agent)
     const process = viewProcess(call, paths)
-    const present = await presentOf(call, paths, process)
+    const present = await presentOf(call, paths, process, daemon?.children?.get(agentChild(agent))?.state)
     const options = { now: Date.now(), sinceMs, watched: process.supervised }
     const history = readHistory(paths.folder, options)
     if (chosen.single) show(call, agent, present, history, sinceMs)
     else rows.push(rowOf(call, agent, present, history))
-    return resultOf(agent, process, present, history, sinceMs)
+    return resultOf(agent, present, history, sinceMs)
   })
   if (rows.length > 0) {
     const header = ['agent', 'health', 'available', 'outages', 'memory', 'loop delay', 'inbox', 'turns', '']
@@ -58,20 +63,34 @@ export async function run(call: Call): Promise<number> {
   return code
 }
 
-async function presentOf(call: Call, paths: AgentPaths, process: ProcessView): Promise<Present> {
+/** States of a child, as its daemon has them, in which there is a process. */
+const livingStates = new Set(['starting', 'running', 'restarting', 'killing', 'stopping'])
+
+/** `kept`: the state of the child, where a daemon keeps it. */
+async function presentOf(
+  call: Call,
+  paths: AgentPaths,
+  process: ProcessView,
+  kept: string | undefined,
+): Promise<Present> {
   const nothing = { ready: false, reasons: [], notReady: [] }
-  if (process.state !== 'running') return { ...nothing, state: 'not running' }
+  if (process.state !== 'running') {
+    // One that has not come so far as to say where it is found, or never will: it hangs as it starts.
+    if (kept === undefined || !livingStates.has(kept)) return { ...nothing, state: notRunning }
+    const doing = kept === 'killing' ? 'hung, and is being killed' : kept === 'running' ? 'there' : kept
+    return { ...nothing, state: noAnswer, notReady: [`its process is ${doing}, and does not answer`] }
+  }
   try {
     const answer = await askAgent(call, paths, { method: 'GET', path: '/v1/health' }, answerTimeoutMs)
     const { state, ready, reasons, not_ready: notReady } = answer
     return {
-      state: typeof state === 'string' ? state : 'no answer',
+      state: typeof state === 'string' ? state : noAnswer,
       ready: ready === true,
       reasons: Array.isArray(reasons) ? reasons.filter(isJsonObject).map(reasonOf) : [],
       notReady: Array.isArray(notReady) ? notReady.filter((one) => typeof one === 'string') : [],
     }
   } catch (error) {
-    if (error instanceof PerduraError) return { ...nothing, state: 'no answer' }
+    if (error instanceof PerduraError) return { ...nothing, state: noAnswer }
     throw error
   }
 }
@@ -83,7 +102,6 @@ function reasonOf({ check, state, text }: JsonObject): Reason {
 
 function resultOf(
   agent: string,
-  process: ProcessView,
   { state, ready, reasons, notReady }: Present,
   { availability, series }: HistoryView,
   sinceMs: number,
@@ -93,7 +111,7 @@ function resultOf(
   return {
     document: {
       agent,
-      running: process.state === 'running',
+      running: state !== notRunning,
       state,
       ready,
       reasons,
@@ -104,7 +122,7 @@ function resultOf(
       outages,
       series,
     },
-    exitCode: process.state !== 'running' ? exitCodes.notRunning : isWell ? exitCodes.fine : exitCodes.failed,
+    exitCode: state === notRunning ? exitCodes.notRunning : isWell ? exitCodes.fine : exitCodes.failed,
   }
 }
 
