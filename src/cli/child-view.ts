@@ -14,7 +14,7 @@ export interface ChildNotes {
   connected?: number
   /** What was seen of the last process that was killed for not answering. */
   evidence?: { readonly at: number; readonly reason: string; readonly text: string }
-  /** When its code was changed, as of the end of its last process. */
+  /** When its code was changed, as of the start of its last process; undefined where an earlier daemon made that. */
   codeChanged?: number | undefined
 }
 

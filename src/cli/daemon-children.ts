@@ -19,6 +19,7 @@ import { readProcessRecord } from '../runtime/process-record.ts'
 import type { SettingsSource } from '../settings/settings.ts'
 import type { ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
+import type { PastFigures } from '../supervisor/history.ts'
 import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/supervisor.ts'
 import { childCommand } from './child-command.ts'
 import { agentOf, hubChild } from './child-name.ts'
@@ -196,6 +197,8 @@ export class DaemonChildren implements Children, SupervisorSink {
     const notes = this.#notesOf(child)
     notes.since = Date.now()
     if (state.name === 'starting' || state.name === 'running') this.#keeper.keep(child)
+    // Before it reads the file: what is changed while it does so, or while it fails at it, is a change.
+    if (state.name === 'starting') notes.codeChanged = state.adopted ? undefined : this.#codeTime(child)
     if (state.name === 'running') notes.failure = undefined
     if (state.name !== 'running') notes.beat = undefined
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
@@ -222,7 +225,6 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#health.exited(child, exit, reason)
     const { error } = exit
     const notes = this.#notesOf(child)
-    notes.codeChanged = this.#codeTime(child)
     if (error !== undefined)
       notes.failure = { code: 'ERR_NOT_RUNNING', message: `it could not be started: ${error.message}` }
   }
@@ -304,21 +306,41 @@ export class DaemonChildren implements Children, SupervisorSink {
     for (const { name, state, past } of this.#supervisor.views) {
       const notes = this.#notesOf(name)
       boundOutputFile(childFiles(this.#options.home, name).output)
-      const waits = state.name === 'backing-off' || past.safeMode.period !== null
+      const waits = state.name === 'backing-off' || state.name === 'failed' || past.safeMode.period !== null
       if (!waits) continue
       const changed = this.#codeTime(name)
-      if (changed === undefined || notes.codeChanged === undefined || changed === notes.codeChanged) continue
+      // A file that is gone is no reason to try; the one that comes in its place is.
+      if (changed === undefined || changed === 0) continue
+      // An earlier daemon saw the last start: what is younger than that is what it has not been tried with.
+      const isNew =
+        notes.codeChanged === undefined ? changed > lastStart(past) : changed !== notes.codeChanged
+      if (!isNew) {
+        notes.codeChanged = changed
+        continue
+      }
+      if (this.#isElsewhere(name)) continue
       notes.codeChanged = changed
       this.#options.log.info('daemon:child:code-changed', { child: name })
       this.#supervisor.definitionChanged(name)
     }
   }
 
+  /** While it waited here, somebody has started it with `up`. */
+  #isElsewhere(child: string): boolean {
+    try {
+      this.#keeper.check(child)
+      return false
+    } catch {
+      return true
+    }
+  }
+
+  /** When its definition's file was changed, wall-clock ms: 0 where that is gone, undefined where it has none. */
   #codeTime(child: string): number | undefined {
     const view = this.#supervisor.view(child)
     const file = isJsonObject(view?.launch) ? (view.launch['code_file'] as Json) : null
     if (typeof file !== 'string') return undefined
-    return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs
+    return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
   }
 
   #notesOf(child: string): ChildNotes {
@@ -346,6 +368,12 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#health.close()
     this.#keeper.close()
   }
+}
+
+/** When its last process was started, as far as anybody knows; wall-clock ms. */
+function lastStart({ ends }: PastFigures): number {
+  const last = ends.at(-1)
+  return last === undefined ? Infinity : last.at - (last.livedMs ?? 0)
 }
 
 function isOnline(session: unknown): boolean {

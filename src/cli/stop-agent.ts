@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { PerduraError } from '../errors.ts'
 import { isAlive } from '../platform/process-table.ts'
 import type { AgentPaths } from '../runtime/home.ts'
-import { readProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
+import { readProcessRecord, removeProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
+import { defaultPolicy } from '../supervisor/policy.ts'
 import { writeRecord } from '../supervisor/record.ts'
 import type { Call } from './call.ts'
 import { agentChild } from './child-name.ts'
@@ -12,6 +13,8 @@ import { showChild, tellChild, untilStopped } from './daemon-child.ts'
 import { SupervisionFiles } from './supervision-files.ts'
 
 const pollMs = 25
+/** So long before whoever waits gives up, one that does not answer is killed, ms: then it is still seen to go. */
+const killLeadMs = 1_000
 
 export interface StopOptions {
   readonly timeoutMs: number
@@ -33,7 +36,13 @@ export async function stopAgent(call: Call, paths: AgentPaths, options: StopOpti
     return true
   }
   unwant(call, child)
-  return await stopAlone(call, paths, options)
+  const stopped = await stopAlone(call, paths, options)
+  // A daemon that began meanwhile may have read what was wanted before that was changed: it says so before it reads.
+  const begun = await showChild(call, child)
+  if (begun?.wanted !== true) return stopped
+  await tellChild(call, child, 'stop')
+  await untilStopped(call, child, options.timeoutMs)
+  return true
 }
 
 async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): Promise<boolean> {
@@ -41,9 +50,15 @@ async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): P
   const deadlineMs = performance.now() + timeoutMs
   const found = living(call, paths)
   if (found.length === 0) return false
-  await askToStop(call, paths, found, handover)
+  const answered = await askToStop(call, paths, found, handover)
+  // One that has taken it in gets the time to put its work down that a supervisor would give it; one that does not answer
+  // has nothing to put down that it could.
+  const { stopMs } = defaultPolicy
+  const killMs = performance.now() + stopMs
+  const killAtMs = answered ? killMs : Math.min(killMs, deadlineMs - killLeadMs)
   // Looked up anew each time: an `up` that keeps other agents too says by removing its record that it lets go of this one.
   for (let rest = found; rest.length > 0; rest = stillThere(call, paths, found)) {
+    if (performance.now() > killAtMs) killAlone(call, paths, rest)
     if (performance.now() > deadlineMs) {
       const pids = rest.map((record) => record.pid)
       throw new PerduraError(
@@ -53,6 +68,8 @@ async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): P
     }
     await delay(pollMs)
   }
+  // One that was killed could not do so itself: it has been stopped, and did not die of something.
+  for (const { instance } of found) removeProcessRecord(call.disk, paths.processRecord, instance)
   return true
 }
 
@@ -80,6 +97,14 @@ function stillThere(call: Call, paths: AgentPaths, found: readonly ProcessRecord
   )
 }
 
+/** One that somebody else keeps is for that one to kill: it would be started again. */
+function killAlone(call: Call, paths: AgentPaths, rest: readonly ProcessRecord[]): void {
+  const [only, other] = rest
+  const own = readProcessRecord(call.disk, paths.processRecord)
+  if (only === undefined || other !== undefined || own?.instance !== only.instance) return
+  if (isAlive(call.processes, only)) process.kill(only.pid, 'SIGKILL')
+}
+
 /** What does not answer is stopped all the same. */
 async function askToLetGo(call: Call, paths: AgentPaths): Promise<void> {
   try {
@@ -89,19 +114,24 @@ async function askToLetGo(call: Call, paths: AgentPaths): Promise<void> {
   }
 }
 
-/** Over the control socket, by which the agent tells its supervisor too; by a signal where it does not answer. */
+/**
+ * Over the control socket, by which the agent tells its supervisor too; by a signal where it does not answer. Resolves to
+ * whether it did.
+ */
 async function askToStop(
   call: Call,
   paths: AgentPaths,
   found: readonly ProcessRecord[],
   handover: boolean,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await askAgent(call, paths, { method: 'POST', path: '/v1/stop', body: { handover } }, 2_000)
+    return true
   } catch (error) {
     if (!(error instanceof PerduraError)) throw error
     // The supervisor comes first: it takes its child along, and kills it where it does not end.
     const [first] = found
     if (first !== undefined && isAlive(call.processes, first)) process.kill(first.pid, 'SIGTERM')
+    return false
   }
 }

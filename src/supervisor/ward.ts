@@ -110,12 +110,9 @@ export class Ward {
     if (found !== undefined && this.#adopt(found, { ...found, ...facts })) return
     if (before === undefined) return
     if (known !== undefined && known.pid !== null) {
-      this.#child.history.missed(
-        rebooted ? 'reboot' : (known.asked ?? 'lost'),
-        known,
-        kind === 'agent',
-        policy,
-      )
+      // Of one that is not wanted no end is a failure: somebody stopped it while there was no supervisor to tell.
+      const reason = before.wanted === 'stopped' ? 'stop' : rebooted ? 'reboot' : (known.asked ?? 'lost')
+      this.#child.history.missed(reason, known, kind === 'agent', policy)
       this.#save()
     }
     if (before.wanted === 'stopped') return
@@ -198,7 +195,8 @@ export class Ward {
 
   definitionChanged(): void {
     if (!this.#mayAct('running')) return
-    const waits = this.#child.state.name === 'backing-off'
+    const { name } = this.#child.state
+    const waits = name === 'backing-off' || name === 'failed'
     if (waits || this.#child.history.safeMode.isOn) this.#child.restart()
     this.#save()
   }

@@ -26,10 +26,13 @@ export interface DetachedProcess {
   leave(): void
 }
 
-/** How often an adopted process is looked for, ms. It is nobody's child, so that nothing tells of its end. */
-const pollMs = 200
+/**
+ * How often an adopted process is looked for, ms. It is nobody's child, so that nothing tells of its end for certain; what
+ * mostly does is that its connection closes, and then it is looked for at once, and again until it has had time to go.
+ */
+const pollMs = 1_000
 const hurriedMs = 10
-const hurriedLooksMax = pollMs / hurriedMs
+const hurriedLooksMax = 20
 
 /** Calls `onExit` exactly once, also when it could not be started; never before this returns. */
 export function startDetached(command: DetachedCommand, onExit: (exit: ChildExit) => void): DetachedProcess {

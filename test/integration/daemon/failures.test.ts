@@ -30,13 +30,21 @@ const outside = (cli: CommandLine): string[] => {
   }
 }
 
+/** `status` as JSON, whose exit code says whether it runs. */
+async function view(
+  cli: CommandLine,
+  name: string,
+): Promise<{ state: string; last_ends: { reason: string; code: number | null }[] }> {
+  return JSON.parse((await cli.run(['status', name, '--json'])).stdout)
+}
+
 /** How its last process ended, as its supervisor saw it. */
 async function lastEnd(
   cli: CommandLine,
   name: string,
 ): Promise<{ readonly reason: string; readonly code: number | null }> {
-  const { last_ends: ends } = await cli.json(['status', name])
-  const { reason, code } = ends.at(-1)
+  const { last_ends: ends } = await view(cli, name)
+  const { reason = '', code = null } = ends.at(-1) ?? {}
   return { reason, code }
 }
 
@@ -136,6 +144,46 @@ test(
       await succeeds(cli, 'send', 'Sam', 'after', '--wait')
       assert.deepEqual(outside(cli), ['before', 'meanwhile', 'after'])
     }),
+)
+
+test(
+  'an agent that refuses to run is tried again once its file is mended, also by another daemon',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      const mended = { handlers: 'onMessage(message) { note(message.text) }' }
+      const file = writeAgent(cli, 'Rex', mended)
+      await succeeds(cli, 'start', file, '--port', '0')
+      const failed = async (): Promise<boolean> => (await view(cli, 'Rex')).state === 'failed'
+      for (const daemons of [1, 2]) {
+        writeAgent(cli, 'Rex', { before: 'process.exit(78)', handlers: '' })
+        await cli.run(['restart', 'Rex'])
+        await until('it has failed', failed)
+        if (daemons === 2) await succeeds(cli, 'daemon', 'restart')
+        writeAgent(cli, 'Rex', mended)
+        await until('it is back', async () => (await new Members(cli.home).agent('Rex')) !== undefined)
+      }
+      await succeeds(cli, 'send', 'Rex', 'after', '--wait')
+      assert.deepEqual(outside(cli), ['after'])
+    }),
+)
+
+test('an agent that hangs while no daemon is there is stopped all the same, and stays so', patience, () =>
+  withCommandLine(async (cli) => {
+    const file = writeAgent(cli, 'Hal', { handlers: 'onMessage(message) { note(message.text) }' })
+    await succeeds(cli, 'start', file, '--port', '0')
+    const members = new Members(cli.home)
+    const pid = members.pidOf('Hal')
+    const { pid: daemon } = await cli.json(['daemon', 'status'])
+    assert.ok(pid !== undefined)
+    process.kill(daemon, 'SIGKILL')
+    process.kill(pid, 'SIGSTOP')
+    await succeeds(cli, 'stop', 'Hal', '--timeout', '5s')
+    assert.equal(members.pidOf('Hal'), undefined)
+    await succeeds(cli, 'daemon', 'start')
+    assert.equal((await lastEnd(cli, 'Hal')).reason, 'stop')
+    assert.equal((await view(cli, 'Hal')).state, 'stopped')
+  }),
 )
 
 for (const [what, how] of [

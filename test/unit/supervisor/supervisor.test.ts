@@ -284,3 +284,36 @@ test('a record that another program wrote is kept, and the child waits for someb
   assert.deepEqual(machine.aside, ['agent:Ada'])
   assert.equal(supervisor.view('agent:Ada')?.state.name, 'stopped')
 })
+
+test('what was stopped while there was no supervisor has been stopped, and is no failure', async () => {
+  const machine = new Machine()
+  const first = await running(machine)
+  first.leave()
+  const record = JSON.parse(machine.files.get('agent:Bo') ?? '') as object
+  machine.files.set('agent:Bo', JSON.stringify({ ...record, wanted: 'stopped' }))
+  machine.alive.delete(machine.process('agent:Bo').pid)
+  const second = machine.supervise()
+  void second.begin(fleet)
+  await machine.pass(8_000)
+  const bo = second.view('agent:Bo')
+  assert.deepEqual(
+    [bo?.state.name, bo?.past.ends.at(-1)?.reason, bo?.failuresInWindow],
+    ['stopped', 'stop', 0],
+  )
+})
+
+test('one that refused to run is tried once each time that its definition is changed', async () => {
+  const machine = new Machine()
+  const supervisor = await running(machine)
+  machine.end('agent:Bo', 78)
+  await machine.pass(60_000)
+  assert.equal(supervisor.view('agent:Bo')?.state.name, 'failed')
+  const before = machine.started.length
+  supervisor.definitionChanged('agent:Bo')
+  await machine.pass(1_000)
+  assert.equal(machine.started.length, before + 1)
+  machine.end('agent:Bo', 78)
+  await machine.pass(60_000)
+  assert.equal(supervisor.view('agent:Bo')?.state.name, 'failed')
+  assert.equal(machine.started.length, before + 1)
+})
