@@ -13,7 +13,8 @@ import { killLeftovers } from './leftovers.mjs'
 import { root } from './setup.mjs'
 import { runTests } from './tests.mjs'
 
-const guardMs = 19 * 60_000
+/** The aim is 20 minutes on two quiet cores; a busy machine is no failure of the code. */
+const guardMs = 28 * 60_000
 const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined
 const kinds = ['unit', 'integration', 'simulation', 'chaos', 'types', 'tidy']
 

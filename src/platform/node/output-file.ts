@@ -26,7 +26,13 @@ export function boundOutputFile(path: string): void {
     const tail = Buffer.alloc(Math.min(size, bytesMax))
     const length = fs.readSync(descriptor, tail, 0, tail.length, size - tail.length)
     fs.writeFileSync(`${path}.1`, tail.subarray(0, length), { mode: 0o600 })
+  } catch {
+    // A full disk: the bound holds all the same, and whoever looks after it goes on.
+  }
+  try {
     fs.ftruncateSync(descriptor)
+  } catch {
+    // A file system that nothing can be written to any more does not let it grow either.
   } finally {
     fs.closeSync(descriptor)
   }

@@ -115,11 +115,13 @@ export class Operator {
             supervisor.kill(spec.name)
             answer(undefined)
             break
-          case 'definitionChanged':
-            if (this.#ledger.mode === 'safe' || supervisor.view(spec.name)?.state.name === 'backing-off')
+          case 'definitionChanged': {
+            const state = supervisor.view(spec.name)?.state.name
+            if (this.#ledger.mode === 'safe' || state === 'backing-off' || state === 'failed')
               this.#ledger.forgiven()
             supervisor.definitionChanged(spec.name)
             answer(undefined)
+          }
         }
       }
       this.#machine.clock.schedule(2, call, daemon.process)

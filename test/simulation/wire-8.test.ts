@@ -1,3 +1,0 @@
-import { testShard } from './wire/shard.ts'
-
-testShard(1751, 250)
