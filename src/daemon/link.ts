@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
+import { setAwakeTimer } from '../platform/awake-timer.ts'
 import type { Log } from '../platform/log.ts'
 import { JsonLines, listenForJsonLines, type JsonLinesServer } from '../platform/node/json-lines.ts'
+import { createNodeClock } from '../platform/node/clock.ts'
 import { isAlive, type ProcessIdentity, type ProcessTable } from '../platform/process-table.ts'
 import { linkProtocol, readHello, type Hello } from './link-protocol.ts'
 
@@ -82,7 +84,7 @@ export class Link {
 
   #accept(socket: Socket): void {
     let peer: Peer | undefined
-    const late = setTimeout(() => socket.destroy(), helloTimeoutMs)
+    const late = setAwakeTimer(createNodeClock(), helloTimeoutMs, () => socket.destroy())
     const lines = new JsonLines(socket, {
       onValue: (value) => {
         if (peer !== undefined) {
@@ -91,12 +93,12 @@ export class Link {
           else if (peer.unheard.push(value) > unheardMax) peer.unheard.splice(standingMax, 1)
           return
         }
-        clearTimeout(late)
+        late.cancel()
         peer = this.#greet(value, lines)
         if (peer === undefined) socket.destroy()
       },
       onClose: () => {
-        clearTimeout(late)
+        late.cancel()
         if (peer === undefined || this.#peers.get(peer.hello.pid) !== peer) return
         this.#peers.delete(peer.hello.pid)
         this.#sinkOf(peer)?.onLost()

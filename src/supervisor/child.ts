@@ -1,4 +1,5 @@
 import type { AdoptedProcess, Child, ChildExit, ChildSink } from '../platform/child.ts'
+import { setAwakeTimer } from '../platform/awake-timer.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
 import type { Beat, ChildState } from './child-state.ts'
@@ -322,7 +323,7 @@ export class SupervisedChild {
     this.#expectEnd(reason)
     // Where it is gone already it ended by itself.
     if (this.#run?.child?.signal('SIGTERM') === false) this.#run.asked = undefined
-    this.#setTimer(this.#policy.stopMs, () => this.#run?.kill())
+    this.#setTimer(this.#policy.stopMs, () => this.#run?.kill(), 'awake')
   }
 
   /** An earlier supervisor has asked it to end: it is not asked a second time, which would mean "at once". */
@@ -330,7 +331,7 @@ export class SupervisedChild {
     run.asked = asked === 'stop' ? 'restart' : asked
     if (asked === 'handover' || asked === 'kill-asked') return
     this.#enter({ name: 'restarting', pid: run.pid, reason: run.asked })
-    this.#setTimer(this.#policy.stopMs, () => run.kill())
+    this.#setTimer(this.#policy.stopMs, () => run.kill(), 'awake')
   }
 
   /** Known to the next supervisor before it happens. */
@@ -390,8 +391,10 @@ export class SupervisedChild {
     this.#options.sink.onState(state)
   }
 
-  #setTimer(delayMs: number, fire: () => void): void {
+  /** `awake`: for whoever decides on silence. */
+  #setTimer(delayMs: number, fire: () => void, time: 'all time' | 'awake' = 'all time'): void {
+    const { clock } = this.#options
     this.#timer?.cancel()
-    this.#timer = this.#options.clock.setTimer(delayMs, fire)
+    this.#timer = time === 'awake' ? setAwakeTimer(clock, delayMs, fire) : clock.setTimer(delayMs, fire)
   }
 }

@@ -1,4 +1,5 @@
 import type { Child } from '../platform/child.ts'
+import { setAwakeTimer } from '../platform/awake-timer.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 
 /** A look at a process that is to be killed is waited for so long, ms. */
@@ -13,7 +14,7 @@ export interface LastLookSink {
 
 /** Takes down what can be seen of a process, and has it killed then, unless it is cancelled before. */
 export function lookBeforeKill(
-  clock: Pick<Clock, 'setTimer'>,
+  clock: Pick<Clock, 'monotonicMs' | 'setTimer'>,
   child: Pick<Child, 'evidence'> | undefined,
   sink: LastLookSink,
 ): Timer {
@@ -23,7 +24,7 @@ export function lookBeforeKill(
     if (isOver) return
     isOver = true
     timer.cancel()
-    timer = clock.setTimer(lastWordMs, () => sink.kill())
+    timer = setAwakeTimer(clock, lastWordMs, () => sink.kill())
   }
   void child?.evidence().then((evidence) => {
     if (isOver) return

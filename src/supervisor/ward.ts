@@ -1,6 +1,7 @@
 import { PerduraError, toError } from '../errors.ts'
 import type { AdoptedProcess } from '../platform/child.ts'
-import { sleep, type Timer } from '../platform/clock.ts'
+import { setAwakeTimer } from '../platform/awake-timer.ts'
+import type { Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import { SupervisedChild } from './child.ts'
 import type { ChildState } from './child-state.ts'
@@ -118,8 +119,11 @@ export class Ward {
     if (before.wanted === 'stopped') return
     if (before.outcome !== null) this.#child.resume(before.outcome, false)
     if (before.outcome !== null) return
-    this.#settled = sleep(clock, unknownProcessMs).then(() => {
-      this.#settled = undefined
+    this.#settled = new Promise((resolve) => {
+      setAwakeTimer(clock, unknownProcessMs, () => {
+        this.#settled = undefined
+        resolve()
+      })
     })
   }
 
