@@ -48,8 +48,8 @@ export function nodeTooOld() {
  * Runs a command in the foreground in place of this process: same terminal, same signals, same end.
  * Never returns: this process ends as the child does.
  *
- * SIGINT is passed on only when standard input is no terminal. At a terminal Ctrl-C goes to the whole
- * foreground group, so the child has had it already.
+ * SIGINT and SIGQUIT are passed on only when standard input is no terminal. At a terminal Ctrl-C and Ctrl-\ go to
+ * the whole foreground group, so the child has had them already.
  *
  * @param {string} command
  * @param {readonly string[]} args
@@ -59,9 +59,9 @@ export function nodeTooOld() {
 export function handOver(command, args, options) {
   const child = spawn(command, args, { stdio: 'inherit', ...options })
   const forward = (signal) => child.kill(signal)
-  const signals = ['SIGTERM', 'SIGHUP', 'SIGINT']
+  const signals = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGINT']
   for (const signal of signals) {
-    process.on(signal, signal === 'SIGINT' && isatty(0) ? () => {} : forward)
+    process.on(signal, (signal === 'SIGINT' || signal === 'SIGQUIT') && isatty(0) ? () => {} : forward)
   }
   child.once('error', (error) => {
     // A binary whose C library is not there (Alpine) fails with ENOENT although the file exists.

@@ -144,7 +144,18 @@ export class PerduraError extends Error {
   }
 }
 
-/** The value as an Error, whatever was thrown. */
+/**
+ * The value as an Error that can be read, whatever was thrown: an object without a prototype, a proxy, an error whose
+ * getters throw. It never throws itself, since whoever calls it is dealing with a failure already.
+ */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  try {
+    if (!(thrown instanceof Error)) return new Error(String(thrown))
+    const { name, message, stack } = thrown
+    const isReadable = [name, message, stack ?? ''].every((text) => typeof text === 'string')
+    if (isReadable) return thrown
+  } catch {
+    // Below it is said that nothing can be said.
+  }
+  return new Error('what was thrown cannot be read')
 }

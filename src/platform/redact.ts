@@ -124,6 +124,9 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\b(basic)\s{1,4}[A-Za-z0-9+/]{12,}={0,2}/gi, `$1 ${redacted}`],
   // User information in URLs.
   [/(:\/\/)[^\s/"'<>@]{1,1024}(?:@[^\s/"'<>@]{1,1024})?@(?=[^\s/@])/g, `$1${redacted}@`],
+  // Addresses whose path is the secret: webhooks of Slack and Discord, bots of Telegram.
+  [/\b(hooks\.slack\.com\/[a-z]{1,20}\/|\/api\/webhooks\/)[\w/-]{8,}/gi, `$1${redacted}`],
+  [/(\/bot)\d{3,20}:[\w-]{16,}/g, `$1${redacted}`],
   // Query parameters and assignments: `access_token=…`, `password: …`, `\"refresh_token\":\"…\"`.
   [new RegExp(`(${tokenNames}|signature|sig)(=)[^\\s&"'#;,\\\\]+`, 'gi'), `$1$2${redacted}`],
   [new RegExp(`(${secretNames})(${assigned})[^"'\\\\\\r\\n]+`, 'gi'), `$1$2${redacted}`],

@@ -274,3 +274,35 @@ test('a listener that throws stops nothing', () => {
     assert.equal(agent.logged.filter((event) => event === 'agent:listener:failed').length, 6)
   })
 })
+
+test('whatever a handler throws, its turn is set aside, and the next one is handled', () => {
+  const unreadable = (): never => {
+    throw new Error('not to be read')
+  }
+  const bad = new Error('bad')
+  Object.defineProperty(bad, 'message', { get: unreadable })
+  const thrown: readonly unknown[] = [
+    Object.create(null),
+    new Proxy({}, { get: unreadable, getPrototypeOf: unreadable }),
+    new Proxy(new Error('inside'), { get: unreadable }),
+    bad,
+    null,
+    Symbol('none'),
+  ]
+  const definition = defineAgent({
+    name: 'Ada',
+    limits: { failuresMax: 1 },
+    onMessage(message) {
+      const { index } = message.payload as { index: number }
+      if (index < thrown.length) throw thrown[index]
+    },
+  })
+  return withAgent(definition, async (agent) => {
+    for (const index of thrown.keys()) {
+      const { position } = await agent.ingest({ id: `odd-${index}`, payload: { index } })
+      await agent.event('turn:dead', ({ turn }) => turn === position)
+      assert.equal(typeof evidenceOf(agent, position).error.message, 'string')
+    }
+    await agent.handle({ index: thrown.length })
+  })
+})
