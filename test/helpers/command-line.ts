@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -201,4 +201,10 @@ function kill(pid: number): void {
   } catch {
     // It is gone already.
   }
+}
+
+/** Gives the home its settings, before anything of it is started. */
+export function configure(cli: CommandLine, settings: object): void {
+  mkdirSync(cli.home, { recursive: true, mode: 0o700 })
+  writeFileSync(join(cli.home, 'config.json'), JSON.stringify(settings))
 }

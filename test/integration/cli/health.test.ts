@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
+import { configure, until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import { parseExposition, valueOf } from '../../helpers/exposition-parser.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 90_000 }
-
-function configure(cli: CommandLine, settings: object): void {
-  mkdirSync(cli.home, { recursive: true, mode: 0o700 })
-  writeFileSync(join(cli.home, 'config.json'), JSON.stringify(settings))
-}
 
 /** An agent of these lines of code, in a file of its own. */
 function agentFile(cli: CommandLine, body: string): string {

@@ -76,11 +76,11 @@ async function previous(cli: CommandLine): Promise<string> {
 test('the first signal lets a turn finish, and the next start says that the end was clean', patience, () =>
   withCommandLine(async (cli) => {
     const running = await ada(cli)
-    await busy(cli, { ms: 700 })
+    await busy(cli, { ms: 5_000 })
     running.kill('SIGTERM')
     const { code, stdout, stderr } = await running.ended
     assert.equal(code, 0)
-    assert.match(stdout, /waited 700/)
+    assert.match(stdout, /waited 5000/)
     assert.match(stderr, /Ada stopped in [\d.]+ ?m?s\n/)
     assert.equal(await previous(cli), 'clean')
   }),
@@ -175,7 +175,7 @@ test('what the last turn says is at the hub before the process ends', patience, 
     const running = await ada(cli, '--hub', url)
     await online(cli, 'Ada')
     await online(cli, 'Bo')
-    await busy(cli, { ms: 600, to: 'Bo' })
+    await busy(cli, { ms: 5_000, to: 'Bo' })
     running.kill('SIGTERM')
     const { code, stderr } = await running.ended
     assert.equal(code, 0)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
+import { configure, until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 60_000 }
@@ -115,6 +115,8 @@ test('a turn that keeps failing is set aside with its evidence, and can be tried
 
 test('a process in an endless loop can be looked at, and what it took in survives it', patience, () =>
   withCommandLine(async (cli) => {
+    // Nobody else is to end the loop before it has been looked at.
+    configure(cli, { supervision: { hang_after: '5m' } })
     const file = write(cli, 'Bea', `onMessage() { if (!process.env.MENDED) for (;;); }`)
     const up = await cli.up([file])
     const { position } = await cli.json(['send', 'Bea', 'loop'])

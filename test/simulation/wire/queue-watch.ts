@@ -74,14 +74,17 @@ export class QueueWatch {
   #committedNow(machine: AgentMachine, sequence: number, text: string): void {
     const { agent, host, session } = machine
     const { label } = JSON.parse(text) as Task
-    const committed = this.#committed.get(label) ?? new Map<AgentMachine, number>()
-    this.#committed.set(label, committed.set(machine, this.#nowMs))
+    const row = commitKey(label, sequence)
+    const committed = this.#committed.get(row) ?? new Map<AgentMachine, number>()
+    // What is put back may be what was there first, and is done again afterwards.
+    if (!committed.has(machine)) committed.set(machine, this.#nowMs)
+    this.#committed.set(row, committed)
     if (session === 'online' || session === 'resuming') return
-    const row = agent?.reader.get<{ ordinal: number | null }>(
+    const stored = agent?.reader.get<{ ordinal: number | null }>(
       'SELECT ordinal FROM outbox WHERE sequence = ?',
       sequence,
     )
-    if (row !== undefined && row.ordinal !== null) {
+    if (stored !== undefined && stored.ordinal !== null) {
       this.#options.violate('numbers-in-time', `${host} gave ${label} a number, and is ${session}`)
     }
   }
@@ -97,7 +100,7 @@ export class QueueWatch {
     )
     if (row === undefined) return
     const { label } = JSON.parse(row.content) as Task
-    const { on, committedMs } = this.#origin(label, machine)
+    const { on, committedMs } = this.#origin(commitKey(label, sequence), machine)
     const aheadMs = Math.max(0, machine.skewMs - on.skewMs)
     const bootMs = this.#booted.get(machine) ?? 0
     const unseen = this.#jumps.filter(({ atMs, ms }) => ms > 0 && atMs >= committedMs && atMs <= bootMs)
@@ -111,8 +114,8 @@ export class QueueWatch {
   }
 
   /** Where and when the message was committed that this machine has: here, or first of all where its folder comes from. */
-  #origin(label: string, machine: AgentMachine): { readonly on: AgentMachine; readonly committedMs: number } {
-    const committed = this.#committed.get(label)
+  #origin(row: string, machine: AgentMachine): { readonly on: AgentMachine; readonly committedMs: number } {
+    const committed = this.#committed.get(row)
     const own = committed?.get(machine)
     const [[on, committedMs] = [machine, own ?? this.#nowMs]] =
       own === undefined ? [...(committed ?? [])] : []
@@ -146,4 +149,9 @@ export class QueueWatch {
       },
     }
   }
+}
+
+/** One place in the outbox: an agent that was put back may give the same message another. */
+function commitKey(label: string, sequence: number): string {
+  return `${sequence} ${label}`
 }
