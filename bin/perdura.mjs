@@ -67,14 +67,15 @@ function hushExperimentalWarnings() {
 /**
  * One Ctrl-C, or one `systemctl stop`, often arrives twice: once from the terminal or the control group, and
  * once more from npm or npx, which pass on what they get. A second signal means "now, without draining", so
- * what comes within half a second of the first is taken for its echo.
+ * what comes within half a second of the first is taken for its echo. SIGHUP and SIGQUIT go through each time: the second
+ * one asks for what the first one did, and of two reloads it is the later one that has seen the newest settings.
  */
 function collapseSignalEchoes() {
   const echoMs = 500
   const seenMs = new Map()
   const emit = process.emit
   process.emit = (event, ...rest) => {
-    if (event === 'SIGINT' || event === 'SIGTERM' || event === 'SIGHUP') {
+    if (event === 'SIGINT' || event === 'SIGTERM') {
       const nowMs = performance.now()
       const lastMs = seenMs.get(event)
       if (lastMs !== undefined && nowMs - lastMs < echoMs) return true

@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Children, ChildAction } from '../daemon/children.ts'
 import { createDetachedSpawner } from '../daemon/detached-spawner.ts'
@@ -25,6 +24,7 @@ import { childCommand } from './child-command.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
 import { describeChild, summarize, type ChildNotes } from './child-view.ts'
+import { codeTime } from './code-file.ts'
 import { HealthFeeds } from './health-feeds.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
 import { KeeperRecords } from './keeper-records.ts'
@@ -340,7 +340,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     const view = this.#supervisor.view(child)
     const file = isJsonObject(view?.launch) ? (view.launch['code_file'] as Json) : null
     if (typeof file !== 'string') return undefined
-    return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    return codeTime(file)
   }
 
   #notesOf(child: string): ChildNotes {

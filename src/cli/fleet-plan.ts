@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAlive } from '../platform/process-table.ts'
-import { SettingsSource, type HomeSettings } from '../settings/settings.ts'
+import { SettingsSource } from '../settings/settings.ts'
 import type { Call } from './call.ts'
 import { resolveTarget, type Target } from './definition.ts'
 import type { FleetPlan } from './fleet.ts'
@@ -24,7 +24,9 @@ const orphanGraceMs = 12_000
 export async function planFleet(call: Call): Promise<FleetPlan> {
   // What is wrong with them is said here, and not by each process.
   reconnectSettings(call)
-  if (call.arguments.length === 0 && call.text('name') === undefined) return await planThree(call)
+  const settings = new SettingsSource(call.disk, call.home)
+  if (call.arguments.length === 0 && call.text('name') === undefined)
+    return { ...(await planThree(call)), settings }
   const target = resolveTarget(call)
   const hub = chooseHub(call, target.hub)
   if (hub.found) call.output.note(`at the hub of this home, ${hub.url}; --no-hub goes without`)
@@ -33,6 +35,7 @@ export async function planFleet(call: Call): Promise<FleetPlan> {
   if (target.name !== undefined) await record.claim(target.name)
   const found = hub.found ? hub.url : undefined
   return {
+    settings,
     members: [agentPlan(call, target, { found, port: call.text('port'), takeover: call.flag('takeover') })],
     records: [record],
     nameless: target.name === undefined,
@@ -40,7 +43,7 @@ export async function planFleet(call: Call): Promise<FleetPlan> {
   }
 }
 
-async function planThree(call: Call): Promise<FleetPlan> {
+async function planThree(call: Call): Promise<Omit<FleetPlan, 'settings'>> {
   const targets = [targetOf(call, firstName), targetOf(call, secondName)]
   const records: SupervisorRecord[] = []
   try {
@@ -87,16 +90,11 @@ function agentPlan(call: Call, target: Target, options: AgentPlanOptions): Upkee
   return {
     kind: 'agent',
     title: target.name ?? titleOf(target),
-    settings: settings(call),
+    codeFile: target.launch.kind === 'file' ? target.launch.path : undefined,
     arguments: agentArguments(call, target, { port, greet }),
     ...(takeover && { untilOnline: ['--takeover'] }),
     ...(found !== undefined && { environment: { PERDURA_HUB: found } }),
   }
-}
-
-/** Throws ERR_SETTINGS: it is said here, and not by each process. */
-function settings(call: Call): HomeSettings {
-  return new SettingsSource(call.disk, call.home).current
 }
 
 /** What stands for the agent until its process has loaded its name. */
@@ -128,7 +126,6 @@ async function embeddedHub(call: Call): Promise<EmbeddedHub> {
     plan: {
       kind: 'hub',
       title: 'hub',
-      settings: settings(call),
       arguments: hubArguments(call, port),
     },
   }

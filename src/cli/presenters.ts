@@ -19,6 +19,8 @@ export interface Presenter {
   /** A line that the process wrote by itself. */
   childLine(model: LiveModel, line: string): void
   stopping(reason: string): void
+  /** Of all processes, or of none. */
+  said(text: string): void
   /** Something about the model is not as it was. */
   changed(model: LiveModel): void
   close(): void
@@ -66,6 +68,10 @@ export class LinePresenter implements Presenter {
     this.#call.output.note(`stopping (${reason})`)
   }
 
+  said(text: string): void {
+    this.#call.output.note(text)
+  }
+
   changed({ agent, state }: LiveModel): void {
     if (state.name === 'backing-off' && state.delayMs > 0) {
       const who = this.#members.length > 1 ? `${agent}: ` : ''
@@ -100,7 +106,11 @@ export class ScreenPresenter implements Presenter {
     call: Call,
     members: readonly FleetMember[],
     hubUrl: string | undefined,
-    actions: { readonly kill: (key: string) => void; readonly stop: () => void },
+    actions: {
+      readonly kill: (key: string) => void
+      readonly stop: () => void
+      readonly quit: () => void
+    },
   ) {
     this.#call = call
     this.#members = members
@@ -108,8 +118,9 @@ export class ScreenPresenter implements Presenter {
     this.#screen = new Screen((pressed) => {
       const key = pressed.toLowerCase()
       if (/^[kh1-9]$/.test(key)) actions.kill(key)
-      // Ctrl-C and Ctrl-D are ordinary keys here: the terminal passes everything on.
+      // Ctrl-C, Ctrl-D and Ctrl-\ are ordinary keys here: the terminal passes everything on.
       if (key === 'q' || key === '\u0003' || key === '\u0004') actions.stop()
+      if (key === '\u001C') actions.quit()
     })
   }
 
@@ -141,6 +152,11 @@ export class ScreenPresenter implements Presenter {
   }
 
   stopping(): void {
+    this.changed()
+  }
+
+  said(text: string): void {
+    this.#members[0]?.model.add({ at: Date.now(), kind: 'process', text: oneLine(text) })
     this.changed()
   }
 

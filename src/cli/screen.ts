@@ -3,6 +3,8 @@ const leave = '\u001B[?25h\u001B[?1049l'
 const beginUpdate = '\u001B[?2026h\u001B[H'
 const endUpdate = '\u001B[J\u001B[?2026l'
 
+const ignore = (): void => undefined
+
 /**
  * The whole terminal, repainted in place, and its keys. However the process ends (short of SIGKILL), the terminal is
  * as it was before: `close` is called at exit, and before an exception that nobody caught is printed.
@@ -33,6 +35,8 @@ export class Screen {
     process.on('exit', this.#close)
     process.on('uncaughtExceptionMonitor', this.#close)
     if (this.hasKeys) {
+      // Of a terminal that was closed nothing can be read, and its mode cannot be changed; a signal says that it is gone.
+      process.stdin.on('error', ignore)
       process.stdin.setRawMode(true)
       process.stdin.on('data', this.#onData)
     }

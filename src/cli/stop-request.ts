@@ -1,11 +1,13 @@
 import { exitCodes } from '../exit-codes.ts'
 import type { Parent } from './own-process.ts'
+import { OwnTerminal } from './own-terminal.ts'
 
 /*
  * What signals mean to a process that serves something, an agent or a hub:
  *
  *   SIGTERM, SIGINT   the first: stop, and let what is under way finish. The second: be gone within a second. The third: at once.
- *   SIGHUP            read the settings again; where nobody keeps the process running and its terminal has gone, as SIGTERM.
+ *   SIGHUP            read the settings again; where nobody keeps the process running and its terminal has gone, stop as after
+ *                     the first of those. It never counts as one of them: a closed terminal often says so twice.
  *   SIGQUIT           stop now, without waiting for turns: they go on at the next start.
  *
  * None of them loses what was acknowledged, and neither does SIGKILL.
@@ -30,7 +32,7 @@ export function watchForStop(
 ): StopRequest {
   const asked = Promise.withResolvers<string>()
   const hurry = new AbortController()
-  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
+  const terminal = new OwnTerminal()
   let signals = 0
   const stop = (signal: NodeJS.Signals): void => {
     signals += 1
@@ -47,7 +49,7 @@ export function watchForStop(
     if (!process.connected) stop(signal)
   })
   process.on('SIGHUP', (signal) => {
-    if (hasTerminal && !parent.connected) stop(signal)
+    if (terminal.isGone && !parent.connected) asked.resolve(signal)
     else onReload()
   })
   process.on('SIGQUIT', (signal) => {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { errorCodes, PerduraError } from '../errors.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { ChildExit } from '../platform/child.ts'
-import { createNodeSpawner } from '../platform/node/child.ts'
+import { createNodeSpawner, type NodeChild } from '../platform/node/child.ts'
 import { createNodeClock } from '../platform/node/clock.ts'
 import { createNodeRandom } from '../platform/node/random.ts'
 import { SupervisedChild } from '../supervisor/child.ts'
@@ -11,10 +11,11 @@ import type { EndReason } from '../supervisor/exits.ts'
 import type { ChildPolicy } from '../supervisor/policy.ts'
 import { agentChild, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
+import { codeTime } from './code-file.ts'
 import { describeEnd } from './describe-end.ts'
 import type { HealthFeeds } from './health-feeds.ts'
 import { LiveModel } from './live-model.ts'
-import type { HomeSettings } from '../settings/settings.ts'
+import type { SettingsSource } from '../settings/settings.ts'
 import { isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
 
 /**
@@ -38,7 +39,8 @@ export interface UpkeepPlan {
    */
   readonly untilOnline?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
-  readonly settings: HomeSettings
+  /** The file that the agent's code is in; undefined for one without. */
+  readonly codeFile?: string | undefined
 }
 
 export interface UpkeepSink {
@@ -58,8 +60,12 @@ export class Upkeep {
   readonly #sink: UpkeepSink
   readonly #child: SupervisedChild
   #policy: ChildPolicy
-  readonly #settings: HomeSettings
+  readonly #settings: SettingsSource
   readonly #health: HealthFeeds
+  readonly #codeFile: string | undefined
+  /** When its code had been changed, as of the start of its last process. */
+  #codeChanged = 0
+  #process: NodeChild | undefined
   /** What the history calls it; undefined until its process has said its name. */
   #title: string | undefined
   #stopping = false
@@ -67,16 +73,16 @@ export class Upkeep {
   #wasOnline = false
 
   /** `health` takes its history. */
-  constructor(plan: UpkeepPlan, sink: UpkeepSink, health: HealthFeeds) {
+  constructor(plan: UpkeepPlan, settings: SettingsSource, sink: UpkeepSink, health: HealthFeeds) {
     this.kind = plan.kind
     this.model = new LiveModel(plan.title)
     this.#sink = sink
-    this.#settings = plan.settings
+    this.#settings = settings
+    this.#codeFile = plan.codeFile
     this.#health = health
     this.#title = plan.kind === 'hub' ? hubChild : undefined
-    this.#policy = policyOf(
-      (plan.kind === 'agent' ? plan.settings.of(plan.title) : plan.settings.base).supervision,
-    )
+    this.#policy = this.#policyNow()
+    const spawner = createNodeSpawner()
     this.#child = new SupervisedChild({
       command: (mode) => ({
         file: process.execPath,
@@ -89,7 +95,9 @@ export class Upkeep {
         ],
         ...(plan.environment !== undefined && { environment: plan.environment }),
       }),
-      spawner: createNodeSpawner(),
+      spawner: {
+        spawn: (command, childSink) => (this.#process = spawner.spawn(command, childSink)),
+      },
       clock: createNodeClock(),
       random: createNodeRandom(),
       understand,
@@ -129,14 +137,64 @@ export class Upkeep {
     this.#child.kill()
   }
 
-  /** The first time it may finish what it is doing; the second time it may not. */
+  /** Resolves when no process of it is left. */
   async stop(): Promise<void> {
-    if (this.#stopping) this.#child.kill()
     this.#stopping = true
     await this.#child.stop()
   }
 
+  /** What it failed at may be mended: it is tried at once, with all its budget. */
+  retry(): void {
+    this.#child.restart()
+  }
+
+  /** Whether it waits or has failed, and its code has been changed since it was tried with it; true once for each change. */
+  takeMended(): boolean {
+    if (this.#codeFile === undefined) return false
+    const { name } = this.#child.state
+    if (name !== 'backing-off' && name !== 'failed' && !this.#child.history.safeMode.isOn) return false
+    const changed = codeTime(this.#codeFile)
+    // A file that is gone is no reason to try; the one that comes in its place is.
+    if (changed === 0 || changed === this.#codeChanged) return false
+    this.#codeChanged = changed
+    return true
+  }
+
+  /** Its settings were read again: they hold from the next decision on, and its process reads its own. */
+  reload(): void {
+    this.#setPolicy()
+    this.#signal('SIGHUP')
+  }
+
+  /** It stops, and does not wait for its turns. */
+  hurry(): void {
+    this.#signal('SIGQUIT')
+  }
+
+  /** One that is being started is left alone: it has read its settings, and may not handle signals yet. */
+  #signal(name: 'SIGHUP' | 'SIGQUIT'): void {
+    if (this.#child.process?.ready === true) this.#process?.signal(name)
+  }
+
+  #policyNow(): ChildPolicy {
+    const { current } = this.#settings
+    return policyOf((this.kind === 'agent' ? current.of(this.model.agent) : current.base).supervision)
+  }
+
+  #setPolicy(): void {
+    this.#policy = this.#policyNow()
+    this.#child.setPolicy(this.#policy)
+  }
+
+  /** Nothing of it is waited for any more, whether it was told to stop or not. */
+  force(): void {
+    void this.stop()
+    this.#child.kill()
+  }
+
   #entered(state: ChildState): void {
+    if (state.name === 'starting' && this.#codeFile !== undefined)
+      this.#codeChanged = codeTime(this.#codeFile)
     if (this.#title !== undefined) this.#health.entered(this.#title, state)
     this.model.entered(state)
     this.model.restarts = this.#child.history.restarts
@@ -152,9 +210,9 @@ export class Upkeep {
       if (this.#title !== undefined) this.#health.heard(this.#title, message)
       return
     }
-    if (message.type === 'named') this.#named(message.name)
     if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
     this.model.received(message, performance.now(), Date.now())
+    if (message.type === 'named') this.#named(message.name)
     this.#sink.onMessage(this, message)
     this.#sink.onChange(this)
   }
@@ -166,8 +224,7 @@ export class Upkeep {
       this.#title = agentChild(name)
       this.#health.entered(this.#title, this.#child.state)
     }
-    this.#policy = policyOf(this.#settings.of(name).supervision)
-    this.#child.setPolicy(this.#policy)
+    this.#setPolicy()
   }
 
   #exited(exit: ChildExit, end: EndReason): void {

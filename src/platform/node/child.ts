@@ -1,11 +1,20 @@
 import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import type { Child, Spawner } from '../child.ts'
+import type { Child, ChildCommand, ChildSink, Spawner } from '../child.ts'
 
 const lineBytesMax = 8_192
 
+/** A real one takes every signal that there is. */
+export interface NodeChild extends Child {
+  signal(name: NodeJS.Signals): boolean
+}
+
+export interface NodeSpawner extends Spawner {
+  spawn(command: ChildCommand, sink: ChildSink): NodeChild
+}
+
 /** Children of this process: message channel, no standard input, output taken line by line. */
-export function createNodeSpawner(): Spawner {
+export function createNodeSpawner(): NodeSpawner {
   return {
     spawn(command, sink) {
       const child = spawn(command.file, command.arguments, {
@@ -33,7 +42,7 @@ export function createNodeSpawner(): Spawner {
   }
 }
 
-function handleOf(child: ReturnType<typeof spawn>): Child {
+function handleOf(child: ReturnType<typeof spawn>): NodeChild {
   return {
     pid: child.pid,
     signal: (name) => child.exitCode === null && child.signalCode === null && child.kill(name),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { hubOf, online } from '../../helpers/at-hub.ts'
+import { noTerminal, startAtTerminal } from '../../helpers/at-terminal.ts'
 import {
   isAlive,
   until,
@@ -16,9 +15,6 @@ import {
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 90_000 }
-const program = fileURLToPath(new URL('../../../bin/perdura.mjs', import.meta.url))
-const helped =
-  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false
 
 /** Waits as long as a message says, or for ever, and ends early only where its signal says so. */
 const patient = `import { defineAgent } from 'perdura'
@@ -151,11 +147,8 @@ test('SIGHUP reads the settings again, those in force stay where the new ones ar
     running.kill('SIGHUP')
     await until('it has read them', async () => (await logged(cli, 'settings:reload:done')).length === 1)
     writeFileSync(join(cli.home, 'config.json'), '{ "supervision": { "stop_timeout": "soon" } }')
-    // What comes within half a second is taken for an echo of the first.
-    await until('it has refused them', async () => {
-      running.kill('SIGHUP')
-      return (await logged(cli, 'settings:load:failed')).length > 0
-    })
+    running.kill('SIGHUP')
+    await until('it has refused them', async () => (await logged(cli, 'settings:load:failed')).length === 1)
     await busy(cli, { ms: 3_600_000 })
     running.kill('SIGTERM')
     assert.equal((await running.ended).code, 0)
@@ -212,29 +205,16 @@ test('a clean stop of an idle agent takes a second at most, at a hub that hangs 
 )
 
 test(
-  'an agent whose terminal goes away stops as after SIGTERM',
-  { ...patience, skip: helped ? false : 'needs the script command of util-linux for a terminal' },
+  'an agent whose terminal goes away stops as after SIGTERM, and a hang-up while it is there has it read its settings',
+  { ...patience, skip: noTerminal },
   () =>
     withCommandLine(async (cli) => {
       writeFileSync(join(cli.folder, 'ada.ts'), patient)
-      const command = [
-        'exec',
-        process.execPath,
-        program,
-        'run',
-        join(cli.folder, 'ada.ts'),
-        '--port',
-        '0',
-        '--no-hub',
-      ]
-      const terminal = spawn('script', ['-qec', command.join(' '), '/dev/null'], {
-        env: { ...process.env, PERDURA_HOME: cli.home, TERM: 'xterm' },
-        stdio: ['pipe', 'pipe', 'inherit'],
-      })
-      let shown = ''
-      terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text))
-      await until('it is ready', () => shown.includes('is ready'))
+      const { terminal, shown } = startAtTerminal(cli, ['run', './ada.ts', '--port', '0', '--no-hub'])
+      await until('it is ready', () => shown().includes('is ready'))
       const { pid } = cli.record()
+      await cli.json(['reload', 'Ada'])
+      await until('it has read them', async () => (await logged(cli, 'settings:reload:done')).length === 1)
       terminal.kill('SIGKILL')
       await once(terminal, 'close')
       await until('it has ended', () => !isAlive(pid))

@@ -105,7 +105,7 @@ test('an agent whose supervisor is killed stops by itself, and a new start takes
 
 test('every signal to stop ends both processes, cleanly', patience, () =>
   withCommandLine(async (cli) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       const up = await cli.up()
       const { pid } = cli.record()
       up.kill(signal)
