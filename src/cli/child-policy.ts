@@ -16,11 +16,13 @@ export function understand(message: unknown): ChildWord | undefined {
     case 'hub':
       return { kind: 'ready' }
     case 'beat': {
-      const { turnsDone, stalled, rssBytes } = message
-      return { kind: 'beat', turnsDone, stalled, rssBytes }
+      const { turnsDone, stalled, rssBytes, safeMode } = message
+      return { kind: 'beat', turnsDone, stalled, rssBytes, mode: safeMode ? 'safe' : 'normal' }
     }
     case 'handover':
-      return { kind: 'handover' }
+      return { kind: 'handover', withinMs: message.withinMs }
+    case 'failed':
+      return { kind: 'failed', text: `${message.code}: ${message.message}` }
     case 'busy':
       return { kind: 'busy', forMs: message.forMs }
     default:

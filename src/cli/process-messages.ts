@@ -52,8 +52,8 @@ export type ProcessMessage =
   | { readonly type: 'hub'; readonly pid: number; readonly url: string; readonly connected: number }
   /** Somebody asked the agent itself to stop: it is not to be started again. */
   | { readonly type: 'stop' }
-  /** It hands its session over: it ends in a moment, and the next one is to be started at once. */
-  | { readonly type: 'handover' }
+  /** It hands its session over: it ends by itself within so long, ms, and the next one is to be started at once. */
+  | { readonly type: 'handover'; readonly withinMs: number }
   /** Its event loop is about to stand still, for so long at most, ms: it does not hang. */
   | { readonly type: 'busy'; readonly forMs: number }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }

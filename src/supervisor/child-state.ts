@@ -40,8 +40,10 @@ export type ChildState =
 export type ChildWord =
   | { readonly kind: 'ready' }
   | Beat
-  /** It is about to end by itself in favour of the next one. */
-  | { readonly kind: 'handover' }
+  /** It is about to end by itself in favour of the next one, within so long, ms. */
+  | { readonly kind: 'handover'; readonly withinMs: number }
+  /** Why it is about to end, or will not get ready, in its own words. */
+  | { readonly kind: 'failed'; readonly text: string }
   /** Its event loop is about to stand still, for so long at most, ms: nothing is heard of it meanwhile. */
   | { readonly kind: 'busy'; readonly forMs: number }
 
@@ -53,4 +55,6 @@ export interface Beat {
   /** There is work that could be done, nothing is being done, and for long nothing has been. */
   readonly stalled: boolean
   readonly rssBytes: number
+  /** What it was started in, by its own word; left out by one that has no safe mode. */
+  readonly mode?: ChildMode
 }

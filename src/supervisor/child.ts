@@ -1,9 +1,8 @@
 import type { AdoptedProcess, Child, ChildExit, ChildSink } from '../platform/child.ts'
-import { setAwakeTimer } from '../platform/awake-timer.ts'
 import type { Timer } from '../platform/clock.ts'
 import type { ProcessFacts, SupervisedChildOptions } from './child-options.ts'
 import type { Beat, ChildState } from './child-state.ts'
-import type { ChildMode, EndReason } from './exits.ts'
+import { attributed, type ChildMode, type EndReason } from './exits.ts'
 import { ChildHistory } from './history.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
 import { defaultPolicy, type ChildPolicy } from './policy.ts'
@@ -18,7 +17,7 @@ import { Run } from './run.ts'
  * demands. Left for `starting` by the timer, for `stopped` by `stop()`.
  * `starting`: a process exists that has not said that it is ready. Left for `running` by its ready message, for
  * `backing-off`, `failed` or `finished` by its end, for `killing` when it takes too long.
- * `running`: the process said that it is ready. After `stableMs` earlier failures are forgotten. Left by its end as
+ * `running`: the process said that it is ready. After `stableMs`, which it was watched for, earlier failures are forgotten. Left by its end as
  * `starting` is; for `killing` when nothing is heard of it for `hangMs`; for `restarting` when it says that nothing
  * advances, holds too much memory, or the time of its safe mode is over.
  * `backing-off`: there is no process, one is wanted, and the time for it has not come. Left for `starting` by the
@@ -252,14 +251,13 @@ export class SupervisedChild {
   }
 
   #hear(run: Run, message: unknown): void {
-    run.hear()
     const word = this.#options.understand(message)
+    run.hear(word)
     if (word?.kind === 'ready') this.#becomeReady(run)
     // It has answered after all.
     if (run.ready && !run.killed && this.#is('killing')) this.#enterRunning(run)
     if (word?.kind === 'beat') this.#beat(run, word)
     if (word?.kind === 'handover') this.#expectEnd(run.asked ?? 'handover')
-    if (word?.kind === 'busy') run.excuse(word.forMs)
   }
 
   #becomeReady(run: Run): void {
@@ -272,14 +270,15 @@ export class SupervisedChild {
 
   #enterRunning(run: Run): void {
     this.#enter({ name: 'running', pid: run.pid, mode: run.mode, adopted: run.adopted })
-    this.#setTimer(this.#policy.stableMs, () => {
-      if (this.#history.becameStable()) this.#options.sink.onFacts?.()
-    })
+    run.beganToRun()
   }
 
   #beat(run: Run, beat: Beat): void {
+    const { mode } = run
     const { progress, trouble } = run.beat(beat, this.#policy)
-    if (progress && this.#history.progressed()) this.#options.sink.onFacts?.()
+    const isNews = progress && this.#history.progressed()
+    if (run.mode !== mode && this.#is('running')) this.#enterRunning(run)
+    if (isNews || run.mode !== mode) this.#options.sink.onFacts?.()
     if (trouble !== undefined && this.#state.name === 'running') this.#askToEnd(trouble)
   }
 
@@ -298,16 +297,22 @@ export class SupervisedChild {
     if (name !== 'running') return
     const { safeMode } = this.#history
     const over = !safeMode.isOn || safeMode.isOver(this.#options.clock.monotonicMs())
-    if (run.mode === 'safe' && over) this.#askToEnd('safe-mode-over')
+    const lapsed = run.lapse(this.#policy)
+    const stable = run.runningMs >= this.#policy.stableMs && this.#history.becameStable()
     // Whoever needs safe mode again after that has got into another trouble.
-    if (run.mode === 'normal' && run.watchedMs >= this.#policy.windowMs && safeMode.forget())
-      this.#options.sink.onFacts?.()
+    const well = run.mode === 'normal' && run.watchedMs >= this.#policy.windowMs && safeMode.forget()
+    if (lapsed || stable || well) this.#options.sink.onFacts?.()
+    // Of one that was found there is only a guess until it has said so itself: one with its mind is not to be ended for it.
+    if (run.mode === 'safe' && over && run.isModeSure) this.#askToEnd('safe-mode-over')
   }
 
   #takeDown(run: Run, reason: 'hung' | 'start-timeout'): void {
     this.#enter({ name: 'killing', pid: run.pid, reason })
     this.#timer = this.#parts.lookBeforeKill(this.#options.clock, run.child, {
-      onEvidence: (evidence) => this.#options.sink.onEvidence?.(reason, evidence),
+      onEvidence: (seen) => {
+        run.said = seen
+        this.#options.sink.onEvidence?.(reason, seen)
+      },
       kill: () => {
         if (run.kill()) this.#expectEnd(reason)
       },
@@ -320,9 +325,10 @@ export class SupervisedChild {
   }
 
   #signalEnd(reason: EndReason): void {
+    const before = this.#run?.asked
     this.#expectEnd(reason)
-    // Where it is gone already it ended by itself.
-    if (this.#run?.child?.signal('SIGTERM') === false) this.#run.asked = undefined
+    // Where it is gone already it ended by itself, or as it had announced.
+    if (this.#run?.child?.signal('SIGTERM') === false) this.#run.asked = before
     this.#setTimer(this.#policy.stopMs, () => this.#run?.kill(), 'awake')
   }
 
@@ -346,16 +352,9 @@ export class SupervisedChild {
     if (run === undefined) return
     this.#run = undefined
     run.end()
-    const own = this.#parts.reasonOf(exit)
-    const wanted = this.#is('stopping') ? 'stop' : run.asked
-    const reason = own === 'refused' && wanted !== 'stop' && wanted !== 'restart' ? own : (wanted ?? own)
-    const { clock, hasSafeMode = false, sink } = this.#options
-    const { code, signal } = exit
-    this.#history.ended(
-      { at: clock.now(), reason, code, signal, pid: run.pid ?? null, livedMs: run.ageMs, mode: run.mode },
-      hasSafeMode,
-      this.#policy,
-    )
+    const reason = attributed(this.#parts.reasonOf(exit), this.#is('stopping') ? 'stop' : run.asked)
+    const { hasSafeMode = false, sink } = this.#options
+    this.#history.ended(run.endRecord(exit, reason), hasSafeMode, this.#policy)
     sink.onExit(exit, reason)
     if (this.#is('stopping')) this.#enter({ name: 'stopped' })
     else if (reason === 'refused') this.#enter({ name: 'failed', exit })
@@ -395,6 +394,7 @@ export class SupervisedChild {
   #setTimer(delayMs: number, fire: () => void, time: 'all time' | 'awake' = 'all time'): void {
     const { clock } = this.#options
     this.#timer?.cancel()
-    this.#timer = time === 'awake' ? setAwakeTimer(clock, delayMs, fire) : clock.setTimer(delayMs, fire)
+    this.#timer =
+      time === 'awake' ? this.#parts.setAwakeTimer(clock, delayMs, fire) : clock.setTimer(delayMs, fire)
   }
 }

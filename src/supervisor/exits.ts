@@ -1,5 +1,6 @@
 import { exitCodes } from '../exit-codes.ts'
 import type { ChildExit } from '../platform/child.ts'
+import { redactText } from '../platform/redact.ts'
 
 /** Why a process ended, as its supervisor sees it. */
 export type EndReason = (typeof endReasons)[number]
@@ -64,6 +65,11 @@ export function reasonOf({ code, signal, error }: ChildExit): EndReason {
   return code === 0 ? 'exited' : 'crashed'
 }
 
+/** What an end is put down to: what was asked for, unless it has said that starting it again is of no use. */
+export function attributed(own: EndReason, asked: EndReason | undefined): EndReason {
+  return own === 'refused' && asked !== 'stop' && asked !== 'restart' ? own : (asked ?? own)
+}
+
 /** An end, as it is kept. */
 export interface EndRecord {
   /** Wall-clock ms. */
@@ -75,6 +81,18 @@ export interface EndRecord {
   /** How long the process was there, ms; null where nobody knows. */
   readonly livedMs: number | null
   readonly mode: ChildMode
+  /** What it said of it itself, or what was seen of it before it was killed, without secrets; null where nothing was. */
+  readonly said: string | null
+}
+
+/** Of each end so much is kept, characters; there are twenty of them in a record that is written with each change. */
+const saidMax = 1_000
+/** What is longer is nothing that anybody wrote for a person. */
+const readMax = 65_536
+
+/** A text as it is kept with an end. */
+export function shortened(text: string): string {
+  return redactText(text.slice(0, readMax)).slice(0, saidMax).toWellFormed()
 }
 
 /** In `safe` no mind is called: a process that says and shows what it has, and takes what comes. */

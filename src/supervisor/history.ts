@@ -145,7 +145,16 @@ export class ChildHistory {
     hasSafeMode: boolean,
     policy: ChildPolicy,
   ): void {
-    const end = { at: this.#clock.now(), reason, code: null, signal: null, pid, livedMs: null, mode }
+    const end = {
+      at: this.#clock.now(),
+      reason,
+      code: null,
+      signal: null,
+      pid,
+      livedMs: null,
+      mode,
+      said: null,
+    }
     this.ended(end, hasSafeMode, policy)
   }
 

@@ -1,3 +1,4 @@
+import { setAwakeTimer } from '../platform/awake-timer.ts'
 import { isFailure, reasonOf } from './exits.ts'
 import { RestartIntensity } from './intensity.ts'
 import { lookBeforeKill } from './last-look.ts'
@@ -9,6 +10,7 @@ import { SafeMode } from './safe-mode.ts'
 /** What a supervisor decides with. Whoever shows that a mistake in one of them is noticed gives it another one. */
 export interface SupervisorParts {
   readonly createWatch: (...given: ConstructorParameters<typeof LivenessWatch>) => LivenessWatch
+  readonly setAwakeTimer: typeof setAwakeTimer
   readonly lookBeforeKill: typeof lookBeforeKill
   readonly createIntensity: (...given: ConstructorParameters<typeof RestartIntensity>) => RestartIntensity
   readonly createSafeMode: (...given: ConstructorParameters<typeof SafeMode>) => SafeMode
@@ -22,6 +24,7 @@ export interface SupervisorParts {
 
 export const supervisorParts: SupervisorParts = {
   createWatch: (...given) => new LivenessWatch(...given),
+  setAwakeTimer,
   lookBeforeKill,
   createIntensity: (...given) => new RestartIntensity(...given),
   createSafeMode: (...given) => new SafeMode(...given),

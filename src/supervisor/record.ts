@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
-import { endReasons, type ChildMode, type EndReason, type EndRecord } from './exits.ts'
+import { endReasons, shortened, type ChildMode, type EndReason, type EndRecord } from './exits.ts'
 import { endsMax, noPast, type PastFigures } from './history.ts'
 
 /** Version of the document that this code writes. */
@@ -152,7 +152,7 @@ function countsOf(value: Json | undefined): PastFigures['counts'] {
 
 function endOf(value: Json): EndRecord[] {
   if (!isJsonObject(value)) return []
-  const { at, reason, code, signal, pid, mode, lived_ms: livedMs } = value
+  const { at, reason, code, signal, pid, mode, said, lived_ms: livedMs } = value
   if (!isCount(at) || !isReason(reason)) return []
   return [
     {
@@ -163,6 +163,7 @@ function endOf(value: Json): EndRecord[] {
       pid: isCount(pid) ? pid : null,
       livedMs: isCount(livedMs) ? livedMs : null,
       mode: mode === 'safe' ? 'safe' : 'normal',
+      said: typeof said === 'string' ? shortened(said) : null,
     },
   ]
 }

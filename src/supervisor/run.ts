@@ -2,8 +2,8 @@ import { toError } from '../errors.ts'
 import type { Child, ChildExit, ChildSink } from '../platform/child.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { ProcessFacts } from './child-options.ts'
-import type { Beat } from './child-state.ts'
-import type { ChildMode, EndReason } from './exits.ts'
+import type { Beat, ChildWord } from './child-state.ts'
+import { shortened, type ChildMode, type EndReason, type EndRecord } from './exits.ts'
 import type { LivenessWatch } from './liveness.ts'
 import type { SupervisorParts } from './parts.ts'
 import type { ChildPolicy } from './policy.ts'
@@ -13,7 +13,7 @@ const beatsTooLargeMax = 3
 const startTimeoutFactorMax = 8
 /** An adopted process looks for its new supervisor once a second; on a machine that does much else it gets more, ms. */
 const findMs = 10_000
-/** Nobody is believed to be busy for longer, ms. */
+/** Nobody is believed to be busy, or about to end, for longer, ms. */
 const excuseMsMax = 600_000
 
 export interface RunOptions {
@@ -31,7 +31,8 @@ export interface RunOptions {
 
 /** One process of a child, from the attempt to start it to its end: what was heard of it, and what that means. */
 export class Run {
-  readonly mode: ChildMode
+  /** What it was started in, as far as its supervisor knows; from its first beat on, what it says itself. */
+  mode: ChildMode
   readonly adopted: boolean
   readonly startedAt: number
   child: Child | undefined
@@ -40,6 +41,8 @@ export class Run {
   asked: EndReason | undefined
   /** SIGKILL was sent: what it still says comes too late. */
   killed = false
+  /** What is wrong with it: in its own words, or as it was seen from outside. */
+  said: string | undefined
   readonly #clock: RunOptions['clock']
   readonly #startedMs: number
   readonly #watch: LivenessWatch
@@ -48,6 +51,10 @@ export class Run {
   /** Of an adopted one it is not known how many turns it had done. */
   #turnsDone: number | undefined
   #beatsTooLarge = 0
+  /** When it was last found to run, on its watch, ms. */
+  #runsSinceMs = 0
+  /** Until when it is believed to end by itself, on its watch, ms. */
+  #endsUntilMs = 0
 
   constructor({ mode, startedAt, adopted, ready, clock, createWatch, onLook }: RunOptions) {
     this.mode = mode
@@ -58,6 +65,11 @@ export class Run {
     this.#startedMs = clock.monotonicMs() - Math.max(0, clock.now() - startedAt)
     this.#watch = createWatch(clock, onLook)
     this.#turnsDone = adopted ? undefined : 0
+  }
+
+  /** One that was adopted may have been started by a supervisor that could not write down how. */
+  get isModeSure(): boolean {
+    return !this.adopted || this.#beaten
   }
 
   get pid(): number | undefined {
@@ -77,6 +89,19 @@ export class Run {
   /** How long this supervisor has watched it, ms. */
   get watchedMs(): number {
     return this.#watch.ranMs
+  }
+
+  /** How long it has been running while this supervisor watched, ms. */
+  get runningMs(): number {
+    return this.#watch.ranMs - this.#runsSinceMs
+  }
+
+  /** What becomes of it in the history. */
+  endRecord({ code, signal, error }: ChildExit, reason: EndReason): EndRecord {
+    const { ageMs: livedMs, mode, pid = null } = this
+    const said = this.said ?? error?.message
+    const at = this.#clock.now()
+    return { at, reason, code, signal, pid, livedMs, mode, said: said === undefined ? null : shortened(said) }
   }
 
   /**
@@ -109,19 +134,33 @@ export class Run {
     this.#watch.end()
   }
 
-  hear(): void {
-    this.#heard = true
-    this.#watch.heard()
+  beganToRun(): void {
+    this.#runsSinceMs = this.#watch.ranMs
+    // Whatever was seen of it, it was well.
+    this.said = undefined
   }
 
-  /** It has said that nothing will be heard of it for so long; what is heard before ends that. */
-  excuse(forMs: number): void {
-    this.#watch.excuse(Math.min(Math.max(0, forMs) || 0, excuseMsMax))
+  /** Whether it has announced its end and then gone on, so that its next end is an end like any other. */
+  lapse({ stopMs }: Pick<ChildPolicy, 'stopMs'>): boolean {
+    if (this.asked !== 'handover' || this.#watch.ranMs < this.#endsUntilMs + stopMs) return false
+    this.asked = undefined
+    return true
+  }
+
+  /** Something was heard of it; what that was, where it means something. */
+  hear(word: ChildWord | undefined): void {
+    this.#heard = true
+    this.#watch.heard()
+    // Nothing will be heard of it for so long; what is heard before ends that.
+    if (word?.kind === 'busy') this.#watch.excuse(bounded(word.forMs))
+    if (word?.kind === 'handover') this.#endsUntilMs = this.#watch.ranMs + bounded(word.withinMs)
+    if (word?.kind === 'failed') this.said = word.text
   }
 
   /** Returns whether something was done since the last one, and what is wrong with it by its own word. */
   beat(beat: Beat, policy: ChildPolicy): { progress: boolean; trouble: 'memory' | 'stalled' | undefined } {
     this.#beaten = true
+    this.mode = beat.mode ?? this.mode
     const progress = this.#turnsDone !== undefined && beat.turnsDone > this.#turnsDone
     this.#turnsDone = beat.turnsDone
     const tooLarge = policy.memoryMaxBytes !== undefined && beat.rssBytes > policy.memoryMaxBytes
@@ -150,4 +189,8 @@ export class Run {
     this.killed = true
     return this.child?.signal('SIGKILL') ?? false
   }
+}
+
+function bounded(ms: number): number {
+  return Math.min(Math.max(0, ms) || 0, excuseMsMax)
 }

@@ -99,6 +99,11 @@ export class FakeChild implements Child {
     this.#sink.onMessage(word)
   }
 
+  /** It is gone, and whoever started it has not been told. */
+  vanish(): void {
+    this.#gone = true
+  }
+
   exit(exit: Partial<ChildExit>): void {
     this.#gone = true
     this.#sink.onExit({ code: null, signal: null, ...exit })

@@ -171,7 +171,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       },
       handOver: (deadlineMs) => {
         // Its supervisor starts the next one as soon as this one has ended, and counts it as no failure.
-        void parent.tell({ type: 'handover' })
+        void parent.tell({ type: 'handover', withinMs: deadlineMs })
         handover = { deadlineMs }
         stop.ask('handed over')
       },

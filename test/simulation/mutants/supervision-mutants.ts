@@ -54,6 +54,22 @@ class EndlessSafeMode extends SafeMode {
   }
 }
 
+/** Takes the time that its supervisor slept for time in which the child ran well. */
+class SleepyWatch extends LivenessWatch {
+  readonly #sinceMs: number
+  readonly #now: () => number
+
+  constructor(...[clock, onLook]: ConstructorParameters<typeof LivenessWatch>) {
+    super(clock, onLook)
+    this.#now = () => clock.monotonicMs()
+    this.#sinceMs = this.#now()
+  }
+
+  override get ranMs(): number {
+    return this.#now() - this.#sinceMs
+  }
+}
+
 const killAtOnce: SupervisorParts['lookBeforeKill'] = (_clock, _child, sink) => {
   sink.kill()
   return { cancel: () => undefined }
@@ -226,6 +242,33 @@ export const supervisionMutants: readonly SupervisionMutant[] = [
           return word?.kind === 'handover' ? undefined : word
         },
       }),
+    },
+  },
+  {
+    name: 'a handover that is believed for ever',
+    caughtBy: ['reasons-right'],
+    mishaps: { kinds: ['child:out of memory'], gapMs: 10_000, defects: false, quiet: false },
+    swaps: {
+      options: ({ understand }) => ({
+        understand: (message) => {
+          const word = understand(message)
+          return word?.kind === 'handover' ? { ...word, withinMs: Infinity } : word
+        },
+      }),
+    },
+  },
+  {
+    name: 'a child that is stable while nobody watches it',
+    caughtBy: ['stable-earned'],
+    mishaps: { kinds: ['machine:sleep', 'child:out of memory', 'children:out of memory'], gapMs: 3_000 },
+    swaps: { parts: { createWatch: (...given) => new SleepyWatch(...given) } },
+  },
+  {
+    name: 'deadlines that pass while the supervisor sleeps',
+    caughtBy: ['drains'],
+    mishaps: { kinds: ['machine:sleep'], gapMs: 3_000, defects: true, restless: true, quiet: false },
+    swaps: {
+      parts: { setAwakeTimer: (clock, delayMs, fire) => clock.setTimer(delayMs, fire) },
     },
   },
   {

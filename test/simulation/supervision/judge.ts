@@ -4,7 +4,7 @@ import type { ChildMode } from '../../../src/supervisor/exits.ts'
 import type { Daemon, DaemonWatch } from './daemon.ts'
 import type { Ledger } from './ledger.ts'
 import type { Machine, MachineWatch } from './machine.ts'
-import type { ChildProcess, ProcessWord } from './process.ts'
+import { handoverMs, type ChildProcess, type ProcessWord } from './process.ts'
 
 export type Invariant =
   | 'one-process'
@@ -20,6 +20,8 @@ export type Invariant =
   | 'crash-loop-ends'
   | 'safe-mode-justified'
   | 'safe-mode-ends'
+  | 'stable-earned'
+  | 'drains'
   | 'remembers'
   | 'reasons-right'
   | 'converges'
@@ -28,6 +30,13 @@ export type Invariant =
 export interface Violation {
   readonly invariant: Invariant
   readonly message: string
+}
+
+/** Of a record, what is judged. */
+interface WrittenRecord {
+  readonly process: { readonly pid: number | null; readonly asked: string | null } | null
+  readonly failures_in_a_row: number
+  readonly safe_mode: { readonly level: number }
 }
 
 /** Starts of one child in a minute that nobody asked for: a process that works for a second before it dies takes 1.5 s. */
@@ -47,6 +56,7 @@ export class Judge implements MachineWatch, DaemonWatch {
   readonly #silence = new Map<ChildProcess, { ms: number; daemon: Daemon }>()
   #lastStart: { readonly daemon: Daemon | undefined; readonly ms: number } | undefined
   daemon: Daemon | undefined
+  #sleeps: { readonly fromMs: number; readonly untilMs: number }[] = []
 
   constructor(ledgers: ReadonlyMap<string, Ledger>) {
     this.ledgers = ledgers
@@ -80,6 +90,7 @@ export class Judge implements MachineWatch, DaemonWatch {
     const last = this.#lastStart
     if (last !== undefined && last.daemon === this.daemon && now - last.ms < 49)
       this.violate('starts-apart', `${name} is started ${now - last.ms} ms after the start before`)
+    ledger.last = process
     this.#lastStart = { daemon: this.daemon, ms: now }
     this.#judgeMode(ledger, name, mode)
   }
@@ -118,14 +129,15 @@ export class Judge implements MachineWatch, DaemonWatch {
     if (cause === 'reboot') return
     const now = this.#now
     const asked = ledger.askedMs >= process.startedMs || ledger.wanted !== 'running'
-    if (process.handoverHeard || mode === 'safe') return
+    // Later it may be taken for one that goes on.
+    if ((process.handoverHeard && process.sinceHandoverMs < 2_000) || mode === 'safe') return
     const sick =
       process.hangs || process.saidStalled || !process.isReady || process.asleepUntilMs > now - 3_000
     const told = signals.length > 0
     if (told && this.daemon?.isEnding === true) return
     // What may count against it; and what surely does.
     if (!told || (sick && process.beatsTooLarge < 3)) ledger.counted += 1
-    if (told || asked || process.saidHandover) return
+    if (told || asked || (process.saidHandover && !this.#isHandoverOver(process))) return
     const stable = process.isReady && now - process.startedMs > ledger.spec.policy.stableMs
     ledger.setbacks = stable || process.turns > 0 ? 0 : ledger.setbacks + 1
   }
@@ -152,21 +164,70 @@ export class Judge implements MachineWatch, DaemonWatch {
     ]
     if (!reasons.some(Boolean))
       this.violate('healthy-untouched', `${process.name} ${process.pid} is well, and gets ${name}`)
+    if (name === 'SIGTERM') process.toldToEnd = { by: daemon, ms: now }
+    else this.#judgeKill(process, daemon)
+  }
+
+  /** Whoever was told to end is given time for it, in which somebody was there who could have seen its end. */
+  #judgeKill({ name, pid, toldToEnd }: ChildProcess, daemon: Daemon): void {
+    const { askedMs, spec } = this.#ledger(name)
+    if (toldToEnd?.by !== daemon || askedMs === this.#now) return
+    const ms = this.#now - toldToEnd.ms - this.#sleptMs(toldToEnd.ms)
+    if (ms < spec.policy.stopMs * 0.8)
+      this.violate('drains', `${name} ${pid} is killed ${ms} ms after it was told to end`)
+  }
+
+  /** The daemon does not run for so long from now on. */
+  slept(ms: number): void {
+    this.#sleeps.push({ fromMs: this.#now, untilMs: this.#now + ms })
+  }
+
+  #sleptMs(sinceMs: number): number {
+    const now = this.#now
+    return this.#sleeps.reduce((sum, { fromMs, untilMs }) => {
+      return sum + Math.max(0, Math.min(now, untilMs) - Math.max(sinceMs, fromMs))
+    }, 0)
   }
 
   recorded(name: string, text: string): void {
     const ledger = this.#ledger(name)
     ledger.refused ||= ledger.hasRefused
-    const named = (JSON.parse(text) as { process?: { pid?: number; asked?: string | null } | null }).process
+    const { process: named, ...record } = JSON.parse(text) as WrittenRecord
+    this.#judgeStable(ledger, record)
     for (const process of this.machine.children) {
       if (process.name !== name || process.pid !== named?.pid) continue
       process.known = true
-      process.askedOnDisk ||= typeof named.asked === 'string'
+      process.askedOnDisk ||= typeof named.asked === 'string' && named.asked !== 'handover'
     }
   }
 
+  /** A row of failures is forgotten because somebody asks for it, for safe mode, or for a process that was watched for long. */
+  #judgeStable(
+    ledger: Ledger,
+    {
+      failures_in_a_row: inARow,
+      safe_mode: { level },
+    }: Pick<WrittenRecord, 'failures_in_a_row' | 'safe_mode'>,
+  ): void {
+    const { name, policy } = ledger.spec
+    const before = ledger.onDisk
+    ledger.onDisk = { inARow, level }
+    if (inARow > 0 || before.inARow === 0 || level > before.level || !this.exact) return
+    if (ledger.wanted === 'either' || this.#now - ledger.askedMs < 1_000) return
+    // Its end may not have been noticed yet.
+    const sinceMs = Math.max(ledger.last?.readyMs ?? Infinity, this.daemon?.startedMs ?? 0)
+    // A look that comes late counts for more than was watched.
+    const lateMs = 2_000 * this.#sleeps.filter(({ untilMs }) => untilMs > sinceMs).length
+    const watchedMs = this.#now - sinceMs - this.#sleptMs(sinceMs) + lateMs
+    if (watchedMs < policy.stableMs * 0.9)
+      this.violate('stable-earned', `${name} failed ${before.inARow} times, which is forgotten`)
+  }
+
   heard(process: ChildProcess, word: ProcessWord, daemon: Daemon): void {
-    if (word.kind === 'handover') process.handoverHeard = true
+    if (word.kind === 'handover') {
+      process.handoverHeard = true
+      process.sinceHandoverMs = 0
+    }
     if (word.kind !== 'beat' || word.turnsDone <= process.turnsSeen) return
     const isNews = process.seenBy === daemon || !process.wasAdopted
     process.turnsSeen = word.turnsDone
@@ -196,7 +257,8 @@ export class Judge implements MachineWatch, DaemonWatch {
       process !== undefined && (ledger.askedMs >= process.startedMs || ledger.wanted !== 'running')
     // Of an adopted one the code is not always known; once it is, and is on disk, it is never forgotten.
     if (process?.code === 78 && reason !== 'lost' && reason !== 'stop' && !asked) ledger.hasRefused = true
-    if (process === undefined || process.signals.length > 0 || process.saidHandover) return
+    if (process === undefined || process.signals.length > 0) return
+    if (process.saidHandover && !this.#isHandoverOver(process)) return
     if (process.saidStalled || process.beatsTooLarge >= 3 || process.askedOnDisk) return
     const expected = truthOf(process)
     // An adopted one may take its exit code with it.
@@ -219,8 +281,19 @@ export class Judge implements MachineWatch, DaemonWatch {
     }
   }
 
+  /** It has announced its end, and so long has been watched since that this says nothing any more. */
+  #isHandoverOver({ name, sinceHandoverMs }: ChildProcess): boolean {
+    return sinceHandoverMs > handoverMs + this.#ledger(name).spec.policy.stopMs + slackMs
+  }
+
+  #watch(process: ChildProcess, daemon: Daemon): void {
+    process.sinceHandoverMs = process.watchedBy === daemon ? process.sinceHandoverMs + 1_000 : 0
+    process.watchedBy = daemon
+  }
+
   #lookAt(process: ChildProcess, daemon: Daemon, awakeMs: number): void {
     const { name, pid } = process
+    this.#watch(process, daemon)
     const ledger = this.#ledger(name)
     const { hangMs, startMs, stopMs } = ledger.spec.policy
     const now = this.#now
@@ -247,6 +320,7 @@ export class Judge implements MachineWatch, DaemonWatch {
   /** The next daemon is there. */
   succeeded(daemon: Daemon): void {
     this.daemon = daemon
+    this.#sleeps = []
     // A safe mode may have begun and ended while there was nobody who would have started anything in it.
     for (const ledger of this.ledgers.values()) {
       ledger.setbacks = 0

@@ -1,4 +1,5 @@
 import type { ChildSpec } from '../../../src/supervisor/supervisor.ts'
+import type { ChildProcess } from './process.ts'
 
 /** What people asked for of one child, and what the judge has seen of it since. */
 export class Ledger {
@@ -18,6 +19,10 @@ export class Ledger {
   /** Ends of processes of which a supervisor could know. */
   ends = 0
   mode: 'normal' | 'safe' = 'normal'
+  /** The process that was started last. */
+  last: ChildProcess | undefined
+  /** Of its last record. */
+  onDisk = { inARow: 0, level: 0 }
   /** Time in safe mode while a supervisor was there, since it began or the supervisor changed, ms. */
   safeMs = 0
   /** When it was started by itself, of the last minute. */

@@ -24,6 +24,7 @@ export interface ProcessPlan {
 }
 
 const beatMs = 1_000
+export const handoverMs = 500
 const memoryMb = 60
 
 /** One process of a child, as it lives on its machine: it goes on when whoever started it dies. */
@@ -47,6 +48,12 @@ export class ChildProcess implements Owner {
   beatsTooLarge = 0
   saidHandover = false
   handoverHeard = false
+  readyMs = Infinity
+  /** How long the supervisor that there is has watched it since some supervisor heard that it hands over, ms. */
+  sinceHandoverMs = 0
+  watchedBy: Listener | undefined
+  /** When it was last told to end, and by whom. */
+  toldToEnd: { readonly by: Listener; readonly ms: number } | undefined
   turns = 0
   /** Some record names it, or some supervisor has heard of it. */
   known = false
@@ -98,13 +105,14 @@ export class ChildProcess implements Owner {
     return true
   }
 
-  /** It announces that it ends in favour of the next one, and does. */
+  /** It announces that it ends in favour of the next one, and mostly does. */
   handOver(): void {
     this.#schedule(1, () => {
       if (!this.isReady || this.#hung || this.#draining) return
       this.saidHandover = true
-      this.#say({ kind: 'handover' })
-      this.#schedule(20, () => this.end('exit', 0))
+      this.#say({ kind: 'handover', withinMs: handoverMs })
+      if (this.#random.chance(0.8)) this.#schedule(20, () => this.end('exit', 0))
+      else this.#machine.reach('handover:goes on')
     })
   }
 
@@ -139,6 +147,7 @@ export class ChildProcess implements Owner {
 
   #becomeReady(nowMs: number): void {
     this.isReady = true
+    this.readyMs = nowMs
     this.loopedMs = nowMs
     this.#machine.writePidFile(this)
     this.#say({ kind: 'ready' })
@@ -169,7 +178,8 @@ export class ChildProcess implements Owner {
     const stalled = defect === 'stall' && this.loopedMs - this.startedMs > 3_000
     this.saidStalled ||= stalled
     this.beatsTooLarge = this.#rssMb > 100 ? this.beatsTooLarge + 1 : 0
-    const beat: Beat = { kind: 'beat', turnsDone: this.turns, stalled, rssBytes: this.#rssMb }
+    const { turns, mode } = this
+    const beat: Beat = { kind: 'beat', turnsDone: turns, stalled, rssBytes: this.#rssMb, mode }
     this.#say(beat)
     this.#schedule(beatMs, () => this.#beat())
   }

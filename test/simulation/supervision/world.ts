@@ -197,6 +197,7 @@ export class World {
 
   #suspend(daemon: Daemon, ms: number, monotonicGoesOn: boolean): void {
     this.#asleepUntilMs = this.#now + ms
+    this.#judge.slept(ms)
     this.#machine.clock.sleep(daemon.process, ms, { monotonicGoesOn })
   }
 

@@ -112,7 +112,7 @@ test('an end that was announced is answered without delay and counts as no failu
   supervised.start()
   for (let end = 1; end <= 10; end++) {
     last().ready()
-    last().say({ kind: 'handover' })
+    last().say({ kind: 'handover', withinMs: 1_000 })
     last().exit({ code: 0 })
     clock.advance(0)
     assert.equal(children.length, end + 1)

@@ -99,7 +99,7 @@ test('ends that were asked for are not counted', () => {
   const arranged = looping()
   const { clock, last, modes, supervised } = arranged
   for (let deployment = 0; deployment < 20; deployment += 1) {
-    last().say({ kind: 'handover' })
+    last().say({ kind: 'handover', withinMs: 1_000 })
     last().exit({ code: 0 })
     clock.advance(0)
   }

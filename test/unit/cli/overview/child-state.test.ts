@@ -25,6 +25,7 @@ const end: EndRecord = {
   pid: 6,
   livedMs: 1_000,
   mode: 'normal',
+  said: null,
 }
 
 function kept(facts: Partial<ChildFacts>, shown: JsonObject): ChildFacts {
