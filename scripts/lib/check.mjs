@@ -11,6 +11,7 @@ import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { reportCoverage } from './coverage.mjs'
 import { killLeftovers } from './leftovers.mjs'
 import { root } from './setup.mjs'
+import { stripTypes } from './strip-types.mjs'
 import { runTests } from './tests.mjs'
 
 /** The aim is 20 minutes on two quiet cores; a busy machine is no failure of the code. */
@@ -58,7 +59,9 @@ async function check() {
     return false
   }
   const coverage = join(scratch, 'coverage')
+  const nodeOptions = process.env.NODE_OPTIONS ?? ''
   Object.assign(process.env, {
+    NODE_OPTIONS: `${nodeOptions} ${stripTypes(join(scratch, 'stripped'))}`.trimStart(),
     // Tests have homes of their own: they are not to leave keys in anybody's keychain.
     PERDURA_KEYCHAIN: 'off',
     PERDURA_HOME: join(scratch, 'home'),
@@ -73,6 +76,7 @@ async function check() {
     namePattern: pattern,
   })
   delete process.env.NODE_V8_COVERAGE
+  process.env.NODE_OPTIONS = nodeOptions
 
   const left = killLeftovers(scratch)
   for (const { pid, command } of left) console.log(`✖ a test left process ${pid} behind: ${command}`)
