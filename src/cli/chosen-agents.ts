@@ -43,12 +43,14 @@ export function chooseAgents(call: Call, unnamed: 'refused' | 'all' = 'refused')
 /**
  * Does something with each of them, several side by side, and prints one document: that of the agent where one was named,
  * else `{"agents": […]}` in their order, in which one that failed has `success`, `error` and `code`. What fails for one is
- * said and does not keep the others from it. Resolves to the worst exit code, which is the highest.
+ * said and does not keep the others from it. Resolves to the worst exit code, which is the highest. `besides` is put into the
+ * document of several.
  */
 export async function eachAgent(
   call: Call,
   { names, single }: ChosenAgents,
   act: (agent: string) => Promise<AgentResult> | AgentResult,
+  besides: object = {},
 ): Promise<number> {
   const { output } = call
   const [first] = names
@@ -78,6 +80,6 @@ export async function eachAgent(
     }
   }
   await Promise.all(Array.from({ length: Math.min(concurrencyMax, names.length) }, work))
-  output.document({ agents: documents })
+  output.document({ ...besides, agents: documents })
   return worst
 }

@@ -4,6 +4,7 @@ import type { Disk } from '../platform/disk.ts'
 import { describeAddress } from '../platform/http-error.ts'
 import { readJson } from '../platform/json-file.ts'
 import { isAlive } from '../platform/process-table.ts'
+import { socketPlace } from '../platform/socket-place.ts'
 import type { Call } from './call.ts'
 
 /** Where the parts of the hub of one home are. */
@@ -18,10 +19,15 @@ export interface HubPaths {
   readonly record: string
   /** Where the hub was the last time: agents know it by its address, so it comes back to it where it can. */
   readonly place: string
+  /** Where its owner asks how it does. */
+  readonly controlSocket: string
+  /** The folder made for the socket alone, where the hub's own path is too long for one. */
+  readonly socketFolder: string | undefined
 }
 
 export function hubPaths(home: string): HubPaths {
   const folder = join(home, 'hub')
+  const socket = socketPlace(folder)
   return {
     folder,
     database: join(folder, 'hub.db'),
@@ -30,6 +36,8 @@ export function hubPaths(home: string): HubPaths {
     output: join(folder, 'hub.out'),
     record: join(folder, 'hub.pid'),
     place: join(folder, 'hub.json'),
+    controlSocket: join(socket.folder, 'control.sock'),
+    socketFolder: socket.elsewhere ? socket.folder : undefined,
   }
 }
 

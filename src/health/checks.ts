@@ -1,43 +1,8 @@
 import { formatDuration } from '../duration.ts'
 import type { HealthSettings } from '../settings/settings.ts'
-import type { HealthState } from './report.ts'
+import { falling, finding, megabytes, percent, rising, type Finding } from './finding.ts'
 import type { Figures } from './sample.ts'
-
-/** What one check found. */
-export interface Finding {
-  readonly check: CheckName
-  readonly state: HealthState
-  readonly value: number
-  /** The one that was passed; of a healthy finding the one that comes first. Undefined where there is nothing to set. */
-  readonly threshold: number | undefined
-  /** What was found and, where it is not healthy, what to do. */
-  readonly text: string
-}
-
-/** In the order in which they are shown. */
-export const checkNames = [
-  'safe_mode',
-  'connection',
-  'heartbeat',
-  'round_trip',
-  'token',
-  'clock_skew',
-  'error_rate',
-  'delivery_rate',
-  'inbox',
-  'inbox_age',
-  'outbox',
-  'outbox_age',
-  'progress',
-  'loop_delay',
-  'memory',
-  'memory_trend',
-  'cpu',
-  'disk',
-  'open_files',
-  'restarts',
-] as const
-export type CheckName = (typeof checkNames)[number]
+import { serverChecks } from './server-checks.ts'
 
 /** Whose health it is, as a person names it in a command. */
 export interface Subject {
@@ -48,15 +13,18 @@ export interface Subject {
 /** Looks at everything that applies. Pure: the same figures give the same findings. */
 export function runChecks(figures: Figures, settings: HealthSettings, { agent }: Subject): Finding[] {
   const { process, hub, queues } = figures
-  const why = agent === undefined ? 'perdura logs shows more' : `perdura why ${agent} shows more`
+  const why = agent === undefined ? 'perdura logs hub shows more' : `perdura why ${agent} shows more`
   const list = agent === undefined ? '' : `perdura queue list ${agent} shows them`
   return [
     safeMode(figures, agent),
     ...hubChecks(hub, settings, agent),
     rising('error_rate', figures.errorRate, [settings.errorRateDegraded, settings.errorRateUnhealthy], {
       shows: (value) =>
-        `${percent(value)} of the attempts at turns in the last ${formatDuration(settings.rateWindowMs)} failed`,
-      advice: `perdura turn list ${agent ?? ''} has the turns, perdura logs ${agent ?? ''} --level warn the errors`,
+        `${percent(value)} of ${agent === undefined ? 'what the hub was asked' : 'the attempts at turns'} in the last ${formatDuration(settings.rateWindowMs)} failed`,
+      advice:
+        agent === undefined
+          ? 'perdura logs hub --level warn has the errors'
+          : `perdura turn list ${agent} has the turns, perdura logs ${agent} --level warn the errors`,
     }),
     falling(
       'delivery_rate',
@@ -135,6 +103,7 @@ export function runChecks(figures: Figures, settings: HealthSettings, { agent }:
         `the process has ended unexpectedly ${value} times in the last ${formatDuration(settings.restartsWindowMs)}`,
       advice: why,
     }),
+    ...serverChecks(figures, settings),
   ].filter((finding) => finding !== undefined)
 }
 
@@ -187,46 +156,6 @@ function hubChecks(
 
 const usualHeartbeatMs = 10_000
 
-interface Words {
-  readonly shows: (value: number) => string
-  readonly advice: string
-}
-
-/** The more, the worse. */
-function rising(
-  check: CheckName,
-  value: number | undefined,
-  [degraded, unhealthy]: readonly [number, number],
-  words: Words,
-): Finding | undefined {
-  if (value === undefined) return undefined
-  const state = value >= unhealthy ? 'unhealthy' : value >= degraded ? 'degraded' : 'healthy'
-  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
-}
-
-/** The less, the worse. */
-function falling(
-  check: CheckName,
-  value: number | undefined,
-  [degraded, unhealthy]: readonly [number, number],
-  words: Words,
-): Finding | undefined {
-  if (value === undefined) return undefined
-  const state = value < unhealthy ? 'unhealthy' : value < degraded ? 'degraded' : 'healthy'
-  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
-}
-
-function finding(
-  check: CheckName,
-  state: HealthState,
-  value: number,
-  threshold: number | undefined,
-  { shows, advice }: Words,
-): Finding {
-  const text = state === 'healthy' ? shows(value) : `${shows(value)}: ${advice}`
-  return { check, state, value, threshold, text: text.trimEnd() }
-}
-
 function safeMode({ safeMode, work }: Figures, agent: string | undefined): Finding | undefined {
   if (work === undefined) return undefined
   return finding('safe_mode', safeMode ? 'unhealthy' : 'healthy', safeMode ? 1 : 0, undefined, {
@@ -262,12 +191,4 @@ function openFiles(
     shows: () => `${openFiles} of ${openFilesMax} files are open`,
     advice: 'something does not close what it opens, or the limit (ulimit -n) is too low',
   })
-}
-
-function percent(part: number): string {
-  return `${Math.round(part * 100)} %`
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6)} MB`
 }

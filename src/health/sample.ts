@@ -9,6 +9,8 @@ export interface HealthSample {
   readonly hub: HubSample | undefined
   readonly queues: QueueSample | undefined
   readonly work: WorkSample | undefined
+  /** Of a hub. */
+  readonly server: ServerSample | undefined
   /** Unexpected ends of earlier processes, within the window of the settings. */
   readonly restarts: number | undefined
   readonly safeMode: boolean
@@ -53,9 +55,30 @@ export interface WorkSample {
   readonly undelivered: number
 }
 
+/** What a hub serves. Counts are since its start. */
+export interface ServerSample {
+  /** Since it could be written to, ms, and why not now; tried every few seconds. */
+  readonly database: { readonly silentMs: number; readonly trouble: string | undefined }
+  /** The longest of those since the last sample, from being asked for to being on disk; undefined where there was none. */
+  readonly commitMaxMs: number | undefined
+  readonly connections: number
+  readonly connectionsMax: number
+  /** Those who were told to come again, for want of room. */
+  readonly turnedAway: number
+  /** What it was asked for and did, and what failed through no fault of who asked. */
+  readonly done: number
+  readonly failed: number
+  /** Messages that wait for agents; undefined where that is not known. */
+  readonly waiting: number | undefined
+  readonly waitingAgeMs: number | undefined
+}
+
 /** A sample, and what only several of them tell. */
 export interface Figures extends HealthSample {
-  /** Attempts at turns within the window that failed, of those that ended; undefined where they were too few to say. */
+  /**
+   * Attempts at turns within the window that failed, of those that ended; of a hub, what it was asked for. Undefined where
+   * they were too few to say.
+   */
   readonly errorRate: number | undefined
   readonly deliveryRate: number | undefined
   /** Of one core, over the last minute; undefined before. */
@@ -64,4 +87,6 @@ export interface Figures extends HealthSample {
   readonly memoryGrowthBytes: number | undefined
   /** For so long there has been work that could be done, while nothing ran and nothing was done. */
   readonly stalledMs: number
+  /** For so long, in each sample, somebody was turned away from a hub. */
+  readonly turnedAwayMs: number
 }

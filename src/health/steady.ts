@@ -1,4 +1,4 @@
-import type { CheckName, Finding } from './checks.ts'
+import type { CheckName, Finding } from './finding.ts'
 import type { HealthState } from './report.ts'
 
 /** Samples in a row that have to be worse, or better, than what holds, before it changes. */

@@ -1,5 +1,5 @@
 import type { HealthSettings } from '../settings/settings.ts'
-import type { Figures, HealthSample, WorkSample } from './sample.ts'
+import type { Figures, HealthSample, ServerSample, WorkSample } from './sample.ts'
 import { SlidingWindow } from './sliding-window.ts'
 import { slopeOf } from './slope.ts'
 
@@ -9,16 +9,18 @@ const coveredMin = 0.9
 
 /** What has to be remembered of earlier samples. Bounded: 61 points of each kind. */
 export class Windows {
-  readonly #work = new SlidingWindow<WorkSample>()
+  readonly #outcomes = new SlidingWindow<Outcomes>()
   readonly #cpu = new SlidingWindow<number>()
   readonly #memory = new SlidingWindow<number>()
   #growthBytes: number | undefined
   #stalledSinceMs: number | undefined
+  #turnedAwaySinceMs: number | undefined
   #last: HealthSample | undefined
 
   add(sample: HealthSample, settings: HealthSettings): Figures {
-    const { atMs, process, work } = sample
-    if (work !== undefined) this.#work.add(atMs, work, settings.rateWindowMs)
+    const { atMs, process } = sample
+    const outcomes = outcomesOf(sample.work ?? sample.server)
+    if (outcomes !== undefined) this.#outcomes.add(atMs, outcomes, settings.rateWindowMs)
     this.#cpu.add(atMs, process.cpuMs, cpuWindowMs)
     // 60 points have 1,770 pairs: looked at when there is another point, once a minute.
     if (this.#memory.add(atMs, process.rssBytes, settings.memoryTrendMs)) {
@@ -29,10 +31,11 @@ export class Windows {
     }
     const figures: Figures = {
       ...sample,
-      ...rates(work, this.#work.oldest?.value, settings.rateSamplesMin),
+      ...rates(outcomes, this.#outcomes.oldest?.value, settings.rateSamplesMin),
       cpu: this.#cpuOf(sample),
       memoryGrowthBytes: this.#growthBytes,
       stalledMs: this.#stalledOf(sample),
+      turnedAwayMs: this.#turnedAwayOf(sample),
     }
     this.#last = sample
     return figures
@@ -53,11 +56,25 @@ export class Windows {
     else this.#stalledSinceMs ??= atMs
     return this.#stalledSinceMs === undefined ? 0 : atMs - this.#stalledSinceMs
   }
+
+  #turnedAwayOf({ atMs, server }: HealthSample): number {
+    const more = (server?.turnedAway ?? 0) > (this.#last?.server?.turnedAway ?? 0)
+    if (more) this.#turnedAwaySinceMs ??= atMs
+    else this.#turnedAwaySinceMs = undefined
+    return this.#turnedAwaySinceMs === undefined ? 0 : atMs - this.#turnedAwaySinceMs
+  }
+}
+
+type Outcomes = Pick<WorkSample, 'done' | 'failed' | 'delivered' | 'undelivered'>
+
+/** A hub delivers nothing itself: who is to have it comes for it. */
+function outcomesOf(sample: WorkSample | ServerSample | undefined): Outcomes | undefined {
+  return sample && { delivered: 0, undelivered: 0, ...sample }
 }
 
 function rates(
-  now: WorkSample | undefined,
-  then: WorkSample | undefined,
+  now: Outcomes | undefined,
+  then: Outcomes | undefined,
   samplesMin: number,
 ): Pick<Figures, 'errorRate' | 'deliveryRate'> {
   if (now === undefined || then === undefined) return { errorRate: undefined, deliveryRate: undefined }

@@ -1,10 +1,11 @@
 import { PerduraError } from '../errors.ts'
 import { ClockDoubt } from '../platform/clock-doubt.ts'
-import type { HttpAddress, HttpServer } from '../platform/http.ts'
+import type { HttpAddress, HttpRequest, HttpResponse, HttpServer } from '../platform/http.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import { admissionLimits, type AdmissionLimits } from './admission/limits.ts'
 import { createAuth, type HubAuthOptions } from './auth/auth.ts'
+import { readBacklog, type Backlog } from './backlog.ts'
 import { sweepMessages } from './messages.ts'
 import { hubParts, type HubParts } from './parts.ts'
 import { drain } from './relay/drain.ts'
@@ -21,6 +22,7 @@ import { sweepSessions } from './resumable-session.ts'
 import { defaultStreamLimits, type StreamLimits } from './streams.ts'
 import { sweepStreams } from './sweep.ts'
 import { Sweeper } from './sweeper.ts'
+import { watchedAdmission, watchedStorage, type HubWatch } from './watch.ts'
 
 export interface HubOptions {
   readonly platform: Pick<Platform, 'clock' | 'random' | 'disk' | 'listener'>
@@ -41,6 +43,9 @@ export interface HubOptions {
   readonly sendQueuesBytesMax?: number
   /** When clients of v1 that do nothing are asked, put to sleep and sent away. */
   readonly activity?: Partial<ActivityLimits>
+  readonly watch?: HubWatch
+  /** What is served beside the interface of the hub; undefined for a path that is not among them. */
+  readonly pages?: (request: HttpRequest) => Promise<HttpResponse> | undefined
   readonly parts?: HubParts
 }
 
@@ -49,6 +54,11 @@ export interface Hub {
   readonly addresses: readonly HttpAddress[]
   /** How many agents have a session over a connection here. */
   readonly sessionCount: number
+  /** How many WebSockets there are here. */
+  readonly connectionCount: number
+  /** Rejects where nothing can be written. It takes its turn behind what waits, and leaves nothing behind. */
+  probe(): Promise<void>
+  backlog(): Promise<Backlog>
   /**
    * Stops accepting, and sends everybody away: what is under way is answered, connections end one after the other, and their
    * peers are told when to come back. Resolves when all are gone, after `graceMs` (default 1,000) at the latest.
@@ -61,8 +71,9 @@ const sweepRows = 500
 
 /** Starts a hub: everything that it promises is in its storage, so that any number of them can share one. */
 export async function createHub(options: HubOptions): Promise<Hub> {
-  const { platform, log, storage } = options
+  const { platform, log, watch } = options
   const { clock, random, disk } = platform
+  const storage = watch === undefined ? options.storage : watchedStorage(options.storage, clock, watch)
   const parts = options.parts ?? hubParts
   const streamLimits = { ...defaultStreamLimits, ...options.streamLimits }
   const auth = await createAuth(
@@ -75,7 +86,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   if (!(sendQueuesBytesMax >= 2 ** 20 && sendQueuesBytesMax <= 2 ** 40))
     throw new PerduraError('ERR_USAGE', 'sendQueuesBytesMax: bytes, from 1 MiB to 1 TiB')
   const doubt = new ClockDoubt(clock)
-  const admission = parts.createAdmission({ clock, random, limits: admissionLimits(options.admission) })
+  const decided = parts.createAdmission({ clock, random, limits: admissionLimits(options.admission) })
+  const admission = watch === undefined ? decided : watchedAdmission(decided, watch)
   const relay: Relay = {
     clock,
     random,
@@ -136,7 +148,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
               accept: (upgrade, connection) => door.accept(upgrade, connection),
             },
           },
-          rest,
+          async (request) => (await options.pages?.(request)) ?? (await rest(request)),
         ),
       )
     }
@@ -153,6 +165,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     get sessionCount() {
       return relay.registry.sessionCount
     },
+    get connectionCount() {
+      return relay.registry.connectionCount
+    },
+    // Not watched: nobody has asked for it.
+    probe: () => options.storage.write(async () => undefined),
+    backlog: () => options.storage.read(readBacklog),
     async close(graceMs = 1_000) {
       sweeper.stop()
       door.shut()

@@ -62,6 +62,7 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
         delivered: counters.delivered,
         undelivered: counters.refused + counters.expired,
       },
+      server: undefined,
       restarts: restarts?.(restartsWindowMs),
       safeMode: agent.safeMode,
     }),

@@ -1,11 +1,8 @@
-import { checkNames } from '../health/checks.ts'
 import { Exposition } from '../health/metrics/exposition.ts'
-import type { HealthState } from '../health/report.ts'
+import { healthMetrics, seconds } from '../health/metrics/health-metrics.ts'
 import type { Agent } from './agent.ts'
 import type { AgentTimes } from './agent-times.ts'
 import type { Counters } from './counters.ts'
-
-const healthStates: readonly HealthState[] = ['healthy', 'degraded', 'unhealthy']
 
 export interface MetricsFacts {
   readonly agent: Agent
@@ -56,47 +53,13 @@ export function agentMetrics(facts: MetricsFacts): string {
 /** What the last sample says, at most some seconds old. */
 function health(page: Exposition, { health, safeMode }: Agent): void {
   if (health === undefined) return
-  const { findings, figures } = health.view
-  const { state, notReady } = health.report
-  const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1_000)
-  page
-    .gauge('perdura_ready', 'Whether it takes in and handles.', notReady.length === 0 ? 1 : 0)
-    .gauge('perdura_safe_mode', 'Whether its mind is off.', safeMode ? 1 : 0)
-    .gauges(
-      'perdura_health_state',
-      'The overall state: 1 for the one that it is.',
-      healthStates.map((one) => [{ state: one }, one === state ? 1 : 0]),
-    )
-    .gauges(
-      'perdura_health_check_state',
-      'Each check: 0 healthy, 1 degraded, 2 unhealthy.',
-      checkNames.flatMap((check) => {
-        const found = findings.find((finding) => finding.check === check)
-        return found === undefined ? [] : [[{ check }, healthStates.indexOf(found.state)] as const]
-      }),
-    )
-    .counter('perdura_health_changes_total', 'Changes of the overall state.', health.changes)
+  const { figures } = health.view
+  page.gauge('perdura_safe_mode', 'Whether its mind is off.', safeMode ? 1 : 0)
+  healthMetrics(page, health)
   histograms(page, health.times)
   if (figures === undefined) return
-  const { process, hub, queues } = figures
+  const { hub, queues } = figures
   page
-    .gauge('perdura_process_resident_memory_bytes', 'Resident memory.', process.rssBytes)
-    .gauge('perdura_process_heap_used_bytes', 'Memory that JavaScript uses.', process.heapUsedBytes)
-    .gauge(
-      'perdura_process_memory_growth_bytes_per_second',
-      'Trend of the resident memory.',
-      perSecond(figures.memoryGrowthBytes),
-    )
-    .counter('perdura_process_cpu_seconds_total', 'Processor time.', seconds(process.cpuMs))
-    .gauge('perdura_process_cpu_ratio', 'Part of a core over the last minute.', figures.cpu)
-    .gauge('perdura_process_open_files', 'Files that are open.', process.openFiles)
-    .gauge('perdura_process_open_files_limit', 'Files that may be open.', process.openFilesMax)
-    .gauge(
-      'perdura_event_loop_delay_max_seconds',
-      'Longest stop of the event loop within the last sample.',
-      seconds(process.loopDelayMaxMs),
-    )
-    .gauge('perdura_disk_free_bytes', 'Room on the disk of the home.', figures.diskFreeBytes)
     .gauge(
       'perdura_inbox_oldest_age_seconds',
       'Age of the oldest entry that waits for the agent.',
@@ -122,7 +85,6 @@ function health(page: Exposition, { health, safeMode }: Agent): void {
       'Messages that arrived, of those whose outcome came within the window.',
       figures.deliveryRate,
     )
-    .gauge('perdura_restarts_recent', 'Unexpected ends within the window.', figures.restarts)
     .gauge(
       'perdura_hub_online',
       'Whether the agent is online at its hub.',
@@ -141,10 +103,6 @@ function health(page: Exposition, { health, safeMode }: Agent): void {
       seconds(hub?.clockSkewMs),
     )
     .gauge('perdura_hub_token_over_seconds', 'Since the access token is over.', seconds(hub?.tokenOverMs))
-}
-
-function perSecond(anHour: number | undefined): number | undefined {
-  return anHour === undefined ? undefined : anHour / 3_600
 }
 
 function histograms(page: Exposition, times: AgentTimes): void {

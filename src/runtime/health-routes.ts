@@ -1,4 +1,5 @@
 import { expositionType } from '../health/metrics/exposition.ts'
+import { reportJson } from '../health/report-json.ts'
 import type { Agent } from './agent.ts'
 import { json, type Route } from './route.ts'
 
@@ -45,22 +46,8 @@ export function reportRoute(agent: Agent): Route {
   return {
     method: 'GET',
     path: /^\/v1\/health$/,
-    answer: () => {
-      const { health } = agent
-      const report = health?.report
-      return json(200, {
-        state: report?.state ?? 'healthy',
-        ready: (report?.notReady ?? []).length === 0,
-        not_ready: report?.notReady ?? [],
-        reasons: (report?.reasons ?? []).map(({ check, state, text }) => ({ check, state, text })),
-        checks: (health?.view.findings ?? []).map(({ check, state, value, threshold, text }) => ({
-          check,
-          state,
-          value,
-          threshold: threshold !== undefined && Number.isFinite(threshold) ? threshold : null,
-          text,
-        })),
-      })
-    },
+    answer: () => json(200, agent.health === undefined ? nothingFound : reportJson(agent.health)),
   }
 }
+
+const nothingFound = { state: 'healthy', ready: true, not_ready: [], reasons: [], checks: [] }

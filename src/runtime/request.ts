@@ -23,7 +23,7 @@ export function refuseBrowsers(request: HttpRequest, options: { readonly checkHo
 export function checkToken(request: HttpRequest, token: string): void {
   const given = /^Bearer +(\S+)$/i.exec(request.headers['authorization'] ?? '')?.[1] ?? ''
   if (!timingSafeEqual(digest(given), digest(token))) {
-    throw new PerduraError('ERR_TOKEN', 'send the token of this agent as "Authorization: Bearer …"')
+    throw new PerduraError('ERR_TOKEN', 'send the token that was set for this as "Authorization: Bearer …"')
   }
 }
 

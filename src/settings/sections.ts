@@ -82,6 +82,22 @@ export const healthFields = {
   restartsWindowMs: duration('restarts_window', '10m', ['10s', '24h']),
   restartsDegraded: count('restarts_degraded', 3, [1, 1_000]),
   restartsUnhealthy: count('restarts_unhealthy', 10, [1, 1_000]),
+  /** Of the hub, from here on: since its database could be written to. */
+  databaseDegradedMs: duration('database_degraded', '4s', ['1s', '1h']),
+  databaseUnhealthyMs: duration('database_unhealthy', '10s', ['1s', '1h']),
+  /** From being asked for something to its being on disk. */
+  commitTimeDegradedMs: duration('commit_time_degraded', '500ms', ['1ms', '1m']),
+  commitTimeUnhealthyMs: duration('commit_time_unhealthy', '5s', ['1ms', '5m']),
+  /** Of the connections that it takes. */
+  connectionsDegraded: fraction('connections_degraded', 0.8),
+  connectionsUnhealthy: fraction('connections_unhealthy', 0.95),
+  /** More want to come in than are let in at a time, for so long. */
+  admissionDegradedMs: duration('admission_degraded', '1m', ['1s', '24h']),
+  admissionUnhealthyMs: duration('admission_unhealthy', '15m', ['1s', '24h']),
+  waitingDegraded: count('waiting_degraded', 100_000, [1, 1_000_000_000]),
+  waitingUnhealthy: count('waiting_unhealthy', 1_000_000, [1, 1_000_000_000]),
+  waitingAgeDegradedMs: duration('waiting_age_degraded', '3d', ['1s', '30d']),
+  waitingAgeUnhealthyMs: duration('waiting_age_unhealthy', '25d', ['1s', '30d']),
 }
 
 /** Whom to tell of `unhealthy` and of safe mode. */

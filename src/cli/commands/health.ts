@@ -1,103 +1,51 @@
 import { formatDuration } from '../../duration.ts'
 import { PerduraError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
-import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
-import type { AgentPaths } from '../../runtime/home.ts'
 import type { Call } from '../call.ts'
 import { chooseAgents, eachAgent, type AgentResult } from '../chosen-agents.ts'
-import { agentChild } from '../child-name.ts'
-import { askAgent } from '../control-client.ts'
 import { percentOf, readHistory, sparkline, type HistoryView } from '../health-view.ts'
-import { requireAgent, viewProcess, type ProcessView } from '../look.ts'
 import { oneLine } from '../output.ts'
 import { viewDaemon } from '../overview/daemon-view.ts'
+import { healthSubject, hubSubject, notRunning, type HealthSubject, type Present } from '../present-health.ts'
 
-/** Long enough for a busy agent, short enough for a person. */
-const answerTimeoutMs = 2_000
 const dayMs = 86_400_000
 /** As much as is kept. */
 const sinceMsMax = 365 * dayMs
 const outagesShownMax = 10
-const notRunning = 'not running'
-const noAnswer = 'no answer'
-
-interface Reason {
-  readonly check: string
-  readonly state: string
-  readonly text: string
-}
-
-/** How an agent is now. */
-interface Present {
-  /** `not running`, and `no answer` where it runs and says nothing. */
-  readonly state: string
-  readonly ready: boolean
-  readonly reasons: readonly Reason[]
-  readonly notReady: readonly string[]
-}
 
 export async function run(call: Call): Promise<number> {
   const sinceMs = call.durationMs('since', dayMs)
   if (sinceMs < 60_000 || sinceMs > sinceMsMax)
     throw new PerduraError('ERR_USAGE', '--since is a minute at least, and 365d at most')
   const chosen = chooseAgents(call, 'all')
+  const isAll = call.arguments.length === 0
   const daemon = await viewDaemon(call)
   const rows: string[][] = []
-  const code = await eachAgent(call, chosen, async (agent) => {
-    const paths = requireAgent(call, agent)
-    const process = viewProcess(call, paths)
-    const present = await presentOf(call, paths, process, daemon?.children?.get(agentChild(agent))?.state)
-    const options = { now: Date.now(), sinceMs, watched: process.supervised }
-    const history = readHistory(paths.folder, options)
-    if (chosen.single) show(call, agent, present, history, sinceMs)
-    else rows.push(rowOf(call, agent, present, history))
-    return resultOf(agent, present, history, sinceMs)
-  })
+  const look = async (subject: HealthSubject): Promise<AgentResult> => {
+    const { name, folder, watched } = subject
+    const present = await subject.ask()
+    const history = readHistory(folder, { now: Date.now(), sinceMs, watched })
+    if (chosen.single) show(call, name, present, history, sinceMs)
+    else rows.push(rowOf(call, name, present, history))
+    return resultOf(name, present, history, sinceMs)
+  }
+  const hub = isAll && !chosen.names.includes('hub') ? hubSubject(call, daemon) : undefined
+  const ofHub = hub && (await look(hub))
+  const code = Math.max(
+    // Agents do without one: where somebody has stopped it, nothing is amiss.
+    hub?.stopped === true ? exitCodes.fine : (ofHub?.exitCode ?? exitCodes.fine),
+    await eachAgent(call, chosen, async (name) => await look(healthSubject(call, name, daemon)), {
+      ...(isAll && { hub: ofHub?.document ?? null }),
+    }),
+  )
   if (rows.length > 0) {
     const header = ['agent', 'health', 'available', 'outages', 'memory', 'loop delay', 'inbox', 'turns', '']
-    call.output.table(
-      header,
-      rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
-    )
+    const [first, ...rest] = rows
+    const isHubFirst = ofHub !== undefined && first !== undefined
+    const agents = (isHubFirst ? rest : rows).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))
+    call.output.table(header, isHubFirst ? [first, ...agents] : agents)
   }
   return code
-}
-
-/** States of a child, as its daemon has them, in which there is a process. */
-const livingStates = new Set(['starting', 'running', 'restarting', 'killing', 'stopping'])
-
-/** `kept`: the state of the child, where a daemon keeps it. */
-async function presentOf(
-  call: Call,
-  paths: AgentPaths,
-  process: ProcessView,
-  kept: string | undefined,
-): Promise<Present> {
-  const nothing = { ready: false, reasons: [], notReady: [] }
-  if (process.state !== 'running') {
-    // One that has not come so far as to say where it is found, or never will: it hangs as it starts.
-    if (kept === undefined || !livingStates.has(kept)) return { ...nothing, state: notRunning }
-    const doing = kept === 'killing' ? 'hung, and is being killed' : kept === 'running' ? 'there' : kept
-    return { ...nothing, state: noAnswer, notReady: [`its process is ${doing}, and does not answer`] }
-  }
-  try {
-    const answer = await askAgent(call, paths, { method: 'GET', path: '/v1/health' }, answerTimeoutMs)
-    const { state, ready, reasons, not_ready: notReady } = answer
-    return {
-      state: typeof state === 'string' ? state : noAnswer,
-      ready: ready === true,
-      reasons: Array.isArray(reasons) ? reasons.filter(isJsonObject).map(reasonOf) : [],
-      notReady: Array.isArray(notReady) ? notReady.filter((one) => typeof one === 'string') : [],
-    }
-  } catch (error) {
-    if (error instanceof PerduraError) return { ...nothing, state: noAnswer }
-    throw error
-  }
-}
-
-function reasonOf({ check, state, text }: JsonObject): Reason {
-  const words = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
-  return { check: words(check), state: words(state), text: words(text) }
 }
 
 function resultOf(

@@ -16,7 +16,9 @@ import { unwritable } from '../../platform/unwritable.ts'
 import { Beats } from '../beats.ts'
 import type { Call } from '../call.ts'
 import { captureOutput } from '../captured-output.ts'
-import { HubHealth } from '../hub-health.ts'
+import { HubHealth } from '../hub-health/hub-health.ts'
+import { openOwnersDoor } from '../hub-health/owners-door.ts'
+import { hubPages } from '../hub-health/hub-pages.ts'
 import {
   hubPaths,
   readHubRecord,
@@ -34,6 +36,7 @@ import { connectParent, type Parent } from '../own-process.ts'
 import { CrashWatch } from '../crash-watch.ts'
 import { RecentLines } from '../../platform/recent-lines.ts'
 import { watchForStop } from '../stop-request.ts'
+import { ownVersion } from '../version.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import { connectService } from '../own-service.ts'
 
@@ -61,6 +64,7 @@ export async function run(call: Call): Promise<number> {
 
 async function runHub(call: Call, parent: Parent): Promise<number> {
   const addresses = addressesOf(call)
+  const token = metricsToken(call)
   const openLogin = call.flag('open-login')
   const graceMs = call.durationMs('drain', drainMs)
   if (graceMs > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
@@ -96,8 +100,19 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   if (home.problem !== undefined)
     log.error('settings:load:failed', { error: home.problem, inForce: 'defaults' })
   const service = parent.connected ? undefined : await connectService(log)
-  const hub = await open(call, { addresses, openLogin, paths, log, settings })
+  const health = new HubHealth({ platform, log, folder: paths.folder, settings: home.settings })
   const startedMs = performance.now()
+  const startedAt = Date.now()
+  const metrics = async (): Promise<string> => {
+    // Loaded when the first one asks: most hubs are never asked.
+    const { hubMetrics } = await import('../hub-health/hub-metrics.ts')
+    const versions = { version: ownVersion(), node: process.versions.node }
+    return hubMetrics({ health, sessions: hub.sessionCount, startedAt, ...versions })
+  }
+  const pages = hubPages({ health, metrics, token })
+  const hub = await open(call, { addresses, openLogin, paths, log, settings, watch: health.counts, pages })
+  health.begin(hub)
+  const door = await openOwnersDoor({ paths, log, health, metrics })
   const bound = hub.addresses.flatMap((address) =>
     'port' in address ? [{ host: address.host, port: address.port }] : [],
   )
@@ -105,7 +120,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     pid: process.pid,
     identity: call.processes.identify(process.pid) ?? '',
     instance: platform.random.uuid(),
-    startedAt: Date.now(),
+    startedAt,
     addresses: bound,
     supervisorPid: parent.kind === 'channel' ? process.ppid : null,
     ...(parent.kind === 'link' && { daemon: true }),
@@ -116,8 +131,6 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     void parent.tell({ type: 'hub', pid: process.pid, url, connected })
   })
   keeper.begin()
-  const { settings: source } = home
-  const health = new HubHealth({ platform, log, folder: paths.folder, settings: source })
   const beats = new Beats(parent, () => ({
     health: health.report,
     loopDelayMs: health.loopDelayMs,
@@ -139,6 +152,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
 
   const reason = await stop.asked
   void service?.stopping(graceMs + serviceMarginMs)
+  health.stopping()
   log.info('hub:stop:began', { reason })
   if (!parent.connected) call.output.note(`the hub is stopping (${reason})`)
   keeper.end()
@@ -146,6 +160,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   beats.stop()
   service?.close()
   health.stop()
+  await door?.close(0)
   removeHubRecord(platform.disk, paths.record, record.instance)
   log.info('hub:stop:done', { reason })
   log.close()
@@ -164,9 +179,11 @@ async function open(
     readonly paths: HubPaths
     readonly log: Log
     readonly settings: Pick<StartHubOptions, 'admission' | 'activity'>
+    readonly watch: NonNullable<StartHubOptions['watch']>
+    readonly pages: NonNullable<StartHubOptions['pages']>
   },
 ): Promise<Hub> {
-  const { addresses, openLogin, paths, log, settings } = options
+  const { addresses, openLogin, paths, log, settings, watch, pages } = options
   try {
     return await startHub({
       folder: paths.folder,
@@ -174,6 +191,8 @@ async function open(
       platform: createNodePlatform(),
       log,
       auth: { openLogin },
+      watch,
+      pages,
       ...settings,
     })
   } catch (thrown) {
@@ -215,6 +234,16 @@ function addressesOf(call: Call): PortAddress[] {
     { host, port },
     { host, port: second },
   ]
+}
+
+/** A token that is set and empty is a script's mistake: taken for none it would open what it was to close. */
+function metricsToken(call: Call): string | undefined {
+  const token = call.environment['PERDURA_METRICS_TOKEN']
+  if (token === undefined || /^[\x21-\x7e]{1,512}$/.test(token)) return token
+  throw new PerduraError(
+    'ERR_USAGE',
+    'PERDURA_METRICS_TOKEN must be 1 to 512 printable ASCII characters without spaces: set it to such a token, or unset it',
+  )
 }
 
 function makeFolder(disk: Disk, { folder }: HubPaths): void {

@@ -157,14 +157,15 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'health',
-    summary: 'how agents find themselves, how much of the time they were there, and what kept them from it',
-    arguments: '[agent…]',
+    summary:
+      'how agents and the hub find themselves, how much of the time they were there, and what kept them from it',
+    arguments: '[agent…|hub]',
     takes: [0, agentsMax],
     options: {
       all,
       since: { type: 'text', value: '<duration>', help: 'how far back to look (default: 24h)' },
     },
-    examples: ['perdura health', 'perdura health Ada --since 7d'],
+    examples: ['perdura health', 'perdura health Ada --since 7d', 'perdura health hub'],
     load: () => import('./health.ts'),
   },
   {

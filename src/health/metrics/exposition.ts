@@ -4,6 +4,7 @@ import type { Histogram } from './histogram.ts'
 export const expositionType = 'text/plain; version=0.0.4; charset=utf-8'
 
 type Labels = Readonly<Record<string, string>>
+type Labelled = readonly (readonly [Labels, number])[]
 
 /**
  * Metrics in the text format of Prometheus, version 0.0.4: each family once, with its help and its type. What is undefined
@@ -23,11 +24,13 @@ export class Exposition {
   }
 
   /** A family with labels. */
-  gauges(name: string, help: string, values: readonly (readonly [Labels, number])[]): this {
-    if (values.length === 0) return this
-    this.#head(name, help, 'gauge')
-    for (const [labels, value] of values) this.#sample(name, labels, value)
-    return this
+  gauges(name: string, help: string, values: Labelled): this {
+    return this.#several(name, help, 'gauge', values)
+  }
+
+  /** A family of counters with labels. Its name ends with `_total`. */
+  counters(name: string, help: string, values: Labelled): this {
+    return this.#several(name, help, 'counter', values)
   }
 
   histogram(name: string, help: string, histogram: Histogram): this {
@@ -51,6 +54,13 @@ export class Exposition {
     if (value === undefined) return this
     this.#head(name, help, type)
     this.#sample(name, {}, value)
+    return this
+  }
+
+  #several(name: string, help: string, type: 'gauge' | 'counter', values: Labelled): this {
+    if (values.length === 0) return this
+    this.#head(name, help, type)
+    for (const [labels, value] of values) this.#sample(name, labels, value)
     return this
   }
 

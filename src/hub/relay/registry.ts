@@ -47,6 +47,12 @@ export class Registry {
   readonly #sessions = new Map<number, LiveSession>()
   readonly #listeners = new Map<number, Set<Listener>>()
   readonly #members = new Map<number, Set<Member>>()
+  #connectionCount = 0
+
+  /** WebSockets of any kind. */
+  get connectionCount(): number {
+    return this.#connectionCount
+  }
 
   get sessionCount(): number {
     return this.#sessions.size
@@ -76,7 +82,14 @@ export class Registry {
 
   /** Returns what takes it out again, which may be called more than once. */
   join(member: Member): () => void {
-    return addTo(this.#members, member.aiId, member)
+    const leave = addTo(this.#members, member.aiId, member)
+    let isIn = true
+    this.#connectionCount += 1
+    return () => {
+      leave()
+      if (isIn) this.#connectionCount -= 1
+      isIn = false
+    }
   }
 
   /** All connections, or those of an agent. */

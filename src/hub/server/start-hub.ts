@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { PerduraError, toError } from '../../errors.ts'
 import type { HttpAddress } from '../../platform/http.ts'
@@ -22,6 +23,8 @@ export interface StartHubOptions {
   readonly admission?: NonNullable<HubOptions['admission']>
   readonly activity?: NonNullable<HubOptions['activity']>
   readonly sendQueuesBytesMax?: number
+  readonly watch?: NonNullable<HubOptions['watch']>
+  readonly pages?: NonNullable<HubOptions['pages']>
 }
 
 const defaultHubAddresses: readonly HttpAddress[] = [
@@ -30,7 +33,7 @@ const defaultHubAddresses: readonly HttpAddress[] = [
 ]
 
 /** A connection costs a file descriptor and some kilobytes; what the system allows ends before this. */
-const connectionsMax = 50_000
+export const hubConnectionsMax = 50_000
 
 /** Starts a hub on its own folder, with the embedded database. ERR_HOME_IN_USE where another process has it. */
 export async function startHub(options: StartHubOptions): Promise<Hub> {
@@ -47,12 +50,13 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
   }
   const lock = lockFile(join(folder, 'lock.db'), 'the hub')
   try {
-    const database = openDatabaseFile(join(folder, 'hub.db'), 'FULL')
+    const file = join(folder, 'hub.db')
+    const database = openDatabaseFile(file, 'FULL')
     const hub = await createHub({
       ...options,
-      platform: { ...platform, listener: createNodeHttpListener({ connectionsMax }) },
+      platform: { ...platform, listener: createNodeHttpListener({ connectionsMax: hubConnectionsMax }) },
       log,
-      storage: new SqliteStorage({ database, clock, process }),
+      storage: new SqliteStorage({ database, clock, process, checkPlace: placeOf(file) }),
       keysFolder: join(folder, 'keys'),
       addresses,
     })
@@ -61,6 +65,11 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
       get sessionCount() {
         return hub.sessionCount
       },
+      get connectionCount() {
+        return hub.connectionCount
+      },
+      probe: () => hub.probe(),
+      backlog: () => hub.backlog(),
       async close(graceMs) {
         await hub.close(graceMs)
         lock.release()
@@ -70,4 +79,27 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
     lock.release()
     throw error
   }
+}
+
+/**
+ * SQLite goes on writing into a file that has no name any more, and all of it would be gone with the process: what is
+ * acknowledged has to be where the next one finds it. A look costs some microseconds, a commit hundreds.
+ */
+function placeOf(path: string): () => void {
+  const opened = identityOf(path)
+  return () => {
+    const found = identityOf(path)
+    if (found === opened) return
+    const text =
+      found === undefined
+        ? `${path} is gone: put it back, or start the hub anew without what it knew`
+        : `${path} is another file now: put the one back that the hub had, or restart the hub to have it use this one`
+    throw new PerduraError('ERR_HUB_STORAGE', text)
+  }
+}
+
+/** Device and inode; undefined where there is none. */
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat && `${stat.dev}:${stat.ino}`
 }

@@ -20,6 +20,8 @@ export interface SqliteStorageOptions {
   /** Operations that may wait, of reads and of writes each; one more is refused. Default 10,000. */
   readonly queueMax?: number
   readonly batchMax?: number
+  /** Throws where the file that is written to is not the one that the next process would find. Asked before each batch. */
+  readonly checkPlace?: () => void
 }
 
 /** Reads in a row while something waits to be written: beyond, they have their turn after it. */
@@ -51,7 +53,7 @@ export class SqliteStorage implements HubStorage {
   #idle: (() => void) | undefined
 
   constructor(options: SqliteStorageOptions) {
-    this.#options = { queueMax: 10_000, batchMax: 512, ...options }
+    this.#options = { queueMax: 10_000, batchMax: 512, checkPlace: () => undefined, ...options }
     migrate(options.database)
     this.#tx = {
       run: async (sql, ...parameters) => ({
@@ -136,10 +138,11 @@ export class SqliteStorage implements HubStorage {
   async #commitBatch(): Promise<void> {
     this.#busy = true
     this.#readsInRow = 0
-    const { database, process, batchMax } = this.#options
+    const { database, process, batchMax, checkPlace } = this.#options
     const batch = this.#writes.splice(0, batchMax)
     const settled: (() => void)[] = []
     try {
+      checkPlace()
       database.exec('BEGIN IMMEDIATE')
       for (const pending of batch) settled.push(await this.#runOne(pending))
     } catch (error) {

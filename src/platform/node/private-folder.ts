@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs'
 import { PerduraError } from '../../errors.ts'
 
 /** Makes a folder that is nobody else's; refuses one that another user made there first, or may write to. */
@@ -11,5 +11,14 @@ export function makePrivateFolder(path: string): void {
       'ERR_HOME_UNWRITABLE',
       `${path} must be a folder that only this user can use: remove it`,
     )
+  }
+}
+
+/** Removes it where nothing is left in it. */
+export function removePrivateFolder(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch {
+    // Somebody has something in it, or has removed it: then it is theirs.
   }
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkNames, runChecks, type CheckName, type Finding } from '../../../src/health/checks.ts'
+import { runChecks } from '../../../src/health/checks.ts'
+import { checkNames, type CheckName, type Finding } from '../../../src/health/finding.ts'
 import type { HealthState } from '../../../src/health/report.ts'
 import type { Figures } from '../../../src/health/sample.ts'
-import { healthSettings, sampleOf } from './health-world.ts'
+import { healthSettings, sampleOf, servedAtRest as server } from './health-world.ts'
 
 const settings = healthSettings()
 
@@ -15,6 +16,7 @@ function figures(own: Partial<Figures> = {}): Figures {
     cpu: 0.01,
     memoryGrowthBytes: 0,
     stalledMs: 0,
+    turnedAwayMs: 0,
     ...own,
   }
 }
@@ -26,7 +28,7 @@ const { process, hub, queues } = sampleOf(0)
 assert.ok(hub !== undefined && queues !== undefined)
 
 /** What a check says just before and at each of its thresholds. */
-const table: Record<CheckName, readonly (readonly [Partial<Figures>, HealthState])[]> = {
+const table: Record<CheckName, readonly (readonly [Partial<Figures>, HealthState | undefined])[]> = {
   safe_mode: [
     [{ safeMode: false }, 'healthy'],
     [{ safeMode: true }, 'unhealthy'],
@@ -131,6 +133,38 @@ const table: Record<CheckName, readonly (readonly [Partial<Figures>, HealthState
     [{ restarts: 3 }, 'degraded'],
     [{ restarts: 10 }, 'unhealthy'],
   ],
+  database: [
+    [{ server: { ...server, database: { silentMs: 3_999, trouble: 'locked' } } }, 'healthy'],
+    [{ server: { ...server, database: { silentMs: 4_000, trouble: undefined } } }, 'degraded'],
+    [{ server: { ...server, database: { silentMs: 10_000, trouble: 'hub.db is gone' } } }, 'unhealthy'],
+  ],
+  commit_time: [
+    [{ server: { ...server, commitMaxMs: undefined } }, undefined],
+    [{ server: { ...server, commitMaxMs: 499 } }, 'healthy'],
+    [{ server: { ...server, commitMaxMs: 500 } }, 'degraded'],
+    [{ server: { ...server, commitMaxMs: 5_000 } }, 'unhealthy'],
+  ],
+  connections: [
+    [{ server: { ...server, connections: 799 } }, 'healthy'],
+    [{ server: { ...server, connections: 800 } }, 'degraded'],
+    [{ server: { ...server, connections: 950 } }, 'unhealthy'],
+  ],
+  admission: [
+    [{ server, turnedAwayMs: 59_999 }, 'healthy'],
+    [{ server, turnedAwayMs: 60_000 }, 'degraded'],
+    [{ server, turnedAwayMs: 900_000 }, 'unhealthy'],
+  ],
+  waiting: [
+    [{ server: { ...server, waiting: undefined } }, undefined],
+    [{ server: { ...server, waiting: 99_999 } }, 'healthy'],
+    [{ server: { ...server, waiting: 100_000 } }, 'degraded'],
+    [{ server: { ...server, waiting: 1_000_000 } }, 'unhealthy'],
+  ],
+  waiting_age: [
+    [{ server: { ...server, waitingAgeMs: 259_199_999 } }, 'healthy'],
+    [{ server: { ...server, waitingAgeMs: 259_200_000 } }, 'degraded'],
+    [{ server: { ...server, waitingAgeMs: 2_160_000_000 } }, 'unhealthy'],
+  ],
 }
 
 for (const check of checkNames) {
@@ -139,7 +173,7 @@ for (const check of checkNames) {
       const found = find(own, check)
       assert.equal(found?.state, state, JSON.stringify({ own, found }))
       // What is found, and behind a colon what to do about it.
-      if (state !== 'healthy') assert.match(found?.text ?? '', /.{10,}: .{10,}/)
+      if (state === 'degraded' || state === 'unhealthy') assert.match(found?.text ?? '', /.{10,}: .{10,}/)
       assert.doesNotMatch(found?.text ?? '', /undefined|NaN|Infinity/)
     }
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Finding } from '../../../src/health/checks.ts'
+import type { Finding } from '../../../src/health/finding.ts'
 import type { HealthState } from '../../../src/health/report.ts'
 import { Steady } from '../../../src/health/steady.ts'
 import { createSeededRandom } from '../../../src/testing/index.ts'

@@ -4,7 +4,7 @@ import { SlidingWindow } from '../../../src/health/sliding-window.ts'
 import { slopeOf } from '../../../src/health/slope.ts'
 import { Windows } from '../../../src/health/windows.ts'
 import { createSeededRandom } from '../../../src/testing/index.ts'
-import { healthSettings, sampleOf } from './health-world.ts'
+import { healthSettings, sampleOf, servedAtRest } from './health-world.ts'
 
 const settings = healthSettings()
 const { process } = sampleOf(0)
@@ -41,6 +41,24 @@ test('the delivery rate counts what has an outcome', () => {
   at(0, 100, 100)
   assert.equal(at(5_000, 109, 100), undefined)
   assert.equal(at(10_000, 109, 101), 0.9)
+})
+
+test('of a hub, the error rate is of what it was asked for, and it delivers nothing itself', () => {
+  const windows = new Windows()
+  const at = (atMs: number, done: number, failed: number) =>
+    windows.add(sampleOf(atMs, { work: undefined, server: { ...servedAtRest, done, failed } }), settings)
+  at(0, 100, 100)
+  assert.equal(at(5_000, 115, 105).errorRate, 0.25)
+  assert.equal(at(10_000, 115, 105).deliveryRate, undefined)
+})
+
+test('a hub turns away for as long as each sample finds somebody who was', () => {
+  const windows = new Windows()
+  const at = (atMs: number, turnedAway: number) =>
+    windows.add(sampleOf(atMs, { work: undefined, server: { ...servedAtRest, turnedAway } }), settings)
+      .turnedAwayMs
+  assert.deepEqual([at(0, 0), at(5_000, 3), at(10_000, 4), at(15_000, 9)], [0, 0, 5_000, 10_000])
+  assert.deepEqual([at(20_000, 9), at(25_000, 10), at(30_000, 11)], [0, 0, 5_000])
 })
 
 test('the processor time is a part of a core over the last minute', () => {

@@ -7,7 +7,7 @@ import { createSeededRandom, outside, SimulatedClock, SimulatedProcess } from '.
 
 function open(
   database = new DatabaseSync(':memory:'),
-  options: { queueMax?: number; batchMax?: number } = {},
+  options: { queueMax?: number; batchMax?: number; checkPlace?: () => void } = {},
 ) {
   const clock = new SimulatedClock()
   const process = new SimulatedProcess()
@@ -340,4 +340,18 @@ test('random operations leave what the fulfilled ones wrote', async () => {
     await settle(Promise.all(operations))
   }
   assert.deepEqual(await settle(keys()), expected.toSorted())
+})
+
+test('a batch whose file is not in its place is refused whole, and nothing of it is kept', async () => {
+  let gone: Error | undefined
+  const checkPlace = (): void => {
+    if (gone !== undefined) throw gone
+  }
+  const { storage, put, keys, settle } = open(new DatabaseSync(':memory:'), { checkPlace })
+  await settle(storage.write(put('a')))
+  gone = new Error('it is gone')
+  await assert.rejects(settle(storage.write(put('b'))), { code: 'ERR_HUB_STORAGE', message: /it is gone/ })
+  gone = undefined
+  await settle(storage.write(put('c')))
+  assert.deepEqual(await settle(keys()), ['a', 'c'])
 })
