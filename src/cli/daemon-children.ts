@@ -59,6 +59,8 @@ export class DaemonChildren implements Children, SupervisorSink {
   readonly #notes = new Map<string, ChildNotes>()
   readonly #timer: NodeJS.Timeout
   #lookedMs = performance.now()
+  /** How what is to stop is made to; undefined while it may take its time. */
+  #haste: 'hurry' | 'kill' | undefined
 
   constructor(options: DaemonChildrenOptions) {
     const { home, disk, processes, link, linkSocket, log } = options
@@ -180,11 +182,13 @@ export class DaemonChildren implements Children, SupervisorSink {
   }
 
   hurry(): void {
-    for (const name of this.#supervisor.names) this.#signal(name, 'SIGQUIT')
+    this.#haste ??= 'hurry'
+    for (const name of this.#supervisor.names) this.#hasten(name)
   }
 
   kill(): void {
-    for (const name of this.#supervisor.names) this.#supervisor.kill(name)
+    this.#haste = 'kill'
+    for (const name of this.#supervisor.names) this.#hasten(name)
   }
 
   leave(): void {
@@ -203,6 +207,8 @@ export class DaemonChildren implements Children, SupervisorSink {
     if (state.name !== 'running') notes.beat = undefined
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
       this.#keeper.release(child)
+    // Once it has been asked to end, which comes right after this.
+    if (state.name === 'stopping') queueMicrotask(() => this.#hasten(child))
   }
 
   onMessage(child: string, message: unknown): void {
@@ -291,6 +297,14 @@ export class DaemonChildren implements Children, SupervisorSink {
         ? readHubRecord(disk, hubPaths(home).record)
         : readProcessRecord(disk, agentPaths(home, agent).processRecord)
     return record?.daemon === true && isAlive(processes, record) ? record : undefined
+  }
+
+  /** The hub is left alone until its agents have gone and its turn has come: they say good-bye, and it would be started again. */
+  #hasten(child: string): void {
+    if (this.#haste === undefined) return
+    if (agentOf(child) === undefined && this.#supervisor.view(child)?.state.name !== 'stopping') return
+    if (this.#haste === 'kill') this.#supervisor.kill(child)
+    else this.#signal(child, 'SIGQUIT')
   }
 
   /** One that is being started is left alone: it has read its settings, and would be ended by a signal that it does not handle yet. */
