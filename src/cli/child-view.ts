@@ -1,6 +1,7 @@
 import type { JsonObject } from '../json.ts'
 import type { ChildView } from '../supervisor/supervisor.ts'
 import { agentOf } from './child-name.ts'
+import { evidenceIn, failureIn } from './last-said.ts'
 
 /** What the daemon has heard of a child, and what its supervisor does not remember. */
 export interface ChildNotes {
@@ -22,6 +23,9 @@ export interface ChildNotes {
 export function describeChild(view: ChildView, notes: ChildNotes): JsonObject {
   const { name, kind, wanted, state, process, past, policy, failuresInWindow, unsaved } = view
   const { period, level } = past.safeMode
+  // A daemon before this one heard it, and kept it with the end.
+  const waits = state.name === 'backing-off' || state.name === 'failed' || state.name === 'finished'
+  const failure = notes.failure ?? (waits ? failureIn(past.ends.at(-1)) : undefined)
   return {
     child: name,
     kind,
@@ -39,8 +43,8 @@ export function describeChild(view: ChildView, notes: ChildNotes): JsonObject {
     next_start_in_ms: 'delayMs' in state ? state.delayMs : null,
     crash_looping: past.crashLooping,
     safe_mode: period === null ? null : { level, since: period.since, until: period.until },
-    failure: notes.failure ?? null,
-    evidence: notes.evidence ?? null,
+    failure: failure ?? null,
+    evidence: notes.evidence ?? evidenceIn(past.ends) ?? null,
     connected: notes.connected ?? null,
     beat: notes.beat ?? null,
     policy: {

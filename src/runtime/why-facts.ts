@@ -92,6 +92,8 @@ export interface EndFacts {
   /** In one word: `crashed`, `hung`, `stop` … */
   readonly reason: string
   readonly text: string
+  /** What the process said of it; left out where that is not known. */
+  readonly said?: string | undefined
 }
 
 export interface SessionFacts {

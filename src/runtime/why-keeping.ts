@@ -164,7 +164,8 @@ function explainLastFailure({ agent, now, process }: WhyFacts, keeping: KeepingF
       ]
     default: {
       const report = crash !== undefined && isOfThat(crash.at)
-      const why = report ? `: ${excerpt(crash.message)}. The report is ${crash.file}` : ''
+      const said = lastFailure.said === undefined ? '' : `. It said: ${excerpt(lastFailure.said)}`
+      const why = report ? `: ${excerpt(crash.message)}. The report is ${crash.file}` : said
       return [
         {
           reason: 'crashed',

@@ -12,6 +12,8 @@ import type { AgentView } from './overview.ts'
 
 /** Ends that are shown; the document has all that are kept. */
 const endsShown = 5
+/** Of what was said of one, characters. */
+const saidMax = 200
 
 /** Everything about one agent, for a person. */
 export function showAgent(call: Call, view: AgentView, now: number): void {
@@ -98,7 +100,8 @@ function showPast(call: Call, { facts }: AgentView, now: number, line: Line): vo
   function describe(end: EndRecord): string {
     const lived = end.livedMs === null ? '' : `, after ${formatDuration(end.livedMs)}`
     const mode = end.mode === 'safe' ? ' (safe mode)' : ''
-    return `${output.paint('dim', formatTime(end.at, now))} ${endText(end, shown)}${lived}${mode}`
+    const said = end.said === null ? '' : `: ${excerpt(end.said, saidMax)}`
+    return `${output.paint('dim', formatTime(end.at, now))} ${endText(end, shown)}${lived}${mode}${said}`
   }
 }
 

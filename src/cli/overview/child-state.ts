@@ -4,6 +4,7 @@ import { isFailure, type EndRecord } from '../../supervisor/exits.ts'
 import type { SupervisionRecord } from '../../supervisor/record.ts'
 import { defaultPolicy } from '../../supervisor/policy.ts'
 import { describeEnd } from '../describe-end.ts'
+import { failureIn } from '../last-said.ts'
 import type { DaemonChild } from './daemon-child.ts'
 
 /** How a process that is kept running stands, in one word. */
@@ -93,7 +94,7 @@ export function lastTrouble(facts: ChildFacts, now: number): Trouble | undefined
   if (failure !== undefined && facts.alive === undefined)
     return { text: `${failure.code}: ${failure.message}`, at: end?.at }
   if (end === undefined || now - end.at > recentMs) return undefined
-  return { text: endText(end, shown), at: end.at }
+  return { text: failureIn(end) === undefined ? endText(end, shown) : (end.said ?? ''), at: end.at }
 }
 
 /** How a process ended, in words. */

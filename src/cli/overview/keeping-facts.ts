@@ -4,6 +4,7 @@ import { readOutputFrom } from '../../platform/node/output-file.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
 import type { EndFacts, KeepingFacts } from '../../runtime/why-facts.ts'
 import { isFailure, type EndRecord } from '../../supervisor/exits.ts'
+import { evidenceIn, failureIn } from '../last-said.ts'
 import type { ProcessView } from '../look.ts'
 import { endText, type ChildFacts } from './child-state.ts'
 import type { DaemonView } from './daemon-view.ts'
@@ -21,16 +22,17 @@ export function keepingFacts(
   if (record === undefined) return undefined
   const { past, wanted, outcome } = record
   const waitMs = shown?.nextStartInMs === undefined ? undefined : shown.since + shown.nextStartInMs - now
+  const kept = alive === undefined ? failureIn(past.ends.at(-1)) : undefined
   const crash = newestCrashReport(paths.crashes)
   const ending = (end: EndRecord | undefined): EndFacts | undefined =>
-    end && { at: end.at, reason: end.reason, text: endText(end, shown) }
+    end && { at: end.at, reason: end.reason, text: endText(end, shown), said: end.said ?? undefined }
   return {
     keeper,
     daemon: daemon === undefined ? 'none' : daemon.children === undefined ? 'silent' : 'running',
     isWanted: wanted === 'running',
     isOrphan: alive !== undefined && process.record?.daemon === true && daemon === undefined,
     outcome,
-    failure: shown?.failure ?? (outcome === 'failed' ? lastSaid(paths.output) : undefined),
+    failure: shown?.failure ?? kept ?? (outcome === 'failed' ? lastSaid(paths.output) : undefined),
     nextTryMs: alive !== undefined || waitMs === undefined ? undefined : Math.max(0, waitMs),
     lastEnd: ending(past.ends.at(-1)),
     lastFailure: ending(past.ends.findLast(({ reason }) => isFailure(reason) || reason === 'memory')),
@@ -38,7 +40,7 @@ export function keepingFacts(
     failuresInWindow: shown?.failuresInWindow ?? 0,
     safeModeAfter: shown?.policy.failuresMax,
     safeMode: past.safeMode.period ?? undefined,
-    evidence: shown?.evidence,
+    evidence: shown?.evidence ?? evidenceIn(past.ends),
     crash,
     isSuspended: usage?.suspended ?? false,
     health: shown?.beat?.reasons ?? [],

@@ -127,6 +127,8 @@ test('a process that hung says where it was, one that crashed where the report i
     explained({ lastFailure: crashed, crash }, runs)[0]?.text ?? '',
     /70 \(5\.0s ago\).*: a bug\. The report is \/crashes\/1\.json/,
   )
+  const said = explained({ lastFailure: { ...crashed, said: 'ERR_DEFINITION: no default export' } }, runs)
+  assert.match(said[0]?.text ?? '', /again\. It said: ERR_DEFINITION: no default export$/)
   // What is of another process explains nothing.
   const old = { ...crash, at: now - 3_000_000 }
   assert.doesNotMatch(explained({ lastFailure: crashed, crash: old }, runs)[0]?.text ?? '', /a bug/)

@@ -96,6 +96,12 @@ test('the last trouble is what is wrong now, else the last end of a day that nob
     text: 'ERR_DEFINITION: no default export',
     at: now - 5_000,
   })
+  // Also where the daemon that was told so is gone.
+  const told = { ...noPast, ends: [{ ...end, said: 'ERR_DEFINITION: no default export' }] }
+  assert.deepEqual(lastTrouble({ ...nothing, record: { ...wanted, past: told } }, now), {
+    text: 'ERR_DEFINITION: no default export',
+    at: now - 5_000,
+  })
   const old = { ...noPast, ends: [{ ...end, at: now - 2 * 86_400_000 }] }
   assert.equal(lastTrouble({ ...nothing, record: { ...wanted, past: old } }, now), undefined)
 })
