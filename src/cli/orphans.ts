@@ -3,10 +3,10 @@ import { PerduraError } from '../errors.ts'
 import { isAlive, type ProcessIdentity } from '../platform/process-table.ts'
 import { agentPaths } from '../runtime/home.ts'
 import { readProcessRecord } from '../runtime/process-record.ts'
-import { defaultPolicy } from '../supervisor/policy.ts'
 import type { Call } from './call.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
+import { longestStopMs } from './stop-times.ts'
 import { recordedChildren, SupervisionFiles } from './supervision-files.ts'
 
 const pollMs = 25
@@ -70,7 +70,8 @@ async function knownAll(call: Call, children: readonly string[]): Promise<void> 
 }
 
 async function gone(call: Call, orphans: readonly Orphan[], deadlineMs: number): Promise<void> {
-  const killMs = performance.now() + defaultPolicy.stopMs
+  const names = orphans.map(({ child }) => child)
+  const killMs = performance.now() + longestStopMs(call, names)
   let killed = false
   for (;;) {
     const rest = orphans.filter((orphan) => isAlive(call.processes, orphan))

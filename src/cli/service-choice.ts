@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { createNodeServiceHost, type ServiceHost } from '../daemon/service/host.ts'
 import { Launchd } from '../daemon/service/launchd.ts'
 import { isPassing, lastingPath } from '../daemon/service/paths.ts'
-import type { ServiceManager } from '../daemon/service/service-manager.ts'
+import type { ServiceManager, StopPatience } from '../daemon/service/service-manager.ts'
 import {
   checkPaths,
   isServiceName,
+  stopSecondsOf,
   type Account,
   type Installed,
   type ServiceScope,
@@ -14,6 +15,7 @@ import {
 import { Systemd } from '../daemon/service/systemd.ts'
 import { PerduraError } from '../errors.ts'
 import type { Call } from './call.ts'
+import { longestStopMs, stopTimesOf, usualStopTimes } from './stop-times.ts'
 
 /** One service, as a verb means it. */
 export interface Service {
@@ -74,8 +76,8 @@ export async function chooseService(
 }
 
 /** The same for what is there; ERR_SERVICE_NOT_INSTALLED where nothing is. */
-export async function requireService(call: Call): Promise<Service> {
-  const service = await chooseService(call, 'change')
+export async function requireService(call: Call, host?: ServiceHost): Promise<Service> {
+  const service = await chooseService(call, 'change', host)
   if (service.installed !== undefined) return service
   throw new PerduraError(
     'ERR_SERVICE_NOT_INSTALLED',
@@ -102,10 +104,31 @@ export function specOf(call: Call, service: Service): ServiceSpec {
     account,
     node: lastingPath(process.execPath, host),
     program: lastingPath(program, host),
+    stopSeconds: stopSecondsFor(call, service),
   }
   checkPaths(spec)
   return spec
 }
+
+/** As its agents are kept now; where that cannot be told, as it was installed. */
+function stopSecondsFor(call: Call, { home, installed }: Service): number {
+  const times = stopTimesOf(call.in(home))
+  return times === undefined && installed !== undefined
+    ? installed.stopSeconds
+    : stopSecondsOf(times ?? usualStopTimes)
+}
+
+/** How long to wait for the service to stop: longer than its manager does, by its file or as that is to be. */
+export function stopPatience(call: Call, service: Service): StopPatience {
+  const seconds = Math.max(service.installed?.stopSeconds ?? 0, stopSecondsFor(call, service))
+  return {
+    timeoutMs: call.durationMs('timeout', (seconds + stopMarginSeconds) * 1_000),
+    leftOverMs: longestStopMs(call.in(service.home)),
+  }
+}
+
+/** For what the manager itself takes. */
+const stopMarginSeconds = 10
 
 function chooseScope(call: Call, host: ServiceHost, use: ServiceUse): ServiceScope {
   const isRoot = host.uid === 0

@@ -23,6 +23,8 @@ export class FakeServiceHost implements ServiceHost {
   readonly active = new Set<string>()
   readonly folders: string[] = []
   readonly signals: string[] = []
+  /** Whether a file was changed that systemd has not read again. */
+  needsReload = false
   /** What answers in place of systemctl, where it is to fail. */
   failure: ProgramEnd | undefined
 
@@ -34,6 +36,9 @@ export class FakeServiceHost implements ServiceHost {
     if (this.failure !== undefined) return this.failure
     const [verb, unit = ''] = words[0] === '--user' ? words.slice(1) : words
     switch (verb) {
+      case 'daemon-reload':
+        this.needsReload = false
+        return done
       case 'enable':
         this.enabled.add(unit)
         return done
@@ -56,6 +61,7 @@ export class FakeServiceHost implements ServiceHost {
           `MainPID=${isActive ? 4242 : 0}`,
           `UnitFileState=${this.enabled.has(unit) ? 'enabled' : 'disabled'}`,
           'NRestarts=3',
+          `NeedDaemonReload=${this.needsReload ? 'yes' : 'no'}`,
           `StatusText=${isActive ? 'two agents run' : ''}`,
         ]
         return { ...done, stdout: `${facts.join('\n')}\n` }

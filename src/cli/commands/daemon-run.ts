@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { Daemon } from '../../daemon/daemon.ts'
 import { daemonPaths } from '../../daemon/paths.ts'
-import { parseMark, serviceVariable } from '../../daemon/service/mark.ts'
+import { fileVariable, parseMark, serviceVariable } from '../../daemon/service/mark.ts'
 import type { ServiceFacts } from '../../daemon/service/service-report.ts'
+import { endMarginMs } from '../../daemon/service/spec.ts'
 import type { LogFileOptions } from '../../platform/node/log-file.ts'
 import { createNodeLog } from '../../platform/node/log.ts'
 import { NodeBinary } from '../../platform/node/node-binary.ts'
@@ -17,9 +18,6 @@ import { connectService } from '../own-service.ts'
 import { packagedNodes } from '../own-program.ts'
 import { settingsOf } from '../settings-of.ts'
 import { ownVersion } from '../version.ts'
-
-/** What its end takes besides its children, ms. */
-const endMarginMs = 10_000
 
 /** The daemon in this process: what `daemon start` starts in the background, and a service manager as it is. */
 export async function run(call: Call): Promise<number> {
@@ -116,5 +114,6 @@ function watchSignals(daemon: Daemon, reload: () => Promise<void>): void {
 function takeMark(): string | undefined {
   const { [serviceVariable]: mark } = process.env
   delete process.env[serviceVariable]
+  delete process.env[fileVariable]
   return parseMark(mark) === undefined ? undefined : mark
 }

@@ -4,16 +4,14 @@ import { agentOf } from '../child-name.ts'
 import { endDaemon, findDaemon } from '../daemon-client.ts'
 import { endOrphans } from '../orphans.ts'
 import { notYours, serviceOfMark } from '../service-of-home.ts'
-
-/** Longer than what agents and then the hub may take. */
-const defaultTimeoutMs = 60_000
+import { longestStopMs, wholeStopMs } from '../stop-times.ts'
 
 export async function run(call: Call): Promise<undefined> {
   const keepAgents = call.flag('keep-agents')
-  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  const timeoutMs = call.durationMs('timeout', wholeStopMs(call))
   const daemon = findDaemon(call)
   const isService = daemon !== undefined && daemon.service !== null
-  if (isService) await stopService(call, daemon.service, keepAgents)
+  if (isService) await stopService(call, daemon.service, keepAgents, timeoutMs)
   else if (daemon !== undefined) await endDaemon(call, daemon, { keepAgents, timeoutMs })
   // A daemon that was killed, before this or while it stopped them, has left them behind.
   const orphans = keepAgents ? [] : await endOrphans(call, timeoutMs)
@@ -32,7 +30,7 @@ export async function run(call: Call): Promise<undefined> {
 }
 
 /** Its manager would start the next one at once, had it not been told that none is wanted. */
-async function stopService(call: Call, mark: string, keepAgents: boolean): Promise<void> {
+async function stopService(call: Call, mark: string, keepAgents: boolean, timeoutMs: number): Promise<void> {
   if (keepAgents) {
     throw new PerduraError(
       'ERR_USAGE',
@@ -43,5 +41,5 @@ async function stopService(call: Call, mark: string, keepAgents: boolean): Promi
   if (service === undefined) throw new PerduraError('ERR_USAGE', `no service is called ${mark}`)
   if (!service.mayControl) throw notYours(call, service, 'stop')
   await service.manager.check()
-  await service.manager.stop(call.durationMs('timeout', defaultTimeoutMs))
+  await service.manager.stop({ timeoutMs, leftOverMs: longestStopMs(call) })
 }

@@ -1,16 +1,18 @@
 import { PerduraError } from '../../errors.ts'
 import { startSeconds } from '../../daemon/service/spec.ts'
+import type { ServiceHost } from '../../daemon/service/host.ts'
 import type { Call } from '../call.ts'
 import { endDaemon, findDaemon } from '../daemon-client.ts'
 import { chooseService, specOf, type Service } from '../service-choice.ts'
-import { driftOf } from '../service-drift.ts'
+import { driftOf, staleness } from '../service-drift.ts'
+import { untilStarted } from '../service-start.ts'
 
 const defaultTimeoutMs = startSeconds * 1_000
 
 /** Makes what is missing and mends what differs; run again it finds nothing to do. */
-export async function run(call: Call): Promise<undefined> {
+export async function run(call: Call, given?: ServiceHost): Promise<undefined> {
   const { output } = call
-  const service = await chooseService(call, 'make')
+  const service = await chooseService(call, 'make', given)
   const { manager, host, account, scope } = service
   const spec = specOf(call, service)
   await manager.check()
@@ -21,7 +23,7 @@ export async function run(call: Call): Promise<undefined> {
   // The manager needs the folder before the daemon can make it: it is where the daemon is started.
   host.makeFolder(service.home, account, 0o700)
   if (manager.kind === 'launchd') host.makeFolder(`${service.home}/daemon`, account, 0o700)
-  if (before !== text) await manager.place(text)
+  if (before !== text || (await manager.state()).stale) await manager.place(text)
   const done = before === undefined ? 'installed' : before === text ? 'unchanged' : 'repaired'
   for (const { text: what } of drift) output.note(`  ${what}`)
   const enabled = await manager.enable()
@@ -32,6 +34,7 @@ export async function run(call: Call): Promise<undefined> {
   if (starts) {
     await letGo(call.in(service.home), timeoutMs)
     await manager.start(timeoutMs)
+    await untilStarted(call, service, timeoutMs)
   }
 
   const state = await manager.state()
@@ -39,7 +42,8 @@ export async function run(call: Call): Promise<undefined> {
     `${manager.file} is ${done === 'unchanged' && enabled ? 'unchanged, and switched on again' : done}`,
   )
   output.line(`${manager.unit} is ${state.state}${state.pid === null ? '' : ` (process ${state.pid})`}`)
-  if (done === 'repaired' && wasRunning)
+  for (const { text: what } of staleness(service, state)) output.note(what)
+  if (done === 'repaired' && wasRunning && !state.stale)
     output.note(
       `the daemon that runs still is the old one: ${call.hint('perdura daemon restart')} replaces it, and leaves agents running`,
     )
@@ -51,7 +55,7 @@ export async function run(call: Call): Promise<undefined> {
   }
   if (manager.kind === 'launchd' && scope === 'user')
     output.note(
-      'It runs while you are logged in. From the start of the machine on runs what is installed with --system.',
+      `It runs ${manager.read(text)?.session === 'Background' ? 'from your first login on' : 'while you are logged in at the screen'}. From the start of the machine on runs what is installed with --system.`,
     )
   output.document({
     manager: manager.kind,

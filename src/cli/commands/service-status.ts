@@ -3,12 +3,13 @@ import type { Call } from '../call.ts'
 import { listChildren } from '../daemon-child.ts'
 import { findDaemon } from '../daemon-client.ts'
 import { chooseService, specOf, type Service } from '../service-choice.ts'
-import { driftOf, type Drift } from '../service-drift.ts'
+import { driftOf, staleness, type Drift } from '../service-drift.ts'
+import type { ServiceHost } from '../../daemon/service/host.ts'
 import type { ServiceState } from '../../daemon/service/service-manager.ts'
 
-export async function run(call: Call): Promise<number> {
+export async function run(call: Call, host?: ServiceHost): Promise<number> {
   const { output } = call
-  const service = await chooseService(call, 'look')
+  const service = await chooseService(call, 'look', host)
   const { manager, scope, home, installed } = service
   if (installed === undefined) {
     output.line(`${manager.unit} is ${output.paint('yellow', 'not installed')}`)
@@ -25,7 +26,10 @@ export async function run(call: Call): Promise<number> {
   await manager.check()
   const state = await manager.state()
   const daemon = await daemonOf(call.in(home))
-  const drift = driftOf(service, manager.installedText() ?? '', await manager.render(specOf(call, service)))
+  const drift = [
+    ...driftOf(service, manager.installedText() ?? '', await manager.render(specOf(call, service))),
+    ...staleness(service, state),
+  ]
   print(call, service, state, drift)
   printDaemon(call, daemon)
   output.document({
@@ -46,6 +50,7 @@ export async function run(call: Call): Promise<number> {
     status: state.said,
     leftOver: state.leftOver,
     dropIns: state.dropIns,
+    stopSecondsMax: state.stopSecondsMax,
     drift: drift.map(({ what, text }) => ({ what, text })),
     daemon,
   })
@@ -68,21 +73,30 @@ function print(call: Call, service: Service, state: ServiceState, drift: readonl
     line('restarts', `${state.restarts} by ${manager.kind}: ${manager.logs} says why`)
   line('file', manager.file)
   line('home', `${home}${scope === 'system' ? ` of ${account.name}` : ''}`)
-  line('starts', startsWhen(state, scope === 'system', manager.kind))
+  line('starts', startsWhen(state, service))
   if (state.leftOver.length > 0)
     line(
       'left',
       `${state.leftOver.length} processes go on without it: ${call.hint('perdura service start')} takes them over, stop ends them`,
     )
   for (const file of state.dropIns) line('also', file)
+  if (state.stopSecondsMax !== null)
+    line(
+      'stops',
+      `within ${state.stopSecondsMax} s: ${manager.kind} gives it no more, whatever its file says`,
+    )
   for (const { text } of drift) line('differs', output.paint('yellow', text))
-  if (drift.length > 0) output.line(output.paint('dim', `  ${call.hint('perdura service install')} mends it`))
+  if (drift.some(({ what }) => what !== 'stale'))
+    output.line(output.paint('dim', `  ${call.hint('perdura service install')} mends it`))
 }
 
-function startsWhen(state: ServiceState, isSystem: boolean, kind: 'systemd' | 'launchd'): string {
+function startsWhen(state: ServiceState, { manager, scope, installed }: Service): string {
   if (!state.enabled) return 'only by hand: perdura service install switches it on'
-  if (isSystem || state.lingers === true) return 'with the machine'
-  return kind === 'launchd' ? 'when you log in' : 'when you log in, and stops when you log out (no lingering)'
+  if (scope === 'system' || state.lingers === true) return 'with the machine'
+  if (manager.kind === 'systemd') return 'when you log in, and stops when you log out (no lingering)'
+  return installed?.session === 'Background'
+    ? 'when you first log in, also over ssh, and goes on when you log out'
+    : 'when you log in at the screen, and stops when you log out'
 }
 
 interface DaemonFacts {

@@ -2,6 +2,7 @@ import { createNodeServiceHost } from '../../daemon/service/host.ts'
 import { controlGroupOf, sweep } from '../../daemon/service/left-over.ts'
 import { PerduraError } from '../../errors.ts'
 import type { Call } from '../call.ts'
+import { longestStopMs } from '../stop-times.ts'
 
 /**
  * After a daemon that died agents go on, for the next daemon to take over. After one that was stopped, and did not get to
@@ -22,7 +23,7 @@ export async function run(call: Call): Promise<undefined> {
   const { status, stdout } = await host.run('systemctl', [...scope, 'list-jobs', '--plain', '--no-legend'])
   const jobs = stdout.split('\n').map((line) => line.trim().split(/\s+/))
   const isStopping = status === 0 && jobs.some(([, name, type]) => name === unit && type === 'stop')
-  const ended = isStopping ? await sweep(host, call.processes, group) : []
+  const ended = isStopping ? await sweep(host, call.processes, group, longestStopMs(call)) : []
   if (ended.length > 0)
     output.note(`ended ${ended.length} processes that the daemon had left: ${ended.join(', ')}`)
   output.document({ unit, stopping: isStopping, ended })

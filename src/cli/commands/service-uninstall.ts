@@ -1,12 +1,12 @@
-import { stopSeconds } from '../../daemon/service/spec.ts'
+import type { ServiceHost } from '../../daemon/service/host.ts'
 import type { Call } from '../call.ts'
-import { chooseService } from '../service-choice.ts'
+import { endOrphans } from '../orphans.ts'
+import { chooseService, stopPatience } from '../service-choice.ts'
 
-const defaultTimeoutMs = (stopSeconds + 10) * 1_000
-
-export async function run(call: Call): Promise<undefined> {
+export async function run(call: Call, host?: ServiceHost): Promise<undefined> {
   const { output } = call
-  const { manager, home, installed, account } = await chooseService(call, 'change')
+  const service = await chooseService(call, 'change', host)
+  const { manager, home, installed, account } = service
   const { file } = manager
   if (installed === undefined) {
     output.note(`${file} is not there: there is nothing to take away`)
@@ -15,7 +15,9 @@ export async function run(call: Call): Promise<undefined> {
   }
   await manager.check()
   const { lingers, dropIns } = await manager.state()
-  await manager.remove(call.durationMs('timeout', defaultTimeoutMs))
+  const patience = stopPatience(call, service)
+  await manager.remove(patience)
+  if (manager.kind === 'launchd') await endOrphans(call.in(home), patience.timeoutMs)
   output.line(`${manager.unit} is stopped, and ${file} is removed`)
   output.note(`the agents and all that is theirs are still in ${home}`)
   if (dropIns.length > 0) output.note(`not ours, so left where they are: ${dropIns.join(', ')}`)

@@ -1,12 +1,6 @@
-import { formatMark, serviceVariable } from './mark.ts'
-import {
-  installedOf,
-  parseInstalled,
-  searchPath,
-  stopSeconds,
-  type Installed,
-  type ServiceSpec,
-} from './spec.ts'
+import { createHash } from 'node:crypto'
+import { fileVariable, formatMark, serviceVariable } from './mark.ts'
+import { installedOf, parseInstalled, searchPath, type Installed, type ServiceSpec } from './spec.ts'
 
 type Value = string | number | boolean | readonly string[] | { readonly [key: string]: Value }
 
@@ -15,8 +9,23 @@ export function launchdLabel(name: string): string {
   return `local.${name}`
 }
 
+/**
+ * The sessions of a person in which a job runs: `Aqua` at the screen, from the login to the logout, `Background` without one,
+ * from the first login of any kind on. A job of both would be started twice.
+ */
+export type LaunchdSession = 'Aqua' | 'Background'
+
 /** The property list of a job; see launchd.plist(5). docs/design/service.md says why each key is as it is. */
-export function launchdPlist(spec: ServiceSpec): string {
+export function launchdPlist(spec: ServiceSpec, session: LaunchdSession): string {
+  // launchd does not tell by which file it goes, but it tells the environment.
+  const digest = createHash('sha256')
+    .update(plistOf(spec, session, ''))
+    .digest('hex')
+    .slice(0, 16)
+  return plistOf(spec, session, digest)
+}
+
+function plistOf(spec: ServiceSpec, session: LaunchdSession, digest: string): string {
   const { scope, home, account } = spec
   const output = `${home}/daemon/daemon.out`
   const job: { readonly [key: string]: Value } = {
@@ -26,13 +35,14 @@ export function launchdPlist(spec: ServiceSpec): string {
     EnvironmentVariables: {
       PATH: searchPath(spec),
       [serviceVariable]: formatMark({ manager: 'launchd', scope, name: spec.name }),
+      [fileVariable]: digest,
     },
-    ...(scope === 'system' && { UserName: account.name }),
+    ...(scope === 'system' ? { UserName: account.name } : { LimitLoadToSessionType: session }),
     RunAtLoad: true,
     // launchd knows no exit code that is not to be tried again: what needs a person is tried every 10 s, which is harmless.
     KeepAlive: true,
     ThrottleInterval: 10,
-    ExitTimeOut: stopSeconds,
+    ExitTimeOut: spec.stopSeconds,
     // Agents have process groups of their own anyway; they outlive their daemon, and the next one takes them over.
     AbandonProcessGroup: true,
     // What is not interactive has its timers put off and its disk slowed down.
@@ -48,7 +58,7 @@ export function launchdPlist(spec: ServiceSpec): string {
     '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">',
     '<!-- Written by "perdura service install", which replaces it when it is run again. -->',
     // A comment must not have two dashes in it.
-    `<!-- Installed=${JSON.stringify(installedOf(spec)).replaceAll('--', String.raw`-\u002d`)} -->`,
+    `<!-- Installed=${JSON.stringify({ ...installedOf(spec), ...(scope === 'user' && { session }) }).replaceAll('--', String.raw`-\u002d`)} -->`,
     '<plist version="1.0">',
     xml(job, ''),
     '</plist>',
@@ -60,6 +70,11 @@ export function launchdPlist(spec: ServiceSpec): string {
 export function readPlist(text: string): Installed | null {
   const line = /^<!-- Installed=(.*) -->$/m.exec(text)?.[1]
   return line === undefined ? null : parseInstalled(line.replaceAll(String.raw`\u002d`, '-'))
+}
+
+/** Which file it is, as the environment of its job has it; undefined for one of somebody else. */
+export function digestOf(text: string): string | undefined {
+  return new RegExp(`<key>${fileVariable}</key>\\s*<string>(\\w+)</string>`).exec(text)?.[1]
 }
 
 function xml(value: Value, indent: string): string {

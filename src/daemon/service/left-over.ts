@@ -1,8 +1,6 @@
 import type { ProcessTable } from '../../platform/process-table.ts'
 import type { ServiceHost } from './host.ts'
 
-/** Longer than an agent lets its turns finish. */
-const patienceMs = 15_000
 const pollMs = 100
 
 /** The control group of a process as systemd knows it; undefined where that cannot be told. */
@@ -35,14 +33,14 @@ export function processesIn(host: Pick<ServiceHost, 'read' | 'list'>, group: str
 }
 
 /**
- * Ends what is left in a control group: asked at first, which lets agents finish as with `stop`, then killed. Returns the
- * processes that there were.
+ * Ends what is left in a control group: asked at first, which lets agents finish as with `stop`, after `waitMs` killed. Returns
+ * the processes that there were.
  */
 export async function sweep(
   host: ServiceHost,
   table: ProcessTable,
   group: string,
-  waitMs = patienceMs,
+  waitMs: number,
 ): Promise<number[]> {
   const told = new Map<number, string>()
   for (let passedMs = 0; ; passedMs += pollMs) {

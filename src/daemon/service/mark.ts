@@ -3,6 +3,9 @@ import type { ServiceScope } from './spec.ts'
 /** Which service a daemon is: its manager tells it by this variable, and its record has the same text. */
 export const serviceVariable = 'PERDURA_SERVICE'
 
+/** Which file a manager has started the daemon by, where the manager does not tell otherwise: the digest of it. */
+export const fileVariable = 'PERDURA_SERVICE_FILE'
+
 export interface ServiceMark {
   readonly manager: 'systemd' | 'launchd'
   readonly scope: ServiceScope

@@ -21,6 +21,18 @@ export interface ServiceState {
   readonly dropIns: readonly string[]
   /** Processes of the service that live although its daemon does not. */
   readonly leftOver: readonly number[]
+  /** Whether the manager goes by an earlier file than the one that is there. */
+  readonly stale: boolean
+  /** Whether it gives the daemon less time to stop than its file says, seconds; null where it does not, or does not tell. */
+  readonly stopSecondsMax: number | null
+}
+
+/** How long a stop may take, ms. */
+export interface StopPatience {
+  /** All of it, for whoever waits. */
+  readonly timeoutMs: number
+  /** A process that its daemon has left behind, after which that is killed. */
+  readonly leftOverMs: number
 }
 
 /** systemd or launchd, for one service. Failures say what to do. */
@@ -44,10 +56,11 @@ export interface ServiceManager {
   enable(): Promise<boolean>
   /** Each returns when it is so, or throws ERR_SERVICE_MANAGER. */
   start(timeoutMs: number): Promise<void>
-  stop(timeoutMs: number): Promise<void>
+  stop(patience: StopPatience): Promise<void>
+  /** By the file as it is now. */
   restart(timeoutMs: number): Promise<void>
   /** Stops it, and takes away the file and what the manager knows of it. */
-  remove(timeoutMs: number): Promise<void>
+  remove(patience: StopPatience): Promise<void>
   state(): Promise<ServiceState>
   /** Has services of this person run while nobody is logged in. */
   linger?(): Promise<void>

@@ -24,15 +24,27 @@ export interface ServiceSpec {
   readonly program: string
   /** Whose processes they are. */
   readonly account: Account
+  /** Longest time that the manager waits for the daemon to stop: always longer than that takes. */
+  readonly stopSeconds: number
 }
 
-/**
- * Longest time that the manager waits for the daemon to stop, which is longer than the daemon waits for its agents (15 s) and
- * then for its hub (15 s), which is longer than these wait for their turns (10 s). Where an agent was given more, the daemon
- * says so when it begins to stop.
- */
-export const stopSeconds = 60
+/** How long what a daemon keeps running may take to end, after which it is killed: agents side by side, then the hub; ms. */
+export interface StopTimes {
+  readonly agentsMs: number
+  readonly hubMs: number
+}
+
+/** What the end of a daemon takes besides its children, ms. */
+export const endMarginMs = 10_000
+/** For a machine that is so slow that all of them are late. */
+const managerMarginMs = 10_000
+const stopSecondsMin = 60
 export const startSeconds = 90
+
+/** With the usual times (15 s for agents, which have 10 s for their turns, and 15 s for the hub) it is the least, 60. */
+export function stopSecondsOf({ agentsMs, hubMs }: StopTimes): number {
+  return Math.max(stopSecondsMin, Math.ceil((agentsMs + hubMs + endMarginMs + managerMarginMs) / 1_000))
+}
 
 /** Throws ERR_USAGE for a path that no file of a service manager can carry. */
 export function checkPaths(spec: ServiceSpec): void {
@@ -79,10 +91,13 @@ export interface Installed {
   readonly program: string
   /** Name of the account. */
   readonly account: string
+  readonly stopSeconds: number
+  /** Of a job of launchd: the session that it is for; see `LaunchdSession`. */
+  readonly session?: string
 }
 
-export function installedOf({ home, node, program, account }: ServiceSpec): Installed {
-  return { home, node, program, account: account.name }
+export function installedOf({ home, node, program, account, stopSeconds }: ServiceSpec): Installed {
+  return { home, node, program, account: account.name, stopSeconds }
 }
 
 export function parseInstalled(text: string): Installed | null {
@@ -92,7 +107,15 @@ export function parseInstalled(text: string): Installed | null {
   } catch {
     return null
   }
-  const { home, node, program, account } = (value ?? {}) as Partial<Record<keyof Installed, unknown>>
+  const {
+    home,
+    node,
+    program,
+    account,
+    stopSeconds = stopSecondsMin,
+    session,
+  } = (value ?? {}) as Partial<Record<keyof Installed, unknown>>
   const known = [home, node, program, account].every((field) => typeof field === 'string')
-  return known ? (value as Installed) : null
+  if (!known || typeof stopSeconds !== 'number') return null
+  return { ...(value as Installed), stopSeconds, ...(typeof session === 'string' && { session }) }
 }

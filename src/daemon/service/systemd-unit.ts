@@ -7,7 +7,6 @@ import {
   parseInstalled,
   searchPath,
   startSeconds,
-  stopSeconds,
   type Account,
   type Installed,
   type ServiceScope,
@@ -66,7 +65,7 @@ export function systemdUnit(spec: ServiceSpec, version: number): string {
 
 /** How it is started, watched, reloaded and ended. */
 function manner(spec: ServiceSpec, version: number): Directive[] {
-  const { scope, name, home } = spec
+  const { scope, name, home, stopSeconds } = spec
   const run = (...words: string[]): string =>
     [program(spec.node), ...[spec.program, ...words].map(argument)].join(' ')
   const byDescriptor = scope === 'system' && version >= 253
@@ -78,7 +77,7 @@ function manner(spec: ServiceSpec, version: number): Directive[] {
     ...(version >= 253 ? [] : ([['ExecReload', "/bin/sh -c 'kill -HUP $MAINPID'"]] as const)),
     [
       'ExecStopPost',
-      `-${run('service', 'sweep', '--name', name, ...(scope === 'system' ? ['--system'] : []))}`,
+      `-${run('service', 'sweep', '--home', home, '--name', name, ...(scope === 'system' ? ['--system'] : []))}`,
     ],
     // Agents outlive their daemon, and the next one takes them over. A stop leaves nothing all the same: the daemon ends
     // them, and where it could not, ExecStopPost does.

@@ -3,7 +3,7 @@ import { PerduraError } from '../../errors.ts'
 import type { ProcessTable } from '../../platform/process-table.ts'
 import type { ProgramEnd, ServiceHost } from './host.ts'
 import { processesIn, sweep } from './left-over.ts'
-import type { ServiceManager, ServiceState } from './service-manager.ts'
+import type { ServiceManager, ServiceState, StopPatience } from './service-manager.ts'
 import type { Account, Installed, ServiceScope, ServiceSpec } from './spec.ts'
 import { readUnit, systemdUnit, unitFolder } from './systemd-unit.ts'
 
@@ -33,6 +33,7 @@ const properties = [
   'StatusText',
   'ControlGroup',
   'DropInPaths',
+  'NeedDaemonReload',
 ] as const
 
 export class Systemd implements ServiceManager {
@@ -87,24 +88,26 @@ export class Systemd implements ServiceManager {
   }
 
   async start(timeoutMs: number): Promise<void> {
+    await this.#readAgain()
     await this.#control(['start', this.unit], timeoutMs)
   }
 
   async restart(timeoutMs: number): Promise<void> {
+    await this.#readAgain()
     await this.#control(['restart', this.unit], timeoutMs)
   }
 
-  async stop(timeoutMs: number): Promise<void> {
+  async stop({ timeoutMs, leftOverMs }: StopPatience): Promise<void> {
     // A daemon that is dead and waits to be started again ends no agents, and neither does the manager.
     const group = (await this.#show())['ControlGroup']
     await this.#control(['stop', this.unit], timeoutMs)
     const { host, processes } = this.#options
-    if (group !== undefined && group !== '') await sweep(host, processes, group)
+    if (group !== undefined && group !== '') await sweep(host, processes, group, leftOverMs)
   }
 
-  async remove(timeoutMs: number): Promise<void> {
+  async remove(patience: StopPatience): Promise<void> {
     const { host } = this.#options
-    await this.stop(timeoutMs)
+    await this.stop(patience)
     if ((await this.state()).enabled) await this.#control(['disable', this.unit])
     host.remove(this.file)
     await this.#control(['daemon-reload'])
@@ -141,7 +144,14 @@ export class Systemd implements ServiceManager {
       said: (shown['StatusText'] ?? '') === '' ? null : (shown['StatusText'] ?? null),
       dropIns: (shown['DropInPaths'] ?? '').split(' ').filter((file) => file !== ''),
       leftOver: pid > 0 || group === '' ? [] : processesIn(host, group),
+      stale: shown['NeedDaemonReload'] === 'yes',
+      stopSecondsMax: null,
     }
+  }
+
+  /** Somebody has changed the file, or added to it, and told nobody. */
+  async #readAgain(): Promise<void> {
+    if ((await this.#show())['NeedDaemonReload'] === 'yes') await this.#control(['daemon-reload'])
   }
 
   async #show(): Promise<Partial<Record<string, string>>> {

@@ -23,7 +23,10 @@ function verify(folder: string, scope: ServiceScope, change = (unit: string): st
   for (const file of [node, program]) fs.mkdirSync(path.dirname(file), { recursive: true })
   for (const file of [node, program]) fs.writeFileSync(file, '#!/bin/sh\n', { mode: 0o755 })
   const account = { name: 'daemon', uid: 1, gid: 1, home: '/usr/sbin' }
-  const unit = systemdUnit({ scope, name: 'perdura', home: place, node, program, account }, Number(version))
+  const unit = systemdUnit(
+    { scope, name: 'perdura', home: place, node, program, account, stopSeconds: 60 },
+    Number(version),
+  )
   const file = path.join(folder, 'perdura.service')
   fs.writeFileSync(file, change(unit))
   const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' })

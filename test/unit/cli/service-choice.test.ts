@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Call } from '../../../src/cli/call.ts'
 import { Output } from '../../../src/cli/output.ts'
-import { chooseService, specOf } from '../../../src/cli/service-choice.ts'
+import { chooseService, specOf, stopPatience } from '../../../src/cli/service-choice.ts'
 import { driftOf } from '../../../src/cli/service-drift.ts'
+import { withFolder } from '../../helpers/folder.ts'
 import { FakeServiceHost } from '../../helpers/fake-service-host.ts'
 
 function call(values: Record<string, string | boolean> = {}, environment: Record<string, string> = {}): Call {
@@ -86,6 +89,35 @@ test('a name that no unit can have is refused', async () => {
     code: 'ERR_USAGE',
   })
 })
+
+test('a manager is to have the time that the agents of the home have', () =>
+  withFolder(async (home) => {
+    const host = new FakeServiceHost()
+    const mine = call({ home })
+    const service = await chooseService(mine, 'make', host)
+    const spec = specOf(mine, service)
+    host.files.set(spec.node, '').set(spec.program, '')
+    assert.equal(spec.stopSeconds, 60)
+    const before = await service.manager.render(spec)
+    assert.match(before, /^TimeoutStopSec=60$/m)
+
+    writeFileSync(join(home, 'config.json'), '{"supervision": {"stop_timeout": "5m"}}')
+    const after = await service.manager.render(specOf(mine, service))
+    // 300 s for agents, 300 s for the hub, 10 s for the daemon, and 10 s more.
+    assert.match(after, /^TimeoutStopSec=620$/m)
+    assert.deepEqual(
+      driftOf(service, before, after).map(({ what }) => what),
+      ['stop-timeout'],
+    )
+    await service.manager.place(after)
+    const installed = await chooseService(mine, 'change', host)
+    assert.equal(stopPatience(mine, installed).timeoutMs, 630_000)
+
+    // What cannot be understood is no reason to take time away.
+    writeFileSync(join(home, 'config.json'), 'no JSON')
+    assert.equal(specOf(mine, installed).stopSeconds, 620)
+    assert.equal(specOf(mine, service).stopSeconds, 60)
+  }))
 
 test('what the file starts and what is here is compared: gone, or another one', async () => {
   const host = new FakeServiceHost()

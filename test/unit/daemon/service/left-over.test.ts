@@ -48,6 +48,6 @@ test('asks each once, and kills what has not gone in time', async () => {
 
 test('leaves a group alone that has nobody in it', async () => {
   const host = machine({ 13: '/init.scope' })
-  assert.deepEqual(await sweep(host, alive(host), group), [])
+  assert.deepEqual(await sweep(host, alive(host), group, 500), [])
   assert.deepEqual(host.signals, [])
 })

@@ -11,6 +11,7 @@ const spec: ServiceSpec = {
   node: '/usr/bin/node',
   program: '/usr/lib/node_modules/perdura/bin/perdura.mjs',
   account: ada,
+  stopSeconds: 60,
 }
 
 test('the unit of a person, for systemd 252', () => {
@@ -27,7 +28,7 @@ Type=notify
 NotifyAccess=all
 ExecStart=/usr/bin/node /usr/lib/node_modules/perdura/bin/perdura.mjs daemon run --home /home/ada/.local/state/perdura
 ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
-ExecStopPost=-/usr/bin/node /usr/lib/node_modules/perdura/bin/perdura.mjs service sweep --name perdura
+ExecStopPost=-/usr/bin/node /usr/lib/node_modules/perdura/bin/perdura.mjs service sweep --home /home/ada/.local/state/perdura --name perdura
 KillMode=process
 TimeoutStartSec=90
 TimeoutStopSec=60
@@ -54,7 +55,7 @@ SystemCallArchitectures=native
 WantedBy=default.target
 
 [X-Perdura]
-Installed={"home":"/home/ada/.local/state/perdura","node":"/usr/bin/node","program":"/usr/lib/node_modules/perdura/bin/perdura.mjs","account":"ada"}
+Installed={"home":"/home/ada/.local/state/perdura","node":"/usr/bin/node","program":"/usr/lib/node_modules/perdura/bin/perdura.mjs","account":"ada","stopSeconds":60}
 `,
   )
 })
@@ -99,6 +100,7 @@ test('exotic paths are written so that they stay what they are', () => {
     node: '/opt/no de/$v/node',
     program: spec.program,
     account: 'ada',
+    stopSeconds: 60,
   })
 })
 

@@ -64,11 +64,25 @@ test('takes away all that it made', async () => {
     { running, pid, enabled, lingers, said, restarts },
     { running: true, pid: 4242, enabled: true, lingers: false, said: 'two agents run', restarts: 3 },
   )
-  await service.remove(1_000)
+  await service.remove({ timeoutMs: 1_000, leftOverMs: 1_000 })
   assert.deepEqual(host.files, before)
   assert.equal(host.active.size + host.enabled.size, 0)
   assert.deepEqual(host.commands.slice(-2), [
     'systemctl --user daemon-reload',
     'systemctl --user reset-failed perdura.service',
   ])
+})
+
+test('a file that was changed behind its back is read before anything is started by it', async () => {
+  for (const verb of ['start', 'restart'] as const) {
+    const host = new FakeServiceHost()
+    host.needsReload = true
+    assert.equal((await systemd(host).state()).stale, true)
+    await systemd(host)[verb](1_000)
+    assert.deepEqual(host.commands.slice(-2), [
+      'systemctl --user daemon-reload',
+      `systemctl --user ${verb} perdura.service`,
+    ])
+    assert.equal((await systemd(host).state()).stale, false)
+  }
 })
