@@ -48,6 +48,7 @@ const table = {
   // State.
   ERR_STATE_INVALID: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
   ERR_STATE_NEWER: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
+  ERR_STATE_MIGRATION: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
   ERR_STATE_CONFLICT: { status: 409, exit: exitCodes.failed, retryable: true },
   // What comes in.
   ERR_INBOX_FULL: { status: 429, exit: exitCodes.failed, retryable: true },

@@ -13,6 +13,7 @@ export type {
   Note,
   SendOptions,
   Start,
+  StateMigration,
   TurnLimits,
 } from './agent/definition.ts'
 export { EffectRefused } from './agent/effect-ledger.ts'

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PerduraError } from '../errors.ts'
-import type { AgentDefinition, AgentOptions, TurnLimits } from './definition.ts'
+import type { AgentDefinition, AgentOptions, StateMigration, TurnLimits } from './definition.ts'
 
 const definitions = new WeakSet<object>()
 
@@ -61,7 +61,12 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
 ): AgentDefinition<StandardSchemaV1.InferOutput<Schema>>['state'] {
   type State = StandardSchemaV1.InferOutput<Schema>
   if (state === undefined) {
-    return Object.freeze({ version: 1, initial: {}, validate: (value: unknown) => value as State })
+    return Object.freeze({
+      version: 1,
+      initial: {},
+      validate: (value: unknown) => value as State,
+      migrate: new Map(),
+    })
   }
   const { version, schema } = state
   if (!Number.isSafeInteger(version) || version < 1)
@@ -96,7 +101,30 @@ function checkState<Schema extends StandardSchemaV1<unknown, object>>(
       cause,
     })
   }
-  return Object.freeze({ version, initial, validate })
+  return Object.freeze({ version, initial, validate, migrate: checkMigrations(state.migrate ?? {}, version) })
+}
+
+function checkMigrations(
+  given: Readonly<Record<number, StateMigration>>,
+  version: number,
+): ReadonlyMap<number, StateMigration> {
+  if (typeof given !== 'object' || given === null)
+    throw wrong('state.migrate', 'must be an object of functions, by the version that each starts from')
+  const steps = new Map<number, StateMigration>()
+  for (const [key, step] of Object.entries(given)) {
+    const from = Number(key)
+    if (!Number.isSafeInteger(from) || from < 1 || from >= version) {
+      throw wrong(
+        `state.migrate[${key}]`,
+        version === 1
+          ? 'nothing is older than version 1: raise state.version'
+          : `must be a version that state can come from, 1 to ${version - 1}`,
+      )
+    }
+    if (typeof step !== 'function') throw wrong(`state.migrate[${key}]`, 'must be a function')
+    steps.set(from, step)
+  }
+  return steps
 }
 
 function invalidState(issues: readonly StandardSchemaV1.Issue[]): PerduraError {

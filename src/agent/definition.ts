@@ -16,6 +16,8 @@ export interface AgentOptions<
      *  unless `initial` is there. */
     readonly schema: Schema
     readonly initial?: StandardSchemaV1.InferInput<Schema>
+    /** What makes state of an older version fit, by the version that it comes from. Without an entry it stays as it is. */
+    readonly migrate?: Readonly<Record<number, StateMigration>>
   }
   /** Runs once per start of the process, before other turns, as a turn of its own. */
   onStart?(start: Start, ctx: Context<StandardSchemaV1.InferOutput<Schema>>): Promise<void> | void
@@ -23,6 +25,13 @@ export interface AgentOptions<
   onTimer?(timer: FiredTimer, ctx: Context<StandardSchemaV1.InferOutput<Schema>>): Promise<void> | void
   readonly limits?: Partial<TurnLimits>
 }
+
+/**
+ * Takes the state as some version left it to the next version: changes it, or returns another one. Synchronous and pure: it
+ * runs before the first turn of a new version, and again where that start did not come to its end.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- what an older version stored, nothing describes any more
+export type StateMigration = (state: any) => object | void
 
 export interface TurnLimits {
   /** Turns side by side, each of another conversation. Default 8, bounds 1 to 64. */
@@ -152,6 +161,7 @@ export interface AgentDefinition<State extends object = object> {
     readonly version: number
     readonly validate: (value: unknown) => State
     readonly initial: unknown
+    readonly migrate: ReadonlyMap<number, StateMigration>
   }
   readonly handlers: {
     readonly onStart: ((start: Start, ctx: Context<State>) => Promise<void> | void) | undefined

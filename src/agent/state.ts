@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { freeze, isDraft, produce } from 'immer'
-import { PerduraError, toError } from '../errors.ts'
+import { PerduraError } from '../errors.ts'
 import { readCount, setCount } from '../store/counters.ts'
 import type { Reader, Tx } from '../store/store.ts'
 import type { AgentDefinition } from './definition.ts'
+import { toDocument, type StateDocument } from './state-document.ts'
+import { migrateState } from './state-migration.ts'
 
 /** A pure function of the newest state: changes the draft, or returns a new state. */
 export type StateChange = (state: object) => object | void
@@ -14,25 +16,26 @@ export interface StateReads {
   all: boolean
 }
 
-type Document = Readonly<Record<string, unknown>>
-
 /**
  * The agent's state: one immutable document in memory, a row per top-level key on disk. A turn sees the document that
  * was committed when it began; its changes are applied to the newest one when it ends.
  */
 export class AgentState {
   readonly #definition: AgentDefinition
-  #committed: Document
+  #committed: StateDocument
   /** As the batch that is being written leaves it; equal to `#committed` outside a batch. */
-  #working: Document
+  #working: StateDocument
 
-  private constructor(definition: AgentDefinition, document: Document) {
+  private constructor(definition: AgentDefinition, document: StateDocument) {
     this.#definition = definition
     this.#committed = document
     this.#working = document
   }
 
-  /** Reads and validates what is stored, or begins with the definition's first state. */
+  /**
+   * Reads what is stored, takes it to the definition's version and validates it, or begins with the definition's first
+   * state. Nothing is written before `store`.
+   */
   static load(reader: Reader, definition: AgentDefinition): AgentState {
     const stored = readCount(reader, 'state.version')
     const { version, validate, initial } = definition.state
@@ -47,19 +50,10 @@ export class AgentState {
     if (stored === 0) return new AgentState(definition, toDocument(validate(initial)))
     const rows = reader.all<{ key: string; value: string }>('SELECT key, value FROM state')
     const document = Object.fromEntries(rows.map(({ key, value }) => [key, JSON.parse(value) as unknown]))
-    try {
-      return new AgentState(definition, toDocument(validate(document)))
-    } catch (cause) {
-      throw new PerduraError(
-        'ERR_STATE_INVALID',
-        `the stored state of ${definition.name} (version ${stored}) does not fit the schema of version ${version}: ` +
-          `${toError(cause).message}. Make the schema accept it`,
-        { cause },
-      )
-    }
+    return new AgentState(definition, migrateState(document, stored, definition))
   }
 
-  get committed(): Document {
+  get committed(): StateDocument {
     return this.#committed
   }
 
@@ -73,7 +67,7 @@ export class AgentState {
   }
 
   /** Whether what a turn read is not as it was when it read it. */
-  hasChangedSince(snapshot: Document, reads: StateReads): boolean {
+  hasChangedSince(snapshot: StateDocument, reads: StateReads): boolean {
     if (snapshot === this.#working) return false
     if (reads.all) return true
     return [...reads.keys].some((key) => snapshot[key] !== this.#working[key])
@@ -103,7 +97,7 @@ export class AgentState {
 }
 
 /** The document as a turn sees it; what it looks at is noted in `reads`. */
-export function trackReads(document: Document, reads: StateReads): Document {
+export function trackReads(document: StateDocument, reads: StateReads): StateDocument {
   return new Proxy(document, {
     get(target, key) {
       if (typeof key === 'string') reads.keys.add(key)
@@ -124,7 +118,7 @@ export function trackReads(document: Document, reads: StateReads): Document {
   })
 }
 
-function applyChange(document: Document, change: StateChange): Document {
+function applyChange(document: StateDocument, change: StateChange): StateDocument {
   const next: unknown = produce(document, (draft) => {
     const result: unknown = change(draft)
     if (result instanceof Promise) {
@@ -134,19 +128,9 @@ function applyChange(document: Document, change: StateChange): Document {
         'ctx.update takes a synchronous function: await before it, not in it',
       )
     }
-    return result === undefined || isDraft(result) ? undefined : (result as Document)
+    return result === undefined || isDraft(result) ? undefined : (result as StateDocument)
   })
-  return next as Document
-}
-
-/** As it will read back from disk, frozen through and through. */
-function toDocument(value: unknown): Document {
-  const text = JSON.stringify(value)
-  const document: unknown = text === undefined ? undefined : JSON.parse(text)
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw new PerduraError('ERR_STATE_INVALID', 'the state must be an object that JSON can carry')
-  }
-  return freeze(document as Record<string, unknown>, true)
+  return next as StateDocument
 }
 
 function writeKey(tx: Tx, key: string, value: unknown): void {

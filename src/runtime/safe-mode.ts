@@ -13,7 +13,12 @@ export const crashesMaxCounter = 'turns.crashes-max'
 export function withoutMind({ name, limits }: AgentDefinition, reader: Reader): AgentDefinition {
   return {
     name,
-    state: { version: readCount(reader, 'state.version'), initial: {}, validate: (value) => value as object },
+    state: {
+      version: readCount(reader, 'state.version'),
+      initial: {},
+      validate: (value) => value as object,
+      migrate: new Map(),
+    },
     handlers: { onStart: undefined, onMessage: undefined, onTimer: undefined },
     limits: { ...limits, crashesMax: readCount(reader, crashesMaxCounter) || limits.crashesMax },
   }

@@ -58,7 +58,7 @@ const regressions: readonly Regression[] = [
 
 for (const { seed, was, faults } of regressions) {
   test(`seed ${seed}: ${was}`, async () => {
-    const result = await runSeed(seed, { faults: { ...asThen, ...faults } })
+    const result = await runSeed(seed, { deploys: false, faults: { ...asThen, ...faults } })
     if (result.violations.length > 0) assert.fail(explain(result))
   })
 }

@@ -63,7 +63,18 @@ test('any Standard Schema gives the state its type', () => {
         ctx.update((state) => void state.names.push('Eve'))
       },
     }))
+  void (() =>
+    defineAgent({
+      name: 'Ada',
+      state: {
+        version: 3,
+        schema: handMade,
+        migrate: { 1: ({ payments }) => ({ paid: payments.length }), 2: (state) => void (state.names = []) },
+      },
+    }))
   void (() => [
+    // @ts-expect-error -- a step gives a state
+    defineAgent({ name: 'Ada', state: { version: 2, schema: handMade, migrate: { 1: () => 'two' } } }),
     // @ts-expect-error -- the first state is what the schema takes
     defineAgent({ name: 'Ada', state: { version: 1, schema: handMade, initial: { paid: 'three' } } }),
     // @ts-expect-error -- a state is an object

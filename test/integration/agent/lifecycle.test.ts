@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { defineAgent, openAgent, type Start } from '../../../src/index.ts'
+import { defineAgent, openAgent, type AgentDefinition, type Start } from '../../../src/index.ts'
 import { createNodePlatform } from '../../../src/platform/node/platform.ts'
 import { pictureOf, withFolder } from '../../helpers/folder.ts'
 import { fastPlatform, gate, openTestAgent, until, useAgent, withAgent } from '../../helpers/real-agent.ts'
@@ -232,6 +232,36 @@ test('a stored state that the schema does not take is refused with ERR_STATE_INV
     await useAgent(home, defineAgent({ name: 'Ada', state: v1 }), (agent) => {
       assert.deepEqual(agent.state(), { name: 'x', old: 1 })
     })
+  }))
+
+test('state is migrated once; where that fails the agent is not opened, and stays as it was', () =>
+  withFolder(async (home) => {
+    await useAgent(home, defineAgent({ name: 'Ada', state: v1 }), () => undefined)
+    const before = pictureOf(path.join(home, 'agents', 'Ada', 'journal'))
+    const schema = z.object({ title: z.string(), times: z.number() })
+    const second = (migrate: (state: { name: string }) => object): AgentDefinition =>
+      defineAgent({
+        name: 'Ada',
+        state: { version: 2, schema, initial: { title: '', times: 0 }, migrate: { 1: migrate } },
+      }) as unknown as AgentDefinition
+    const failing = second(() => {
+      throw new Error('no title')
+    })
+    await assert.rejects(
+      openTestAgent(home, failing),
+      code('ERR_STATE_MIGRATION', /version 1 to 2: .*no title/),
+    )
+    assert.deepEqual(pictureOf(path.join(home, 'agents', 'Ada', 'journal')), before)
+    await useAgent(home, defineAgent({ name: 'Ada', state: v1 }), (agent) => {
+      assert.deepEqual(agent.state(), { name: 'x', old: 1 })
+    })
+    let times = 0
+    const working = second(({ name }) => ({ title: name, times: (times += 1) }))
+    for (const _ of [1, 2]) {
+      await useAgent(home, working, (agent) => {
+        assert.deepEqual(agent.state(), { title: 'x', times: 1 })
+      })
+    }
   }))
 
 test('a higher version of the state is what the schema makes of the lower one; a key that it drops does not come back', () =>

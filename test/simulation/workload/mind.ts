@@ -3,6 +3,7 @@ import { defineAgent, EffectRefused } from '../../../src/index.ts'
 import type { AgentDefinition, Context } from '../../../src/agent/definition.ts'
 import type { Json } from '../../../src/json.ts'
 import type { Outside, SimulatedProcess } from '../../../src/testing/index.ts'
+import { stepsOf, type Deployment } from './deployments.ts'
 import type { EffectKind, Input, Op, Workload } from './script.ts'
 import type { Watch } from './watch.ts'
 import { Refusal, type World } from './world.ts'
@@ -14,12 +15,21 @@ export interface State {
   readonly sum: number
   readonly balance: number
   readonly fired: Record<string, number>
+  /** The versions that it was taken on from, in order. */
+  readonly migrated: readonly number[]
 }
 
-const initial: State = { starts: 0, seen: {}, sum: 0, balance: 0, fired: {} }
+const initial: State = { starts: 0, seen: {}, sum: 0, balance: 0, fired: {}, migrated: [] }
 
 const schema: StandardSchemaV1<unknown, Draft> = {
-  '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as Draft }) },
+  '~standard': {
+    version: 1,
+    vendor: 'simulation',
+    validate(value) {
+      const state = value as Draft
+      return typeof state.sum === 'number' ? { value: state } : { issues: [{ message: 'no sum' }] }
+    },
+  },
 }
 
 type Draft = { -readonly [Key in keyof State]: State[Key] }
@@ -31,6 +41,7 @@ interface Hands {
   readonly watch: Watch
   readonly outside: Outside
   readonly process: SimulatedProcess
+  readonly deployment: Deployment
   /** Whether a request may still arrive in the world. */
   readonly underWay: (key: string) => boolean
   readonly clockJumps: boolean
@@ -46,7 +57,7 @@ export function createMind(workload: Workload, hands: Hands, limits: MindLimits)
   const { world } = hands
   const mind = defineAgent({
     name: 'Ada',
-    state: { version: 1, initial, schema },
+    state: { version: hands.deployment.version, initial, schema, migrate: stepsOf(hands.deployment) },
     limits: { ...limits, turnTimeoutMs: 3_000, retryDelayMs: 100, retryDelayMaxMs: 2_000, turnsMax: 3 },
     ...(workload.hasStartHandler && {
       async onStart(start, ctx: Ctx) {

@@ -8,6 +8,7 @@ import {
 } from '../../../src/testing/index.ts'
 import { checkEnd, checkStart } from './checkers.ts'
 import { checkStops } from './stops.ts'
+import { Deployments } from './deployments.ts'
 import { createMind } from './mind.ts'
 import { hostileMind, SafeModeCheck } from './safe-mode.ts'
 import { findMendable, operate, sendThread } from './people.ts'
@@ -20,6 +21,8 @@ export interface SeedOptions {
   readonly faults?: Partial<AgentFaults>
   /** An input that kills the process is among the others. Default: the seed decides. */
   readonly poison?: boolean
+  /** Whether other versions of the agent's code may come. Default true. */
+  readonly deploys?: boolean
   readonly onLine?: (line: string) => void
 }
 
@@ -53,6 +56,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     ? { deathsMax: Math.min(faults.deathsMax, limits.crashesMax - 1), disk: {} }
     : { deathsMax: faults.deathsMax }
   const people = random.fork('people')
+  const deployments = new Deployments(world, random.fork('deployments'), options.deploys ?? true)
 
   const simulation = new AgentSimulation({
     seed: `perdura/${seed}/machine`,
@@ -61,7 +65,15 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
       const underWay = (key: string): boolean => simulation.network.underWay(key)
       return createMind(
         workload,
-        { world, watch, outside, process, underWay, clockJumps: faults.clockJumps > 0 },
+        {
+          world,
+          watch,
+          outside,
+          process,
+          deployment: deployments.of(simulation.incarnations.length),
+          underWay,
+          clockJumps: faults.clockJumps > 0,
+        },
         limits,
       )
     },
@@ -79,6 +91,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
   const safeMode = new SafeModeCheck(world)
   simulation.onReady = (incarnation) => {
     checkStart(simulation, world, incarnation)
+    deployments.checkStart(incarnation)
     safeMode.began(incarnation)
   }
   simulation.onStopping = (incarnation) => safeMode.ends(incarnation)
@@ -102,7 +115,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     await live(simulation, world, workload, people, () => over)
     over = true
     await simulation.clock.settle(simulation.end(people.chance(0.5)), { withinMs: 60_000 })
-    checkEnd(simulation, world, workload, limits)
+    checkEnd(simulation, world, workload, limits, deployments)
     checkStops(simulation, world, faults)
   } catch (error) {
     if (isDeath(error)) throw error

@@ -24,6 +24,7 @@ export const invariants = [
   'positions',
   'notes-kept',
   'start-flags',
+  'migrated-once',
   'safe-mode-rests',
   'stops-in-time',
   'stop-told',

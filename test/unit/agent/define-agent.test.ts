@@ -35,6 +35,26 @@ const wrong: Record<string, [options: unknown, message: RegExp]> = {
     { name: 'Ada', state: { version: 1, schema: z.object({ a: z.number() }) } },
     /^state: the first state does not fit .*set state\.initial/,
   ],
+  'a migration of version 1': [
+    { name: 'Ada', state: { ...state, migrate: { 1: () => ({}) } } },
+    /^state\.migrate\[1\]: nothing is older than version 1: raise state\.version/,
+  ],
+  'a migration from the newest version': [
+    { name: 'Ada', state: { ...state, version: 3, migrate: { 3: () => ({}) } } },
+    /^state\.migrate\[3\]: must be a version that state can come from, 1 to 2/,
+  ],
+  'a migration from no version': [
+    { name: 'Ada', state: { ...state, version: 3, migrate: { first: () => ({}) } } },
+    /^state\.migrate\[first\]: must be a version/,
+  ],
+  'a migration that is no function': [
+    { name: 'Ada', state: { ...state, version: 2, migrate: { 1: {} } } },
+    /^state\.migrate\[1\]: must be a function/,
+  ],
+  'migrations that are no object': [
+    { name: 'Ada', state: { ...state, migrate: 'none' } },
+    /^state\.migrate: must be an object of functions/,
+  ],
   'a first state that does not fit': [
     { name: 'Ada', state: { ...state, initial: { a: 'no' } } },
     /^state: the first state does not fit .*correct state\.initial/,

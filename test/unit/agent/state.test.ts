@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { defineAgent } from '../../../src/agent/define-agent.ts'
-import type { AgentDefinition } from '../../../src/agent/definition.ts'
+import type { AgentDefinition, StateMigration } from '../../../src/agent/definition.ts'
 import { AgentState, trackReads, type StateChange, type StateReads } from '../../../src/agent/state.ts'
 import { code } from '../../helpers/store-folder.ts'
 import { withMemoryDb, type MemoryDb } from '../../helpers/memory-db.ts'
@@ -259,3 +259,63 @@ test('a stored state of a higher version is refused with ERR_STATE_NEWER', () =>
       code('ERR_STATE_NEWER', /version 3.*version 2/),
     )
   }))
+
+const steps: Record<number, StateMigration> = {
+  1: (state) => ({ total: state.count, list: state.list }),
+  2: (state) => void (state.currency = 'EUR'),
+}
+const third = z.object({ total: z.number(), list: z.array(z.string()), currency: z.string() })
+
+function laterDefinition(
+  migrate: Record<number, StateMigration>,
+  given: z.ZodType<object> = third,
+): AgentDefinition {
+  const initialOfAny = { total: 0, list: [], currency: 'EUR' }
+  return defineAgent({ name: 'Ada', state: { version: 3, schema: given, initial: initialOfAny, migrate } })
+}
+
+test('state of an older version takes every step to the newest', () =>
+  withState((state, db) => {
+    const again = (): never => assert.fail('a step was taken twice')
+    change(db, state, (draft) => void (draft.count = 7))
+    const migrated = AgentState.load(db.reader, laterDefinition(steps))
+    assert.deepEqual(migrated.committed, { total: 7, list: [], currency: 'EUR' })
+    db.write((tx) => migrated.store(tx))
+    assert.deepEqual(stored(db), { total: 7, list: [], currency: 'EUR' })
+    const taken = AgentState.load(db.reader, laterDefinition({ 1: again, 2: again }))
+    assert.deepEqual(taken.committed, migrated.committed)
+  }))
+
+test('without a step the state stays as it is, and must fit', () =>
+  withState((_, db) => {
+    assert.deepEqual(AgentState.load(db.reader, definitionOf(schema, 2)).committed, initial)
+    assert.throws(
+      () => AgentState.load(db.reader, laterDefinition({})),
+      code('ERR_STATE_INVALID', /give state\.migrate a step from version 1/),
+    )
+  }))
+
+for (const [what, migrate, message, given = third] of [
+  ['throws', { ...steps, 2: () => assert.fail('no rate') }, /1 to 3: the step from version 2 fails: no rate/],
+  [
+    'is asynchronous',
+    { ...steps, 1: async (state) => ({ ...(await state) }) },
+    /version 1 fails: it is asynchronous/,
+  ],
+  ['returns no object', { ...steps, 2: () => [] }, /not an object/],
+  [
+    'makes what does not fit',
+    { ...steps, 1: () => ({ total: 'seven', list: [] }) },
+    /does not fit its schema: total/,
+  ],
+  ['makes what JSON does not carry', { 1: () => ({ total: 7n }) }, /JSON can carry/, z.object({}).loose()],
+] as [string, Record<number, StateMigration>, RegExp, z.ZodType<object>?][]) {
+  test(`a step that ${what} is refused with ERR_STATE_MIGRATION, and nothing was changed`, () =>
+    withState((_, db) => {
+      assert.throws(
+        () => AgentState.load(db.reader, laterDefinition(migrate, given)),
+        code('ERR_STATE_MIGRATION', message),
+      )
+      assert.deepEqual(stored(db), initial)
+    }))
+}
