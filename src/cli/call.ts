@@ -11,6 +11,8 @@ import { choiceOption, countOption, durationOption, textOption, type OptionValue
 import type { Output } from './output.ts'
 
 export interface CallOptions {
+  /** As it was written: `start`, `hub run`. */
+  readonly verb: string
   readonly arguments: readonly string[]
   readonly values: OptionValues
   readonly output: Output
@@ -19,6 +21,7 @@ export interface CallOptions {
 
 /** One run of one verb: what was written, and what it may use. */
 export class Call {
+  readonly verb: string
   readonly arguments: readonly string[]
   readonly values: OptionValues
   readonly output: Output
@@ -31,6 +34,7 @@ export class Call {
   onBrokenPipe: (() => void) | undefined
 
   constructor(options: CallOptions) {
+    this.verb = options.verb
     this.arguments = options.arguments
     this.values = options.values
     this.output = options.output
@@ -47,8 +51,8 @@ export class Call {
 
   /** The same, of another home. */
   in(home: string): Call {
-    const { arguments: given, values, output, environment } = this
-    return new Call({ arguments: given, values: { ...values, home }, output, environment })
+    const { verb, arguments: given, values, output, environment } = this
+    return new Call({ verb, arguments: given, values: { ...values, home }, output, environment })
   }
 
   /** The argument at `index`; empty where it was not given. */

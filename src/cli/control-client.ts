@@ -87,7 +87,7 @@ export function notRunning(call: Call, paths: AgentPaths): PerduraError {
   }
   return new PerduraError(
     'ERR_NOT_RUNNING',
-    `${name} is not running; start it with: ${call.program} up ${name}`,
+    `${name} is not running; start it with: ${call.program} start ${name}`,
   )
 }
 

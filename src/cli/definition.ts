@@ -46,11 +46,11 @@ export function resolveTarget(call: Call, argument = call.arguments[0]): Target 
   if (existsSync(`${argument}.ts`)) {
     throw new PerduraError(
       'ERR_NO_SUCH_AGENT',
-      `there is no agent "${argument}"; is it the file? ${call.program} up ./${argument}.ts`,
+      `there is no agent "${argument}"; is it the file? ${call.program} ${call.verb} ./${argument}.ts`,
     )
   }
   const { message } = noSuchAgent(call, argument)
-  const others = `. A new one comes from a file (${call.program} new ${argument}) or with the reflex mind (${call.program} up --name ${argument})`
+  const others = `. A new one comes from a file (${call.program} new ${argument}) or with the reflex mind (${call.program} ${call.verb} --name ${argument})`
   throw new PerduraError('ERR_NO_SUCH_AGENT', message + others)
 }
 
@@ -69,7 +69,7 @@ function refuseWithoutCode(call: Call, name: string): void {
   throw new PerduraError(
     'ERR_DEFINITION_LOAD',
     `${name} was imported, and its code stayed where it was (${imported.codePath}): bring it here and start it from there, ` +
-      `with ${call.hint(`perdura up <file>${hub}`)}`,
+      `with ${call.hint(`perdura ${call.verb} <file>${hub}`)}`,
   )
 }
 

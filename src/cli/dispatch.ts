@@ -42,6 +42,7 @@ export async function dispatch(argv: readonly string[]): Promise<number> {
     const { Call } = await import('./call.ts')
     const command = parsed.kind === 'version' ? versionCommand() : parsed.command
     const call = new Call({
+      verb: command.name,
       arguments: parsed.kind === 'version' ? [] : parsed.arguments,
       values: parsed.values,
       output,

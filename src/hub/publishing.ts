@@ -102,7 +102,7 @@ export async function assertNotReplaced(
   throw new PerduraError(
     'ERR_FENCED',
     `another process of this agent has taken over (generation ${holder.generation}, this one has ${generation}): stop ` +
-      'this one, or take over on purpose with `perdura up <agent> --takeover`',
+      'this one, or take over on purpose with `perdura start <agent> --takeover`',
     { details: { generation: holder.generation } },
   )
 }

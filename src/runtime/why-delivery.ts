@@ -35,7 +35,7 @@ export function explainSession({ agent, now, process, session }: WhyFacts): Expl
         reason: 'session-ended',
         text: `the hub ${hub} would not have the last process of ${agent}: ${reason}`,
         // A session that was ended has nobody to be taken from.
-        command: `perdura up ${agent}${/session was ended/.test(reason) ? '' : ' --takeover'}`,
+        command: `perdura start ${agent}${/session was ended/.test(reason) ? '' : ' --takeover'}`,
       },
     ]
   }
@@ -45,8 +45,8 @@ export function explainSession({ agent, now, process, session }: WhyFacts): Expl
     return [
       {
         reason: 'in-use',
-        text: `${agent} has not been connected for ${lasted}: at the hub ${hub} another process of it is, perhaps of a copy of this home. It waits until that one is gone; to end that one instead, stop this one and take over`,
-        command: `perdura up ${agent} --takeover`,
+        text: `${agent} has not been connected for ${lasted}: at the hub ${hub} another process of it is, perhaps of a copy of this home. It waits until that one is gone; to end that one instead, stop this one, and start it so that it takes over`,
+        command: `perdura start ${agent} --takeover`,
       },
     ]
   }
@@ -87,7 +87,7 @@ export function explainOutgoing(facts: WhyFacts): Explanation[] {
       found.push({
         reason: 'recipient',
         text: `${count} for ${recipient} ${messages.length === 1 ? 'waits' : 'wait'}: ${recipient} is not running`,
-        command: `perdura up ${recipient}`,
+        command: `perdura start ${recipient}`,
       })
     } else if (state === 'missing') {
       found.push({ reason: 'recipient', text: `${count} for ${recipient}: there is no such agent here` })

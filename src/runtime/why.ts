@@ -125,16 +125,16 @@ function explainProcess(facts: WhyFacts): Explanation[] {
     found.push({
       reason: 'killed',
       text: `${agent} is not running: its process${process.pid === undefined ? '' : ` ${process.pid}`} was killed. Nothing that it took in is lost`,
-      command: `perdura up ${agent}`,
+      command: `perdura start ${agent}`,
     })
   } else if (process.state === 'stopped' && facts.movedTo !== undefined) {
     found.push({
       reason: 'moved',
       text: `${agent} was exported from here (to ${facts.movedTo}), and goes on where that was imported: it is to be started there`,
-      command: `perdura up ${agent} --despite-move`,
+      command: `perdura start ${agent} --despite-move`,
     })
   } else if (process.state === 'stopped') {
-    found.push({ reason: 'not-running', text: `${agent} is not running`, command: `perdura up ${agent}` })
+    found.push({ reason: 'not-running', text: `${agent} is not running`, command: `perdura start ${agent}` })
   } else if (process.answers === false) {
     found.push({
       reason: 'not-answering',

@@ -26,7 +26,7 @@ export function endOf(code: number, reason: string): PerduraError {
       return error(
         'ERR_FENCED',
         `the hub has ended the session of this process (${reason}): stop the other one, or take over with ` +
-          '`perdura up <agent> --takeover`',
+          '`perdura start <agent> --takeover`',
       )
   }
 }

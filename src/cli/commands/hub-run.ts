@@ -146,7 +146,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     call.output.note(
       `the hub is ready (process ${process.pid}): ${bound.map((address) => `http://${describeAddress(address)}`).join(', ')}`,
     )
-    call.output.note(`  agents come with:  ${call.program} up <agent|file> --hub ${url}`)
+    call.output.note(`  agents come with:  ${call.program} start <agent|file> --hub ${url}`)
   }
   await service?.ready({ status: () => `at ${url}, ${hub.sessionCount} connected`, healthy: () => true })
 

@@ -28,7 +28,7 @@ export async function run(call: Call): Promise<undefined> {
   const endedMs = performance.now() - startedMs
   if (!supervised) {
     call.output.note(
-      `${agent} has let go of its session; nothing starts it again: ${call.hint(`perdura up ${agent}`)}`,
+      `${agent} has let go of its session; nothing starts it again: ${call.hint(`perdura start ${agent}`)}`,
     )
     call.output.document({ agent, handedOver: true, next: null, oldEndedMs: Math.round(endedMs) })
     return

@@ -107,7 +107,7 @@ function tell(call: Call, about: ExportAbout, hub: string | undefined): void {
   output.line(`${agent} lives here now: ${turns} turns to go on with, ${messages} messages to send`)
   const what = launch?.kind === 'file' ? './its-code.ts' : agent
   const where = at === null ? '' : ` --hub ${at}`
-  output.note(`start it:  ${call.hint(`perdura up ${what}${where}`)}`)
+  output.note(`start it:  ${call.hint(`perdura start ${what}${where}`)}`)
   if (launch?.kind === 'file') output.note(`its code was ${launch.path}, and does not come with the export`)
   if (at !== null) {
     output.note(

@@ -28,7 +28,10 @@ export async function run(call: Call): Promise<undefined> {
         : `${agent} has been at no hub`,
     )
     call.output.line(
-      call.output.paint('dim', `  ${call.hint(`perdura up ${agent} --hub http://127.0.0.1:8767`)}`),
+      call.output.paint(
+        'dim',
+        `  ${running ? `${call.hint(`perdura stop ${agent}`)}, then ` : ''}${call.hint(`perdura start ${agent} --hub http://127.0.0.1:8767`)}`,
+      ),
     )
     call.output.document({ agent, running, hub: null })
     return

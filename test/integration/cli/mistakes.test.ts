@@ -92,8 +92,8 @@ test('an agent that does not exist is told from one that does not run', patience
     up.kill('SIGTERM')
     await up.ended
     await refused(cli, ['status', 'Adda'], 4, 'ERR_NO_SUCH_AGENT', /did you mean Ada\?/)
-    await refused(cli, ['send', 'Ada', 'hello'], 3, 'ERR_NOT_RUNNING', /start it with: perdura up Ada/)
-    await refused(cli, ['chat', 'Ada'], 3, 'ERR_NOT_RUNNING', /start it with: perdura up Ada/)
+    await refused(cli, ['send', 'Ada', 'hello'], 3, 'ERR_NOT_RUNNING', /start it with: perdura start Ada/)
+    await refused(cli, ['chat', 'Ada'], 3, 'ERR_NOT_RUNNING', /start it with: perdura start Ada/)
     await refused(cli, ['turn', 'retry', 'Ada', '1'], 3, 'ERR_NOT_RUNNING', /start it with/)
     await refused(cli, ['turn', 'show', 'Ada', '99'], 1, 'ERR_NO_SUCH_TURN', /perdura turn list Ada/)
     await refused(cli, ['turn', 'show', 'Ada', 'x'], 2, 'ERR_USAGE', /is not a turn/)

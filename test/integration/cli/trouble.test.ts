@@ -149,7 +149,7 @@ test('agents of one home talk to each other, and wait for one that does not run'
     await until('it waits', async () => (await cli.json(['status', 'Bea'])).outbox.pending === 1)
     assert.match(
       (await cli.run(['why', 'Bea'])).stdout,
-      /1 message for Bob waits: Bob is not running\n {2}perdura up Bob/,
+      /1 message for Bob waits: Bob is not running\n {2}perdura start Bob/,
     )
     await cli.up(['Bob'])
     await until('it arrives', () => outside(cli).includes('Bea: hello Bob'))

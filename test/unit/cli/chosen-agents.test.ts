@@ -25,7 +25,13 @@ function heard(home: string, words: readonly string[], all = false): Heard {
     stdout: { write: (text) => stdout.push(text) },
     stderr: { write: (text) => stderr.push(text) },
   })
-  const call = new Call({ arguments: words, values: { home, ...(all && { all }) }, output, environment: {} })
+  const call = new Call({
+    verb: 'stop',
+    arguments: words,
+    values: { home, ...(all && { all }) },
+    output,
+    environment: {},
+  })
   return { call, stderr: () => stderr.join(''), document: () => JSON.parse(stdout.join('')) }
 }
 

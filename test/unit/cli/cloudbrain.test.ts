@@ -16,7 +16,7 @@ function call(values: Record<string, string | boolean>, environment: Record<stri
   const nowhere = { write: () => true }
   const colour = { stdout: false, stderr: false }
   const output = new Output({ json: false, quiet: true, colour, stdout: nowhere, stderr: nowhere })
-  return new Call({ arguments: [], values: { home: folder, ...values }, output, environment })
+  return new Call({ verb: 'up', arguments: [], values: { home: folder, ...values }, output, environment })
 }
 
 function isUsage(message: RegExp) {

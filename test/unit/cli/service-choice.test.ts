@@ -12,6 +12,7 @@ import { FakeServiceHost } from '../../helpers/fake-service-host.ts'
 function call(values: Record<string, string | boolean> = {}, environment: Record<string, string> = {}): Call {
   const silent = { write: () => true }
   return new Call({
+    verb: 'service install',
     arguments: [],
     values,
     output: new Output({

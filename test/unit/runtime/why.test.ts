@@ -105,7 +105,7 @@ test('nothing to do is said as such', () => {
 
 test('an agent that does not run says how to start it', () => {
   const { reason, text, command } = only(facts({}, { process: { state: 'stopped' } }))
-  assert.deepEqual([reason, text, command], ['not-running', 'Ada is not running', 'perdura up Ada'])
+  assert.deepEqual([reason, text, command], ['not-running', 'Ada is not running', 'perdura start Ada'])
 })
 
 test('an agent that was killed says so, and that nothing is lost; one that is supervised comes back', () => {
@@ -221,7 +221,7 @@ test('messages wait for a recipient that does not run, and say how to start it',
   assert.deepEqual(
     found.map(({ text, command }) => [text, command]),
     [
-      ['2 messages for Bob wait: Bob is not running', 'perdura up Bob'],
+      ['2 messages for Bob wait: Bob is not running', 'perdura start Bob'],
       ['1 message for Eve: there is no such agent here', undefined],
       ['1 message for Kim not delivered yet: busy', undefined],
     ],
@@ -298,7 +298,7 @@ test('tells another process of the agent at the hub from a hub that is away', ()
   const reason = 'another process of this agent is connected'
   const [inUse] = explain(facts({}, { session: { ...session, reason } }))
   assert.equal(inUse?.reason, 'in-use')
-  assert.equal(inUse.command, 'perdura up Ada --takeover')
+  assert.equal(inUse.command, 'perdura start Ada --takeover')
 })
 
 test('says why the hub would not have a process that has ended since', () => {
