@@ -37,7 +37,13 @@ async function run(
     stdout: { write: (chunk) => (text += String(chunk)).length > 0 },
     stderr: { write: () => true },
   })
-  const call = new Call({ arguments: [], values, output, environment: { PERDURA_HOME: mac.home } })
+  const call = new Call({
+    verb: 'service install',
+    arguments: [],
+    values,
+    output,
+    environment: { PERDURA_HOME: mac.home },
+  })
   // What it would install is the program that runs it.
   const [, own] = process.argv
   process.argv[1] = program

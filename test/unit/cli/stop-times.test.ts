@@ -12,7 +12,7 @@ function callIn(home: string): Call {
   const silent = { write: () => true }
   const colour = { stdout: false, stderr: false }
   const output = new Output({ json: false, quiet: true, colour, stdout: silent, stderr: silent })
-  return new Call({ arguments: [], values: { home }, output, environment: {} })
+  return new Call({ verb: 'stop', arguments: [], values: { home }, output, environment: {} })
 }
 
 function settings(home: string, document: object): void {
