@@ -42,6 +42,24 @@ test('loads neither HTTP nor WebSockets before they are used', () => {
   assert.deepEqual(JSON.parse(stdout), [])
 })
 
+test('loads neither TLS nor compression with the first WebSocket that needs neither, and both when they are asked for', () => {
+  const { stdout, stderr } = run(`
+    const { createNodeTransport } = await import('${source.href}transport.ts')
+    const loaded = () => process.moduleLoadList.filter((name) => /^NativeModule (https|tls|zlib)$/.test(name)).length
+    const closed = (url) => new Promise((resolve) => {
+      createNodeTransport().connect(url, { headers: {}, frameBytesMax: 1_000 }, { onOpen() {}, onText() {}, onPong() {}, onClose: resolve })
+    })
+    await closed('ws://127.0.0.1:1/')
+    const plain = loaded()
+    await closed('wss://127.0.0.1:1/')
+    const { createRequire } = await import('node:module')
+    const own = createRequire(import.meta.url)('https') === process.getBuiltinModule('https')
+    console.log(JSON.stringify({ plain, secure: loaded() > 0, own }))
+  `)
+  assert.equal(stderr, '')
+  assert.deepEqual(JSON.parse(stdout), { plain: 0, secure: true, own: true })
+})
+
 test('has a clock that goes on, and randomness that does not repeat', async () => {
   const { clock, random, process: own } = createNodePlatform()
   assert.equal(own.pid, process.pid)
