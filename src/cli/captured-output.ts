@@ -3,7 +3,8 @@ import type { Log } from '../platform/log.ts'
 import { createNodeClock } from '../platform/node/clock.ts'
 import { TokenBucket } from '../platform/token-bucket.ts'
 
-const lineLengthMax = 8_192
+/** Where no line break has come by then, what follows up to it is left out; the log shows the beginning of a line in any case. */
+const lineLengthMax = 64 * 1024
 /** Lines that go to the log: what prints more is a nuisance there, and would push out what explains. */
 const rate = { perSecond: 50, burst: 500 }
 
@@ -18,6 +19,7 @@ export function captureOutput(log: Log): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const decoder = new StringDecoder('utf8')
     let rest = ''
+    let skipping = false
     const say = (line: string): void => {
       if (!bucket.take()) {
         dropped += 1
@@ -25,15 +27,21 @@ export function captureOutput(log: Log): void {
       }
       if (dropped > 0) log.warn('process:output:dropped', { lines: dropped })
       dropped = 0
-      log.info('process:output', { stream: name, line: line.slice(0, lineLengthMax) })
+      log.info('process:output', { stream: name, line })
     }
     const write = (chunk: string | Uint8Array, ...given: unknown[]): boolean => {
       const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.write(chunk))).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) if (line !== '') say(line)
-      if (rest.length > lineLengthMax) {
+      for (const line of lines) {
+        if (line !== '' && !skipping) say(line)
+        skipping = false
+      }
+      if (skipping) rest = ''
+      else if (rest.length > lineLengthMax) {
+        // Whole, and not in pieces: a secret that was cut in two would be known for one in neither.
         say(rest)
         rest = ''
+        skipping = true
       }
       const written = given.findLast((one) => typeof one === 'function')
       if (written !== undefined) process.nextTick(written)

@@ -10,8 +10,10 @@ import { memoryUsage } from '../platform/node/memory.ts'
 import { writeToStandardError } from '../platform/node/standard-error.ts'
 import type { Process } from '../platform/process.ts'
 import type { RecentLines } from '../platform/recent-lines.ts'
-import { redactText } from '../platform/redact.ts'
+import { redactStart } from '../platform/redact.ts'
 import { ownVersion } from './version.ts'
+
+const standardErrorLengthMax = 64 * 1024
 
 export interface CrashWatchOptions {
   readonly log: Log
@@ -34,6 +36,8 @@ export class CrashWatch {
   describe: () => Readonly<Record<string, Json>> = () => ({})
   /** A rejection that nobody caught: true where it has been dealt with as a failure of the turn that it came from. */
   isOfTurn: (error: Error) => boolean = () => false
+  /** Tells whoever keeps the process running with which exit code it ends; at once, or not at all. */
+  lastWord: (code: number) => void = () => undefined
 
   constructor(options: CrashWatchOptions) {
     this.#options = options
@@ -58,20 +62,26 @@ export class CrashWatch {
   }
 
   crash(kind: CrashFacts['kind'], error: Error): never {
-    const { log, secrets } = this.#options
-    // What goes wrong while it is being told of must not keep the process.
-    if (this.#crashing) process.exit(exitCodes.crashed)
+    // What goes wrong while it is being told of is no reason to stop telling: whoever made it go on hears of it.
+    if (this.#crashing) throw error
     this.#crashing = true
+    // Nothing may run after this, what was registered for the exit included.
+    process.removeAllListeners('exit')
+    let report: string | undefined
     try {
-      log.error('process:crash', { kind, error })
-      const report = this.#report(kind, error)
-      const where = report === undefined ? '' : `perdura: the report is ${report}\n`
-      const text = redactText((error.stack ?? error.message).slice(0, 64 * 1024), secrets)
-      writeToStandardError(`perdura: ERR_INTERNAL: ${text}\n${where}`)
+      attempt(() => this.#options.log.error('process:crash', { kind, error }))
+      attempt(() => (report = this.#report(kind, error)))
+      attempt(() => this.#say(error, report))
+      attempt(() => this.lastWord(exitCodes.crashed))
     } finally {
-      process.removeAllListeners('exit')
       process.exit(exitCodes.crashed)
     }
+  }
+
+  #say(error: Error, report: string | undefined): void {
+    const { text } = redactStart(error.stack ?? error.message, standardErrorLengthMax, this.#options.secrets)
+    const where = report === undefined ? '' : `perdura: the report is ${report}\n`
+    writeToStandardError(`perdura: ERR_INTERNAL: ${text}\n${where}`)
   }
 
   #report(kind: CrashFacts['kind'], error: Error): string | undefined {
@@ -108,6 +118,15 @@ export class CrashWatch {
     } catch (thrown) {
       return { unknown: toError(thrown).message }
     }
+  }
+}
+
+/** What cannot be done of it is left out, and the rest is done. */
+function attempt(run: () => void): void {
+  try {
+    run()
+  } catch {
+    // There is nobody left to tell.
   }
 }
 

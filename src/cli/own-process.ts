@@ -11,6 +11,8 @@ export interface Parent {
   tell(message: ProcessMessage): Promise<void>
   onGone(listener: () => void): void
   disconnect(): void
+  /** Says with which exit code the process ends, where its parent could not see that otherwise; at once, or not at all. */
+  lastWord(code: number): void
 }
 
 /** Of whoever started this process. To be called once, and early: what it starts in turn must not take this for its own. */
@@ -28,6 +30,7 @@ export async function connectParent(): Promise<Parent> {
     tell: (message) => link.tell(message),
     onGone: () => undefined,
     disconnect: () => undefined,
+    lastWord: (code) => link.lastWord(code),
   }
 }
 
@@ -52,6 +55,7 @@ function parentByChannel(): Parent {
       leaving = true
       if (process.connected) process.disconnect()
     },
+    lastWord: () => undefined,
   }
 }
 
@@ -61,4 +65,5 @@ const noParent: Parent = {
   tell: () => Promise.resolve(),
   onGone: () => undefined,
   disconnect: () => undefined,
+  lastWord: () => undefined,
 }

@@ -39,8 +39,12 @@ export class ParentLink {
       node: process.version,
     }
     this.#connect()
-    // Written at once where the socket takes it, which nothing else can be any more.
-    process.on('exit', (code) => void this.#lines?.send({ type: 'exit', code } satisfies LastWord))
+    process.on('exit', (code) => this.lastWord(code))
+  }
+
+  /** Written at once where the socket takes it, which nothing else can be any more. */
+  lastWord(code: number): void {
+    void this.#lines?.send({ type: 'exit', code } satisfies LastWord)
   }
 
   /** Resolves when it is on its way. What only shows how things are is dropped while nobody listens. */

@@ -1,5 +1,5 @@
 import type { LogFields, LogLevel } from './log.ts'
-import { isSecretKey, redacted, redactText } from './redact.ts'
+import { isSecretKey, redacted, redactStart, redactText } from './redact.ts'
 
 export interface LogLine {
   readonly timeMs: number
@@ -64,14 +64,12 @@ function timeOf(timeMs: number): string {
 class Sanitizer {
   readonly #bounds: Bounds
   readonly #secrets: readonly string[]
-  readonly #slack: number
   readonly #path: object[] = []
   #values = 0
 
   constructor(bounds: Bounds, secrets: readonly string[]) {
     this.#bounds = bounds
     this.#secrets = secrets
-    this.#slack = secrets.reduce((longest, secret) => Math.max(longest, secret.length), 256)
   }
 
   object(source: object, depth: number): Record<string, unknown> {
@@ -159,18 +157,9 @@ class Sanitizer {
     return result
   }
 
-  /**
-   * Cut to bound the work, then redacted, then cut again by as much as a secret may be long: no half of one that
-   * stood at the first cut, and was not recognised for that, is left.
-   */
   #text(text: string): string {
-    const { textLength } = this.#bounds
-    const window = text.slice(0, textLength + this.#slack)
-    const clean = redactText(window, this.#secrets)
-    if (window.length === text.length && clean.length <= textLength) return clean.toWellFormed()
-    const length =
-      window.length === text.length ? textLength : Math.min(textLength, clean.length - this.#slack)
-    return `${clean.slice(0, Math.max(0, length)).toWellFormed()}… (${text.length} characters)`
+    const start = redactStart(text, this.#bounds.textLength, this.#secrets)
+    return start.isWhole ? start.text : `${start.text}… (${text.length} characters)`
   }
 }
 

@@ -27,6 +27,28 @@ export function redactText(text: string, knownSecrets: readonly string[] = []): 
   return clean
 }
 
+/**
+ * The beginning of a text, without secrets: `lengthMax` characters at most. Cut to bound the work, then redacted, then cut
+ * again by as much as a secret may be long: no half of one that stood at the first cut, and was not recognised for that,
+ * is left.
+ */
+export function redactStart(
+  text: string,
+  lengthMax: number,
+  knownSecrets: readonly string[] = [],
+): { readonly text: string; readonly isWhole: boolean } {
+  const slack = knownSecrets.reduce((longest, secret) => Math.max(longest, secret.length), slackMin)
+  const window = text.slice(0, lengthMax + slack)
+  const clean = redactText(window, knownSecrets)
+  const isCut = window.length < text.length
+  if (!isCut && clean.length <= lengthMax) return { text: clean.toWellFormed(), isWhole: true }
+  const length = isCut ? Math.min(lengthMax, clean.length - slack) : lengthMax
+  return { text: clean.slice(0, Math.max(0, length)).toWellFormed(), isWhole: false }
+}
+
+/** A secret that is known by its shape alone has shown it after so many characters. */
+const slackMin = 256
+
 /** A shorter one would blank out ordinary words. */
 const knownSecretMin = 6
 

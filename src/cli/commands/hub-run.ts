@@ -95,6 +95,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     log.bound(logFile())
   }
   const crash = new CrashWatch({ log, recent, folder: join(paths.folder, 'crashes'), secrets: [] })
+  crash.lastWord = (code) => parent.lastWord(code)
   crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)
   if (home.problem !== undefined)

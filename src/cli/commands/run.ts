@@ -94,6 +94,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const crash = new CrashWatch({ log, recent, folder: paths.crashes, secrets })
   const nodePlatform = createNodePlatform()
   const platform = { ...nodePlatform, process: crash.port(nodePlatform.process) }
+  crash.lastWord = (code) => parent.lastWord(code)
   crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)
   if (problem !== undefined) log.error('settings:load:failed', { error: problem, inForce: 'defaults' })

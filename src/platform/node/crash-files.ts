@@ -2,24 +2,26 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 const filesMax = 20
-/** Name of the newest report that a start has told of. */
+/** Names of the reports that a start has told of. */
 const seenFile = 'seen'
+/** `2026-01-02T03-04-05.678Z`: names begin with it, so that they stand in the order of time. */
+const stampLength = 24
 
 /**
- * Writes a report into the folder, which keeps the newest twenty. Synchronous, for a process that is about to end; throws
- * where it cannot be written. Returns its path.
+ * Writes a report into the folder, which keeps the newest twenty, this one among them whatever the clock says. Synchronous,
+ * for a process that is about to end; throws where it cannot be written. Returns its path.
  */
 export function writeCrashReport(folder: string, atMs: number, pid: number, text: string): string {
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const name = `${new Date(atMs).toISOString().replaceAll(':', '-')}-${pid}.json`
+  const name = `${stampOf(atMs)}-${pid}.json`
   const file = path.join(folder, name)
   const draft = `${file}.tmp`
   fs.writeFileSync(draft, text, { mode: 0o600 })
   fs.renameSync(draft, file)
-  const old = fs
-    .readdirSync(folder)
-    .filter((entry) => entry !== seenFile && !reports(folder).slice(-filesMax).includes(entry))
-  for (const entry of old) fs.rmSync(path.join(folder, entry), { force: true })
+  const others = reports(folder, atMs).filter((other) => other !== name)
+  const kept = new Set([name, seenFile, ...others.slice(1 - filesMax)])
+  for (const entry of fs.readdirSync(folder))
+    if (!kept.has(entry)) fs.rmSync(path.join(folder, entry), { force: true })
   return file
 }
 
@@ -29,13 +31,12 @@ export function writeCrashReport(folder: string, atMs: number, pid: number, text
  */
 export function takeCrashReports(folder: string): readonly string[] {
   try {
-    const names = reports(folder)
-    const newest = names.at(-1)
-    if (newest === undefined) return []
+    const names = reports(folder, Date.now())
     const seenPath = path.join(folder, seenFile)
-    const seen = fs.existsSync(seenPath) ? fs.readFileSync(seenPath, 'utf8').trim() : ''
-    if (newest > seen) fs.writeFileSync(seenPath, `${newest}\n`, { mode: 0o600 })
-    return names.filter((name) => name > seen).map((name) => path.join(folder, name))
+    const seen = new Set(fs.existsSync(seenPath) ? fs.readFileSync(seenPath, 'utf8').split('\n') : [])
+    const news = names.filter((name) => !seen.has(name))
+    if (news.length > 0) fs.writeFileSync(seenPath, `${names.join('\n')}\n`, { mode: 0o600 })
+    return news.map((name) => path.join(folder, name))
   } catch {
     return []
   }
@@ -46,7 +47,7 @@ export function newestCrashReport(
   folder: string,
 ): { readonly at: number; readonly message: string; readonly file: string } | undefined {
   try {
-    const name = reports(folder).at(-1)
+    const name = reports(folder, Date.now()).at(-1)
     if (name === undefined) return undefined
     const file = path.join(folder, name)
     const { at, error } = JSON.parse(fs.readFileSync(file, 'utf8')) as {
@@ -60,10 +61,18 @@ export function newestCrashReport(
   }
 }
 
-function reports(folder: string): string[] {
+/** Oldest first. Those of the future come before all others: a clock that was wrong then says nothing about how old they are. */
+function reports(folder: string, nowMs: number): string[] {
   if (!fs.existsSync(folder)) return []
-  return fs
+  const now = stampOf(nowMs)
+  const names = fs
     .readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .toSorted()
+  const isOfFuture = (name: string): boolean => name.slice(0, stampLength) > now
+  return [...names.filter(isOfFuture), ...names.filter((name) => !isOfFuture(name))]
+}
+
+function stampOf(atMs: number): string {
+  return new Date(atMs).toISOString().replaceAll(':', '-')
 }

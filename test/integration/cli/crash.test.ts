@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { until, withCommandLine, type CommandLine, type Running } from '../../helpers/command-line.ts'
+import { withFolder } from '../../helpers/folder.ts'
 import '../../helpers/leaks.ts'
 
 const patience = { timeout: 90_000 }
@@ -137,3 +140,142 @@ test(
       assert.match(found?.report.error.stack ?? '', /of nobody's turn\n.*ada\.ts/)
     }),
 )
+
+/** Values that nobody can read, each with what is said of it. */
+const hostile = `const never = () => { throw new Error('not to be read') }
+  const gone = Proxy.revocable({}, {})
+  gone.revoke()
+  const goneFunction = Proxy.revocable(function () {}, {})
+  goneFunction.revoke()
+  const halfRead = new Error('read once')
+  let reads = 0
+  Object.defineProperty(halfRead, 'stack', { get: () => (++reads > 2 ? never() : 'read once') })
+  const hostile = {
+    getter: Object.defineProperties(new Error('x'), { stack: { get: never }, message: { get: never } }),
+    halfRead,
+    proxy: gone.proxy,
+    function: goneFunction.proxy,
+    text: { toString: never, [Symbol.toPrimitive]: never, [Symbol.for('nodejs.util.inspect.custom')]: never, toJSON: never },
+    bare: Object.create(null, { then: { get: never } }),
+    cause: new Error('with a cause', { cause: gone.proxy }),
+  }`
+
+const hostileNames = ['getter', 'halfRead', 'proxy', 'function', 'text', 'bare', 'cause']
+
+test(
+  'a timer that throws what nobody can read is a crash like any other: seen, reported, put right',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      mkdirSync(cli.home, { recursive: true, mode: 0o700 })
+      writeFileSync(join(cli.home, 'config.json'), '{ "supervision": { "failures_max": 100 } }')
+      const file = join(cli.folder, 'ada.mjs')
+      writeFileSync(
+        file,
+        `import { existsSync, readFileSync, rmSync } from 'node:fs'
+      import { defineAgent } from 'perdura'
+      ${hostile}
+      export default defineAgent({
+        name: 'Ada',
+        limits: { failuresMax: 1 },
+        async onMessage({ text }) {
+          const [how, what] = text.split(' ')
+          if (how === 'throw') throw hostile[what]
+          void new Promise((_, reject) => reject(hostile[what]))
+          await new Promise((go) => setTimeout(go, 30_000))
+        },
+      })
+      const file = ${JSON.stringify(join(cli.folder, 'do'))}
+      setInterval(() => {
+        if (!existsSync(file)) return
+        const [how, what] = readFileSync(file, 'utf8').split(' ')
+        rmSync(file)
+        if (how === 'timer') throw hostile[what]
+        void new Promise((_, reject) => reject(hostile[what]))
+      }, 20)`,
+      )
+      const up = await cli.up([file, '--no-hub'])
+      let crashed = 0
+      for (const [how, kind] of [
+        ['timer', 'exception'],
+        ['nobody', 'rejection'],
+      ] as const) {
+        for (const name of hostileNames) {
+          // Of no turn, which would be handled again.
+          writeFileSync(join(cli.folder, 'do.new'), `${how} ${name}`)
+          renameSync(join(cli.folder, 'do.new'), join(cli.folder, 'do'))
+          crashed += 1
+          await up.says(/exit code 70/, crashed)
+          await up.says(/is ready again/, crashed)
+          const all = reports(cli)
+          assert.equal(all.length, crashed)
+          assert.equal(all.at(-1)?.report.kind, kind, name)
+          assert.match(all.at(-1)?.report.error.message ?? '', /cannot be read|read once|with a cause/, name)
+        }
+      }
+      await up.says(/ERR_INTERNAL: Error: what was thrown cannot be read/, 10)
+      for (const name of hostileNames) {
+        for (const how of ['throw', 'stray']) {
+          const failed = await cli.run(['send', 'Ada', `${how} ${name}`, '--wait', '--json'])
+          assert.equal(JSON.parse(failed.stdout).code, 'ERR_TURN_DEAD', `${how} ${name}`)
+        }
+      }
+      assert.equal(reports(cli).length, crashed)
+      up.kill('SIGTERM')
+      assert.equal((await up.ended).code, 0)
+    }),
+)
+
+test('of a secret that stands where an error is cut nothing is on standard error', patience, () =>
+  withCommandLine(async (cli) => {
+    writeFileSync(
+      join(cli.folder, 'ada.ts'),
+      `import { defineAgent } from 'perdura'
+      export default defineAgent({
+        name: 'Ada',
+        onMessage() { setTimeout(() => { throw new Error('${canary} '.repeat(5_000)) }, 20) },
+      })`,
+    )
+    const running = cli.start(['run', './ada.ts', '--port', '0', '--no-hub'], { environment })
+    await running.says(/Ada is ready/)
+    await cli.json(['send', 'Ada', 'go'])
+    const { code, stderr } = await running.ended
+    assert.equal(code, 70)
+    assert.ok(stderr.length > 1_000)
+    assert.doesNotMatch(stderr, /planted|ingress /)
+    assert.match(stderr, /the report is .*crashes/)
+  }),
+)
+
+test('a crash while a crash is reported loses nothing of the first, and runs no listener of the code', () =>
+  withFolder(async (folder) => {
+    const module = (path: string): string => new URL(`../../../src/${path}`, import.meta.url).href
+    const program = join(folder, 'crash.ts')
+    writeFileSync(
+      program,
+      `import { appendFileSync } from 'node:fs'
+      import { CrashWatch } from '${module('cli/crash-watch.ts')}'
+      import { createNodeLog } from '${module('platform/node/log.ts')}'
+      import { createNodeProcess } from '${module('platform/node/process.ts')}'
+      import { RecentLines } from '${module('platform/recent-lines.ts')}'
+      const recent = new RecentLines()
+      const log = createNodeLog({ standardError: false, sink: recent })
+      const crash = new CrashWatch({ log, recent, folder: '${join(folder, 'crashes')}', secrets: [] })
+      crash.describe = () => crash.port(createNodeProcess()).crash(new Error('the second bug'))
+      crash.lastWord = (code) => { appendFileSync('${join(folder, 'said')}', 'last word ' + code); throw new Error('the third bug') }
+      process.on('exit', () => { appendFileSync('${join(folder, 'said')}', 'a listener') })
+      setTimeout(() => { throw new Error('the first bug') })`,
+    )
+    const child = spawn(process.execPath, [program], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+    const [code] = await once(child, 'close')
+    assert.equal(code, 70, said)
+    const names = readdirSync(join(folder, 'crashes'))
+    assert.equal(names.length, 1)
+    const report = JSON.parse(readFileSync(join(folder, 'crashes', names[0] ?? ''), 'utf8'))
+    assert.equal(report.error.message, 'the first bug')
+    assert.deepEqual(report.state, { unknown: 'the second bug' })
+    assert.match(said, /ERR_INTERNAL: Error: the first bug/)
+    assert.equal(readFileSync(join(folder, 'said'), 'utf8'), 'last word 70')
+  }))

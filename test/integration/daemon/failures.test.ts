@@ -99,25 +99,35 @@ test('a message that kills is set aside, and the others are handled', patience, 
   }),
 )
 
-test('a throw in a timer is a crash with a report, and the agent is back at once', patience, () =>
-  withCommandLine(async (cli) => {
-    const file = writeAgent(cli, 'Tim', {
-      handlers: `onMessage(message) {
+test(
+  'a throw in a timer is a crash with a report, and the agent is back at once, also under a later daemon',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      const file = writeAgent(cli, 'Tim', {
+        handlers: `onMessage(message) {
         note(message.text)
         if (message.text === 'throw') setTimeout(() => { throw new Error('nobody awaited this') }, 50)
       }`,
-    })
-    await succeeds(cli, 'start', file, '--port', '0')
-    const before = new Members(cli.home).pidOf('Tim')
-    await succeeds(cli, 'send', 'Tim', 'throw', '--wait')
-    await replaced(cli, 'Tim', before)
-    await succeeds(cli, 'send', 'Tim', 'after', '--wait')
-    assert.deepEqual(outside(cli), ['throw', 'after'])
-    assert.deepEqual(await lastEnd(cli, 'Tim'), { reason: 'crashed', code: 70 })
-    const [report = ''] = readdirSync(join(cli.home, 'agents', 'Tim', 'crashes'))
-    const told = readFileSync(join(cli.home, 'agents', 'Tim', 'crashes', report), 'utf8')
-    assert.match(told, /nobody awaited this/)
-  }),
+      })
+      await succeeds(cli, 'start', file, '--port', '0')
+      const before = new Members(cli.home).pidOf('Tim')
+      await succeeds(cli, 'send', 'Tim', 'throw', '--wait')
+      await replaced(cli, 'Tim', before)
+      await succeeds(cli, 'send', 'Tim', 'after', '--wait')
+      assert.deepEqual(outside(cli), ['throw', 'after'])
+      assert.deepEqual(await lastEnd(cli, 'Tim'), { reason: 'crashed', code: 70 })
+      const [report = ''] = readdirSync(join(cli.home, 'agents', 'Tim', 'crashes'))
+      const told = readFileSync(join(cli.home, 'agents', 'Tim', 'crashes', report), 'utf8')
+      assert.match(told, /nobody awaited this/)
+
+      await succeeds(cli, 'daemon', 'restart')
+      const adopted = new Members(cli.home).pidOf('Tim')
+      await succeeds(cli, 'send', 'Tim', 'throw', '--wait')
+      await replaced(cli, 'Tim', adopted)
+      // It is nobody's child, and has said by itself how it ends.
+      assert.deepEqual(await lastEnd(cli, 'Tim'), { reason: 'crashed', code: 70 })
+    }),
 )
 
 test(

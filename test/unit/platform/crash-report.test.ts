@@ -4,7 +4,11 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { formatCrashReport, type CrashFacts } from '../../../src/platform/crash-report.ts'
 import { createLog } from '../../../src/platform/logger.ts'
-import { takeCrashReports, writeCrashReport } from '../../../src/platform/node/crash-files.ts'
+import {
+  newestCrashReport,
+  takeCrashReports,
+  writeCrashReport,
+} from '../../../src/platform/node/crash-files.ts'
 import { RecentLines } from '../../../src/platform/recent-lines.ts'
 import { withFolder } from '../../helpers/folder.ts'
 
@@ -95,4 +99,27 @@ test('twenty reports are kept, closed to others, and each is told of once', () =
     assert.deepEqual(takeCrashReports(crashes), [])
     const last = writeCrashReport(crashes, 2_000_000, 7, '{}\n')
     assert.deepEqual(takeCrashReports(crashes), [last])
+  }))
+
+test('a report stays, is told of and is the newest one although twenty others are of the future', () =>
+  withFolder((folder) => {
+    const year3000 = Date.UTC(3000, 0, 1)
+    for (let at = 0; at < 20; at += 1) writeCrashReport(folder, year3000 + at, 7, `{"at":${year3000 + at}}\n`)
+    takeCrashReports(folder)
+    const names = (): string[] => fs.readdirSync(folder).filter((name) => name.endsWith('.json'))
+    const now = Date.now() - 60_000
+    const written: string[] = []
+    for (let crash = 0; crash < 22; crash += 1) {
+      const file = writeCrashReport(folder, now + crash, 7, `{"at":${now + crash}}\n`)
+      written.push(path.basename(file))
+      assert.deepEqual(takeCrashReports(folder), [file])
+      assert.equal(newestCrashReport(folder)?.file, file)
+      assert.equal(names().length, 20)
+    }
+    // Those of the future have gone first.
+    assert.deepEqual(names().toSorted(), written.slice(-20))
+    // A clock that is behind leaves the one that is written now all the same.
+    const early = writeCrashReport(folder, 0, 7, '{"at":0}\n')
+    assert.ok(names().includes(path.basename(early)))
+    assert.deepEqual(takeCrashReports(folder), [early])
   }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isSecretKey, redactText } from '../../../src/platform/redact.ts'
+import { isSecretKey, redactStart, redactText } from '../../../src/platform/redact.ts'
 
 const jwt =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U'
@@ -191,4 +191,17 @@ test('takes linear time on hostile texts', () => {
     const tookMs = performance.now() - before
     assert.ok(tookMs < 2_000, `${text.slice(0, 30)} took ${tookMs} ms`)
   }
+})
+
+test('of the beginning of a text no half of a secret is left, wherever it is cut', () => {
+  const secret = 'planted-canary-of-the-ingress'
+  const text = `${secret} `.repeat(200)
+  for (let length = 0; length < 100; length += 1) {
+    const start = redactStart(text, length, [secret])
+    assert.equal(start.isWhole, false)
+    assert.ok(start.text.length <= length)
+    assert.doesNotMatch(start.text, /plant|ingress/)
+  }
+  assert.deepEqual(redactStart('short', 5), { text: 'short', isWhole: true })
+  assert.deepEqual(redactStart('longer', 5), { text: 'longe', isWhole: false })
 })
