@@ -4,7 +4,9 @@ import { HistoryRecorder, type SampleFigures } from '../health/history/recorder.
 import type { Notifier } from '../health/notifier.ts'
 import type { JsonObject } from '../json.ts'
 import type { ChildExit } from '../platform/child.ts'
+import type { AppendFile } from '../platform/append-file.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { Log } from '../platform/log.ts'
 import { createAppendFile } from '../platform/node/append-file.ts'
 import { createMarkFile } from '../platform/node/mark-file.ts'
 import { redactText } from '../platform/redact.ts'
@@ -22,6 +24,7 @@ export interface HealthFeedOptions {
   readonly clock: Pick<Clock, 'now' | 'monotonicMs'>
   readonly policy: () => ChildPolicy
   readonly notifier: Notifier
+  readonly log: Log
 }
 
 /**
@@ -43,10 +46,11 @@ export class HealthFeed {
   constructor(options: HealthFeedOptions) {
     this.#options = options
     const { transitions, samples, mark } = historyFiles(options.folder)
+    const files = { transitions: createAppendFile(transitions), samples: createAppendFile(samples) }
+    for (const [name, file] of Object.entries(files)) tellOfExcess(options, name, file)
     this.#recorder = new HistoryRecorder({
       clock: options.clock,
-      transitions: createAppendFile(transitions),
-      samples: createAppendFile(samples),
+      ...files,
       mark: createMarkFile(mark),
     })
   }
@@ -207,3 +211,12 @@ export class HealthFeed {
 }
 
 const safeMode = 'it is in safe mode'
+
+/** It is set aside with the next line, and what is at its end is still read. */
+function tellOfExcess(
+  { title, log }: HealthFeedOptions,
+  file: string,
+  { passedOverBytes }: AppendFile,
+): void {
+  if (passedOverBytes > 0) log.warn('health:history:cut', { agent: title, file, passedOverBytes })
+}

@@ -23,13 +23,15 @@ export interface HealthFeedsOptions {
 }
 
 const tickMs = 1_000
+/** Of a webhook, of which only the status counts. */
+const webhookAnswerBytesMax = 65_536
 
 /** The histories of all children that one supervisor watches, by the names that it has for them: `agent:Ada`, `hub`. */
 export class HealthFeeds {
   readonly #options: HealthFeedsOptions
   readonly #feeds = new Map<string, { readonly feed: HealthFeed; readonly notifier: Notifier }>()
   readonly #timer: NodeJS.Timeout
-  readonly #http = createNodeHttp()
+  readonly #http = createNodeHttp({ responseBytesMax: webhookAnswerBytesMax })
   readonly #commands = createNodeCommandRunner()
   readonly #clock = createNodeClock()
   #closed = false
@@ -86,6 +88,7 @@ export class HealthFeeds {
       clock: this.#clock,
       policy: () => this.#options.policyOf?.(child) ?? policyOf(this.#own(agent).supervision),
       notifier,
+      log,
     })
     this.#feeds.set(child, { feed, notifier })
     return feed

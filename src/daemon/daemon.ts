@@ -5,7 +5,7 @@ import type { HttpListener, HttpServer } from '../platform/http.ts'
 import type { Lock, Locks } from '../platform/locks.ts'
 import type { Log } from '../platform/log.ts'
 import { memoryUsage } from '../platform/node/memory.ts'
-import { makePrivateFolder } from '../platform/node/private-folder.ts'
+import { makePrivateFolder, removePrivateFolder } from '../platform/node/private-folder.ts'
 import { isAlive, type ProcessTable } from '../platform/process-table.ts'
 import type { Random } from '../platform/random.ts'
 import { unwritable } from '../platform/unwritable.ts'
@@ -63,7 +63,6 @@ export class Daemon {
     const { disk, paths } = options
     try {
       disk.makeFolder(paths.folder)
-      if (paths.socketFolder !== undefined) makePrivateFolder(paths.socketFolder)
     } catch (cause) {
       throw unwritable(paths.folder, cause)
     }
@@ -149,6 +148,8 @@ export class Daemon {
   async #open(): Promise<void> {
     const { paths, version } = this.#options
     this.#writeRecord()
+    // Not before the home is claimed: the daemon before removes it when it goes.
+    if (paths.socketFolder !== undefined) makePrivateFolder(paths.socketFolder)
     await this.#link.listen(paths.linkSocket)
     this.#opened = this.#children.open()
     this.#control = await this.#listen()
@@ -177,6 +178,7 @@ export class Daemon {
     clearInterval(this.#watch)
     await this.#control?.close(graceMs)
     await this.#link.close()
+    if (paths.socketFolder !== undefined) removePrivateFolder(paths.socketFolder)
     if (readDaemonRecord(disk, paths.record)?.instance === this.#record.instance) disk.remove(paths.record)
     this.#lock.release()
     this.#log.close()
@@ -213,6 +215,7 @@ export class Daemon {
 
   async #mendSockets(): Promise<void> {
     const { paths, disk } = this.#options
+    if (paths.socketFolder !== undefined) makePrivateFolder(paths.socketFolder)
     if (!disk.exists(paths.linkSocket)) {
       this.#log.warn('daemon:socket:missing', { path: paths.linkSocket })
       await this.#link.close()

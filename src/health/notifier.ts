@@ -111,15 +111,22 @@ export class Notifier {
         },
         { timeoutMs: settings().timeoutMs, signal: this.#ended.signal },
       )
-      if (status >= 200 && status < 300) return undefined
-      return { reason: `it answered ${status}`, again: status === 429 || status >= 500 }
+      return judge(status)
     } catch (thrown) {
       // Not its message, in which the address stands.
       const error = toError(thrown)
-      const why = error instanceof PerduraError ? error.details['reason'] : undefined
+      const { reason: why, status } = error instanceof PerduraError ? error.details : {}
+      // Nobody reads what it says: that it says too much changes nothing about what it has done.
+      if (typeof status === 'number') return judge(status)
       return { reason: typeof why === 'string' ? why : 'failed', again: true }
     }
   }
+}
+
+/** Undefined where it was taken. */
+function judge(status: number): { readonly reason: string; readonly again: boolean } | undefined {
+  if (status >= 200 && status < 300) return undefined
+  return { reason: `it answered ${status}`, again: status === 429 || status >= 500 }
 }
 
 function describeEnd(end: Awaited<ReturnType<CommandRunner['run']>>, timeoutMs: number): string {

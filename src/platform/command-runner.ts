@@ -2,7 +2,8 @@
 export interface CommandRunner {
   /**
    * Resolves when it has ended; never rejects. What it does not read of `input` is left, what it writes is discarded. After
-   * `timeoutMs`, or when `signal` aborts, it is killed.
+   * `timeoutMs`, or when `signal` aborts, it is killed, with all that it has started and that did not leave its process
+   * group. What it leaves running when it ends by itself goes on.
    */
   run(
     command: readonly string[],

@@ -27,7 +27,7 @@ export interface Http {
   /**
    * Any status is an answer. Rejects with ERR_HTTP_UNREACHABLE (retryable) when none came, its `details.reason` being
    * `refused` (nothing was done), `reset`, `timeout`, `aborted` or `failed` (something may have been done); with
-   * ERR_PAYLOAD_TOO_LARGE when the answer is over 64 MiB.
+   * ERR_PAYLOAD_TOO_LARGE when the answer is over 64 MiB, or over what this client takes; `details.status` is its status.
    */
   request(
     address: HttpAddress,

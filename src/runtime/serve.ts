@@ -39,6 +39,8 @@ export interface ServeOptions {
   readonly hub: string | null
   /** Makes a folder that only this user can use; for the socket of an agent with a long path. */
   readonly makePrivateFolder: (path: string) => void
+  /** Removes it again, where nothing else is in it. */
+  readonly removePrivateFolder: (path: string) => void
   readonly memory: () => JsonObject
   readonly profiler: Profiler
   /** Of Perdura and of Node. */
@@ -79,7 +81,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
     return agentMetrics({ agent, counters, startedAt, ...options.versions })
   }
 
-  if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
   const before = readProcessRecord(disk, paths.processRecord)
   const ingress = await listenIngress(options, metrics, before?.ingressPort ?? defaultIngressPort)
   const port = 'port' in ingress.address ? ingress.address.port : 0
@@ -118,6 +119,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   let control: HttpServer
   try {
+    // Not before: until now the process before may have been about to remove it.
+    if (paths.socketFolder !== undefined) options.makePrivateFolder(paths.socketFolder)
     control = await platform.listener.listen(
       { socketPath: paths.controlSocket },
       { bodyBytesMax: payloadBytesMax + envelopeBytesMax, onError },
@@ -153,6 +156,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     async close(graceMs) {
       await closeIngress(graceMs)
       await control.close(graceMs)
+      if (paths.socketFolder !== undefined) options.removePrivateFolder(paths.socketFolder)
       removeProcessRecord(disk, paths.processRecord, instance)
     },
   }

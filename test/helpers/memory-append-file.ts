@@ -2,6 +2,7 @@ import type { AppendFile } from '../../src/platform/append-file.ts'
 
 /** A file in memory: it survives whoever writes it. */
 export class MemoryAppendFile implements AppendFile {
+  readonly passedOverBytes = 0
   older = ''
   text = ''
   /** Nothing can be written. */

@@ -5,7 +5,7 @@ import { createNodeLog } from '../../platform/node/log.ts'
 import { createNodeProfiler } from '../../platform/node/profiler.ts'
 import { memoryUsage } from '../../platform/node/memory.ts'
 import { createNodePlatform } from '../../platform/node/platform.ts'
-import { makePrivateFolder } from '../../platform/node/private-folder.ts'
+import { makePrivateFolder, removePrivateFolder } from '../../platform/node/private-folder.ts'
 import { defineAgent } from '../../agent/define-agent.ts'
 import { turnInContext } from '../../agent/turn-context.ts'
 import { RecentLines } from '../../platform/recent-lines.ts'
@@ -156,6 +156,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
       daemon: parent.kind === 'link',
       hub: hubKey,
       makePrivateFolder,
+      removePrivateFolder,
       profiler: createNodeProfiler({
         folder: paths.folder,
         onPause: (forMs) => parent.tell({ type: 'busy', forMs }),

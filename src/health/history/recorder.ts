@@ -208,6 +208,8 @@ export class HistoryRecorder {
     const { transitions, clock } = this.#options
     const lasted = this.#ms()
     transitions.rotate()
+    // Nothing of this watch is in the older one: a second beginning would make two watches of it.
+    if (this.#waiting[0]?.t === 'watch') return
     const standing = this.#standing
     const shift = lasted
     this.#beganMs += shift

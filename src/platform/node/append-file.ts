@@ -2,15 +2,18 @@ import fs from 'node:fs'
 import { dirname } from 'node:path'
 import type { AppendFile } from '../append-file.ts'
 
-/** More than that is not read: it is not one of ours. */
-const readBytesMax = 16 * 1_048_576
+/** Of a file that is larger, the end is read: one of ours is set aside long before. */
+const readBytesMax = 4 * 1_048_576
 
 /** Opened for each write: a few lines a minute are not worth a descriptor for each of a hundred agents. */
 export function createAppendFile(path: string): AppendFile {
   const older = `${path}.1`
   let torn: boolean | undefined
   return {
-    read: () => readWhole(older) + readWhole(path),
+    read: () => readEnd(older) + readEnd(path),
+    get passedOverBytes() {
+      return [older, path].reduce((sum, file) => sum + Math.max(0, sizeOf(file) - readBytesMax), 0)
+    },
     append(lines, { sync = false } = {}) {
       fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
       torn ??= isTorn(path)
@@ -27,7 +30,7 @@ export function createAppendFile(path: string): AppendFile {
       }
     },
     get sizeBytes() {
-      return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+      return sizeOf(path)
     },
     rotate() {
       if (fs.existsSync(path)) fs.renameSync(path, older)
@@ -36,15 +39,32 @@ export function createAppendFile(path: string): AppendFile {
   }
 }
 
-function readWhole(path: string): string {
-  const size = fs.statSync(path, { throwIfNoEntry: false })?.size
-  if (size === undefined || size > readBytesMax) return ''
-  const text = fs.readFileSync(path, 'utf8')
+function readEnd(path: string): string {
+  const sizeBytes = sizeOf(path)
+  if (sizeBytes === 0) return ''
+  const from = Math.max(0, sizeBytes - readBytesMax)
+  const text = from === 0 ? fs.readFileSync(path, 'utf8') : readFrom(path, from)
   return text === '' || text.endsWith('\n') ? text : `${text}\n`
 }
 
+/** From the first line that begins there. */
+function readFrom(path: string, from: number): string {
+  const file = fs.openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(readBytesMax)
+    const text = bytes.toString('utf8', 0, fs.readSync(file, bytes, 0, readBytesMax, from))
+    return text.slice(text.indexOf('\n') + 1)
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+function sizeOf(path: string): number {
+  return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
 function isTorn(path: string): boolean {
-  const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const size = sizeOf(path)
   if (size === 0) return false
   const file = fs.openSync(path, 'r')
   try {

@@ -5,9 +5,18 @@ export function createNodeCommandRunner(): CommandRunner {
   return {
     run: ([file = '', ...args], { input, timeoutMs, signal }) =>
       new Promise<CommandEnd>((resolve) => {
-        const child = spawn(file, args, { stdio: ['pipe', 'ignore', 'ignore'], windowsHide: true })
+        // In a process group of its own, so that it can be ended together with what it has started.
+        const child = spawn(file, args, {
+          stdio: ['pipe', 'ignore', 'ignore'],
+          windowsHide: true,
+          detached: true,
+        })
         let timedOut = false
-        const kill = (): void => void child.kill('SIGKILL')
+        const kill = (): void => {
+          // Once it has ended, its number may be somebody else's: what it left behind by then is left alone.
+          if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+            killGroup(child.pid)
+        }
         const timer = setTimeout(() => {
           timedOut = true
           kill()
@@ -29,5 +38,13 @@ export function createNodeCommandRunner(): CommandRunner {
         child.stdin.on('error', () => undefined)
         child.stdin.end(input)
       }),
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of it has ended.
   }
 }

@@ -77,14 +77,16 @@ function reasonOf(error: NodeJS.ErrnoException, connected: boolean): 'refused' |
 
 async function collect(incoming: IncomingMessage, bytesMax: number): Promise<HttpResponse> {
   const chunks: Buffer[] = []
+  const { statusCode: status = 0 } = incoming
   let sizeBytes = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length
     if (sizeBytes > bytesMax) {
       const socket = incoming.socket.remoteAddress ?? 'the server'
-      throw new PerduraError('ERR_PAYLOAD_TOO_LARGE', `the answer of ${socket} is over ${bytesMax} bytes`)
+      const text = `the answer of ${socket} is over ${bytesMax} bytes`
+      throw new PerduraError('ERR_PAYLOAD_TOO_LARGE', text, { details: { status } })
     }
     chunks.push(chunk)
   }
-  return { status: incoming.statusCode ?? 0, headers: flatten(incoming), body: Buffer.concat(chunks) }
+  return { status, headers: flatten(incoming), body: Buffer.concat(chunks) }
 }

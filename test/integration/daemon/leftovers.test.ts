@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Members } from '../../chaos/soak/members.ts'
-import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
+import { socketPlace } from '../../../src/platform/socket-place.ts'
+import { CommandLine, until, withCommandLine } from '../../helpers/command-line.ts'
 import { leftoversOf, livingLeftoversOf, processesOf } from '../../helpers/home-processes.ts'
 import '../../helpers/leaks.ts'
 
@@ -91,6 +93,38 @@ test(
       await succeeds(cli, 'daemon', 'stop')
       assert.deepEqual(livingLeftoversOf(cli.home), [])
     }),
+)
+
+test(
+  'of a home whose path is too long for sockets, no folder for them is left behind',
+  { ...patience, skip },
+  async () => {
+    const cli = new CommandLine(mkdtempSync(join(tmpdir(), `perdura-${'long-'.repeat(20)}`)))
+    const folders = ['daemon', 'hub', 'agents/Ada', 'agents/Bo'].map(
+      (name) => socketPlace(join(cli.home, name)).folder,
+    )
+    const left = (): string[] => folders.filter((folder) => existsSync(folder))
+    try {
+      assert.ok(folders.every((folder) => folder.startsWith('/tmp/perdura-')))
+      const up = await cli.upWithHub()
+      assert.equal(left().length, 3)
+      up.kill('SIGTERM')
+      await up.ended
+      assert.deepEqual(left(), [])
+      await succeeds(cli, 'start', '--port', '0')
+      assert.deepEqual(left(), folders)
+      await succeeds(cli, 'health', 'hub')
+      // The daemon goes and comes again while they stay, and they find it again.
+      await succeeds(cli, 'daemon', 'restart')
+      assert.deepEqual(left(), folders)
+      await succeeds(cli, 'restart', 'Ada')
+      await succeeds(cli, 'daemon', 'stop')
+      assert.deepEqual(left(), [])
+    } finally {
+      await cli.close()
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+    }
+  },
 )
 
 function signal(pid: number | undefined, name: NodeJS.Signals): void {

@@ -258,6 +258,7 @@ test('does not take in an answer that is too large', () =>
       const bounded = createNodeHttp({ responseBytesMax: 1_000 })
       await assert.rejects(bounded.request(address, requestOf('/'), { timeoutMs }), {
         code: 'ERR_PAYLOAD_TOO_LARGE',
+        details: { status: 200 },
       })
       assert.equal((await http.request(address, requestOf('/'), { timeoutMs })).body.length, 100_000)
     },

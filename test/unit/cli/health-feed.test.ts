@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,6 +8,7 @@ import { readHistory } from '../../../src/cli/health-view.ts'
 import type { Beat } from '../../../src/cli/process-messages.ts'
 import type { HealthState } from '../../../src/health/report.ts'
 import type { Json, JsonObject } from '../../../src/json.ts'
+import type { Log, LogFields } from '../../../src/platform/log.ts'
 import type { ChildState } from '../../../src/supervisor/child-state.ts'
 import { defaultPolicy } from '../../../src/supervisor/policy.ts'
 
@@ -35,6 +36,10 @@ function beat(own: Partial<Beat> = {}, state: HealthState = 'healthy', notReady:
   }
 }
 
+const told: [string, LogFields | undefined][] = []
+const note = (event: string, fields?: LogFields): void => void told.push([event, fields])
+const log: Log = { debug: note, info: note, warn: note, error: note, with: () => log }
+
 /** A feed on a clock that a test sets, with its files in a folder that is removed. */
 function feeding(use: (world: ReturnType<typeof create>) => void): void {
   const folder = mkdtempSync(join(tmpdir(), 'perdura-feed-'))
@@ -55,6 +60,7 @@ function create(folder: string) {
     clock,
     policy: () => defaultPolicy,
     notifier: { tell: (notice: JsonObject) => void notices.push(notice) } as never,
+    log,
   })
   const pass = (seconds: number, said?: Beat): void => {
     for (let second = 0; second < seconds; second++) {
@@ -137,7 +143,7 @@ test('one that was up when its supervisor died is missed while the next supervis
     pass(10, beat())
     // The supervisor is killed with its machine: it says no last word.
     const notifier = { tell: () => undefined } as never
-    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier })
+    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier, log })
     next.entered(starting)
     time.ms += 2_000
     next.entered(running)
@@ -267,7 +273,7 @@ test('a person is told once, also where another supervisor goes on', () => {
     feed.close()
     const later: JsonObject[] = []
     const notifier = { tell: (notice: JsonObject) => void later.push(notice) } as never
-    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier })
+    const next = new HealthFeed({ title: 'Ada', folder, clock, policy: () => defaultPolicy, notifier, log })
     next.entered({ ...running, adopted: true })
     next.heard(beat({}, 'unhealthy'))
     next.tick()
@@ -291,4 +297,48 @@ test('secrets in a reason reach neither the history nor a notice', () => {
     const written = readFileSync(join(folder, 'health', 'transitions'), 'utf8') + JSON.stringify(notices)
     assert.ok(notices.length === 1 && !/hunter2|abcdef123456/.test(written), written)
   })
+})
+
+test('a file that something has made huge is said, its end is read, and the history goes on', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perdura-feed-'))
+  try {
+    mkdirSync(join(folder, 'health'))
+    const known = JSON.stringify({ t: 'watch', at: startMs - 60_000, lasted: 0 })
+    const up = JSON.stringify({
+      t: 'state',
+      ms: 0,
+      state: 'up',
+      cause: '',
+      health: 'healthy',
+      failure: false,
+    })
+    const end = JSON.stringify({ t: 'end', ms: 30_000 })
+    writeFileSync(
+      join(folder, 'health', 'transitions'),
+      `${'x'.repeat(17_000_000)}\n${known}\n${up}\n${end}\n`,
+    )
+    told.length = 0
+    const world = create(folder)
+    assert.deepEqual(
+      told.map(([event, fields]) => [event, fields?.['file']]),
+      [['health:history:cut', 'transitions']],
+    )
+    world.feed.entered(running)
+    world.pass(10, beat())
+    // What was known before is still there, and so is what came since.
+    assert.deepEqual(
+      world.spans().map((span) => (span as Json[]).slice(0, 2)),
+      [
+        ['up', 30],
+        ['unwatched', 30],
+        ['up', 10],
+      ],
+    )
+    told.length = 0
+    create(folder)
+    // Set aside with the first line, and said until it goes.
+    assert.equal(told.length, 1)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

@@ -113,6 +113,21 @@ test('a webhook that does not answer or is ill is tried three times, one that re
   assert.equal(refusing.posted.length, 1)
 })
 
+test('an answer that is too large counts by its status: the notice has been taken, or has not', async () => {
+  const large = (status: number) => new PerduraError('ERR_PAYLOAD_TOO_LARGE', '', { details: { status } })
+  const taken = telling({ webhook }, [large(200)])
+  taken.notifier.tell({ event: 'unhealthy' })
+  await taken.clock.runFor(60_000)
+  assert.deepEqual([taken.posted.length, taken.logged[0]?.[0]], [1, 'notify:notice:sent'])
+  const ill = telling({ webhook }, [large(502), large(404)])
+  ill.notifier.tell({ event: 'unhealthy' })
+  await ill.clock.runFor(60_000)
+  assert.deepEqual(
+    [ill.posted.length, ill.logged[0]?.[0], ill.logged[0]?.[1]?.['reason']],
+    [2, 'notify:notice:failed', 'it answered 404'],
+  )
+})
+
 test('the address is never logged, whatever goes wrong', async () => {
   for (const answers of [[unreachable, unreachable, unreachable], [404], [204]]) {
     const { clock, notifier, logged } = telling({ webhook }, answers)
