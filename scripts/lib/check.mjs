@@ -17,7 +17,6 @@ import { runTests } from './tests.mjs'
 /** The aim is 20 minutes on two quiet cores; a busy machine is no failure of the code. */
 const guardMs = 28 * 60_000
 const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined
-const kinds = ['unit', 'integration', 'simulation', 'chaos', 'types', 'tidy']
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -53,7 +52,7 @@ process.exitCode = (await check()) ? 0 : 1
 async function check() {
   if (everything && !(await checkStatically())) return false
 
-  const files = positionals.length === 0 ? kinds.flatMap((kind) => filesOf(join('test', kind))) : selected
+  const files = positionals.length === 0 ? allFiles() : selected
   if (files.length === 0) {
     console.log('✖ no tests found')
     return false
@@ -112,6 +111,17 @@ function capture(args) {
     stream.setEncoding('utf8').on('data', (text) => (output += text))
   child.once('close', (code) => done({ code, output: coloured ? output : stripVTControlCharacters(output) }))
   return promise
+}
+
+/**
+ * What computes and what waits by turns, so that every processor has something to do all the time; then what is short,
+ * so that no long test is the only one in the end.
+ */
+function allFiles() {
+  const of = (kind) => filesOf(join('test', kind))
+  const [computing, waiting] = [of('simulation'), [...of('chaos'), ...of('integration')]]
+  const long = waiting.flatMap((file, index) => [file, ...computing.slice(index, index + 1)])
+  return [...long, ...computing.slice(waiting.length), ...of('unit'), ...of('types'), ...of('tidy')]
 }
 
 function filesOf(argument) {

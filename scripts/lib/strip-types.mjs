@@ -22,7 +22,7 @@ export function stripTypes(folder) {
     const code = strip(readFileSync(join(root, name), 'utf8'))
     if (code !== undefined) writeFileSync(path, code)
   }
-  const hook = new URL('stripped.mjs', import.meta.url)
+  const hook = new URL('test-process.mjs', import.meta.url)
   hook.searchParams.set('from', pathToFileURL(join(folder, '/')).href)
   return `--import=${hook.href}`
 }

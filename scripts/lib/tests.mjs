@@ -26,8 +26,8 @@ export async function runTests(files, { signal, namePattern }) {
 
   const events = run({
     files,
-    // The machines that this runs on have two cores, and every third test waits for something.
-    concurrency: 3,
+    // The machines that this runs on have two cores, and every second test waits for something.
+    concurrency: 4,
     timeout: fileTimeoutMs,
     signal,
     ...(namePattern !== undefined && { testNamePatterns: namePattern }),
