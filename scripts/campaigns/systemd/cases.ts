@@ -17,7 +17,8 @@ export const serviceCases: readonly ServiceCase[] = [
     name: 'is installed, and is active when its daemon is ready',
     async run(machine) {
       if (machine.place.scope === 'user') {
-        done(machine.container.run('loginctl', 'enable-linger', 'ada'))
+        // As long as she is logged in, whom nothing keeps after that.
+        done(machine.container.run('systemctl', 'start', 'user@1000.service'))
         await machine.until(
           'ada has a manager',
           () => machine.container.run('test', '-S', '/run/user/1000/systemd/private').code === 0,
@@ -33,6 +34,25 @@ export const serviceCases: readonly ServiceCase[] = [
       answers(machine)
       const again = json(machine.perdura('service', 'install', '--json'))
       assert.equal(again['result'], 'unchanged')
+      return undefined
+    },
+  },
+  {
+    name: 'at a terminal it asks about lingering, and switches it on for a yes',
+    async run(machine) {
+      if (machine.place.scope === 'system') return undefined
+      const lingers = (): boolean =>
+        fs.existsSync(path.join(machine.container.root, 'var/lib/systemd/linger/ada'))
+      assert.equal(json(machine.perdura('service', 'status', '--json'))['lingers'], false)
+      assert.match(done(machine.ada('service', 'install')).stderr, /perdura service install --linger/)
+      const refused = done(machine.adaAtTerminal('n', 'service', 'install'))
+      assert.match(refused.stdout, /from the start of the machine on .*\[y\/N\]/)
+      assert.equal(lingers(), false)
+      const wanted = done(machine.adaAtTerminal('y', 'service', 'install'))
+      assert.match(wanted.stdout, /lingering is on/)
+      assert.equal(lingers(), true)
+      assert.doesNotMatch(done(machine.adaAtTerminal('y', 'service', 'install')).stdout, /\[y\/N\]/)
+      assert.equal(json(machine.perdura('service', 'status', '--json'))['lingers'], true)
       return undefined
     },
   },

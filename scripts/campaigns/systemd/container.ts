@@ -13,6 +13,7 @@ const packages = [
   'dbus',
   'dbus-user-session',
   'libpam-systemd',
+  'polkitd',
   'libstdc++6',
 ]
 const bootWaitMs = 60_000

@@ -96,6 +96,24 @@ export class Machine {
     )
   }
 
+  /** As ada at a terminal of her own, where she types an answer. */
+  adaAtTerminal(answer: string, ...words: readonly string[]): Ended {
+    const command = [
+      'env',
+      'HOME=/home/ada',
+      `PERDURA_HOME=${this.place.home}`,
+      this.node,
+      program,
+      ...words,
+    ].join(' ')
+    return this.asAda(
+      'sh',
+      '-c',
+      `echo ${answer} | script --quiet --return --command "$0" /dev/null`,
+      command,
+    )
+  }
+
   asAda(...words: readonly string[]): Ended {
     return this.container.run('runuser', '-u', 'ada', '--', ...words)
   }

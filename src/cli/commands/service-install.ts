@@ -2,6 +2,7 @@ import { PerduraError } from '../../errors.ts'
 import { startSeconds } from '../../daemon/service/spec.ts'
 import type { ServiceHost } from '../../daemon/service/host.ts'
 import type { Call } from '../call.ts'
+import { offer } from '../confirm.ts'
 import { endDaemon, findDaemon } from '../daemon-client.ts'
 import { chooseService, specOf, type Service } from '../service-choice.ts'
 import { driftOf, staleness } from '../service-drift.ts'
@@ -13,6 +14,7 @@ const defaultTimeoutMs = startSeconds * 1_000
 export async function run(call: Call, given?: ServiceHost): Promise<undefined> {
   const { output } = call
   const service = await chooseService(call, 'make', given)
+  checkLinger(call, service)
   const { manager, host, account, scope } = service
   const spec = specOf(call, service)
   await manager.check()
@@ -47,12 +49,7 @@ export async function run(call: Call, given?: ServiceHost): Promise<undefined> {
     output.note(
       `the daemon that runs still is the old one: ${call.hint('perdura daemon restart')} replaces it, and leaves agents running`,
     )
-  if (state.lingers === false) {
-    output.note(
-      `It stops when you log out, and starts when you log in. To have it run from the start of the machine on: ` +
-        `${call.hint('perdura service install --linger')}, or sudo loginctl enable-linger ${account.name}`,
-    )
-  }
+  const lingers = state.lingers === false ? await offerLinger(call, service) : state.lingers
   if (manager.kind === 'launchd' && scope === 'user')
     output.note(
       `It runs ${manager.read(text)?.session === 'Background' ? 'from your first login on' : 'while you are logged in at the screen'}. From the start of the machine on runs what is installed with --system.`,
@@ -65,7 +62,7 @@ export async function run(call: Call, given?: ServiceHost): Promise<undefined> {
     result: done,
     drift: drift.map(({ what, text: detail }) => ({ what, text: detail })),
     started: starts,
-    state: { active: state.state, pid: state.pid, enabled: state.enabled, lingers: state.lingers },
+    state: { active: state.state, pid: state.pid, enabled: state.enabled, lingers },
   })
 }
 
@@ -79,11 +76,39 @@ async function letGo(call: Call, timeoutMs: number): Promise<void> {
   )
 }
 
-async function switchLingerOn({ manager, scope }: Service): Promise<void> {
-  if (scope === 'system' || manager.linger === undefined)
-    throw new PerduraError(
-      'ERR_USAGE',
-      '--linger is for services of a person that systemd keeps; leave it out here',
+function checkLinger(call: Call, { manager, scope }: Service): void {
+  if (!call.flag('linger')) return
+  if (call.flag('no-linger')) throw new PerduraError('ERR_USAGE', 'give --linger or --no-linger, not both')
+  if (scope === 'user' && manager.linger !== undefined) return
+  throw new PerduraError(
+    'ERR_USAGE',
+    '--linger is for services of a person that systemd keeps; leave it out here',
+  )
+}
+
+async function switchLingerOn({ manager }: Service): Promise<void> {
+  if ((await manager.state()).lingers !== true) await manager.linger?.()
+}
+
+/**
+ * A service of a person ends when they log out. To change that concerns all their services, so that it is not done unasked: at
+ * a terminal it is asked, elsewhere it is explained. Resolves to how it is then.
+ */
+async function offerLinger(call: Call, service: Service): Promise<boolean> {
+  const { output } = call
+  const { name } = service.account
+  if (call.flag('no-linger')) return false
+  output.note('It stops when you log out, and starts when you log in.')
+  const answer = output.json
+    ? undefined
+    : await offer(call, `Have it run from the start of the machine on (loginctl enable-linger ${name})?`)
+  if (answer !== true) {
+    output.note(
+      `To have it run from the start of the machine on: ${call.hint('perdura service install --linger')}, or sudo loginctl enable-linger ${name}`,
     )
-  if ((await manager.state()).lingers !== true) await manager.linger()
+    return false
+  }
+  await switchLingerOn(service)
+  output.line('lingering is on: it runs whether you are logged in or not')
+  return true
 }

@@ -22,6 +22,7 @@ export const serviceVerbs: readonly CommandSpec[] = [
       ...which,
       'run-as': runAs,
       linger: { type: 'boolean', help: 'also while you are not logged in (loginctl enable-linger)' },
+      'no-linger': { type: 'boolean', help: 'only while you are logged in, without being asked' },
       'no-start': { type: 'boolean', help: 'start it only with the machine, not now' },
     },
     examples: ['perdura service install --linger', 'sudo perdura service install --system --run-as ada'],
