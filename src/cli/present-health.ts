@@ -22,6 +22,8 @@ export interface Present {
   readonly ready: boolean
   readonly reasons: readonly Reason[]
   readonly notReady: readonly string[]
+  /** Checks of which nothing is known, since the system does not say. */
+  readonly notMeasured: readonly string[]
 }
 
 interface Reason {
@@ -78,7 +80,7 @@ export function hubSubject(call: Call, daemon: DaemonView | undefined): HealthSu
       const { beat } = kept ?? {}
       // One of an earlier version has no such socket: what it has told its daemon is newer than nothing.
       if (!call.disk.exists(controlSocket) && beat?.health !== undefined)
-        return { state: beat.health, ready: true, reasons: beat.reasons, notReady: [] }
+        return { state: beat.health, ready: true, reasons: beat.reasons, notReady: [], notMeasured: [] }
       return await answered(async () => {
         const request = { method: 'GET', path: '/v1/health', headers: {}, body: new Uint8Array() }
         const http = createNodeHttp()
@@ -106,21 +108,27 @@ function absent(kept: string | undefined): Present {
   return { ...nothing, state: noAnswer, notReady: [`its process is ${doing}, and does not answer`] }
 }
 
-const nothing = { ready: false, reasons: [], notReady: [] }
+const nothing = { ready: false, reasons: [], notReady: [], notMeasured: [] }
 
 async function answered(ask: () => Promise<JsonObject>): Promise<Present> {
   try {
-    const { state, ready, reasons, not_ready: notReady } = await ask()
+    const answer = await ask()
+    const { state, ready, reasons } = answer
     return {
       state: typeof state === 'string' ? state : noAnswer,
       ready: ready === true,
       reasons: Array.isArray(reasons) ? reasons.filter(isJsonObject).map(reasonOf) : [],
-      notReady: Array.isArray(notReady) ? notReady.filter((one) => typeof one === 'string') : [],
+      notReady: textsOf(answer['not_ready']),
+      notMeasured: textsOf(answer['not_measured']),
     }
   } catch (error) {
     if (error instanceof PerduraError) return { ...nothing, state: noAnswer }
     throw error
   }
+}
+
+function textsOf(value: Json | undefined): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
 function reasonOf({ check, state, text }: JsonObject): Reason {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json.ts'
+import type { CheckName } from './finding.ts'
 import type { HealthView } from './monitor.ts'
 import type { HealthReport } from './report.ts'
 
@@ -23,5 +24,17 @@ export function reportJson({
       threshold: threshold !== undefined && Number.isFinite(threshold) ? threshold : null,
       text,
     })),
+    not_measured: notMeasured(view),
   }
+}
+
+/** What applies to every process, and the system does not say: a check that is missing is not one that is well. */
+function notMeasured({ figures }: HealthView): CheckName[] {
+  if (figures === undefined) return []
+  const { diskFreeBytes, process } = figures
+  const { openFiles, openFilesMax } = process
+  const found: CheckName[] = []
+  if (diskFreeBytes === undefined) found.push('disk')
+  if (openFiles === undefined || openFilesMax === undefined) found.push('open_files')
+  return found
 }

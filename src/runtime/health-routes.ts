@@ -50,4 +50,11 @@ export function reportRoute(agent: Agent): Route {
   }
 }
 
-const nothingFound = { state: 'healthy', ready: true, not_ready: [], reasons: [], checks: [] }
+const nothingFound = {
+  state: 'healthy',
+  ready: true,
+  not_ready: [],
+  reasons: [],
+  checks: [],
+  not_measured: [],
+}

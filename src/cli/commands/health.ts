@@ -50,7 +50,7 @@ export async function run(call: Call): Promise<number> {
 
 function resultOf(
   agent: string,
-  { state, ready, reasons, notReady }: Present,
+  { state, ready, reasons, notReady, notMeasured }: Present,
   { availability, series }: HistoryView,
   sinceMs: number,
 ): AgentResult {
@@ -64,6 +64,7 @@ function resultOf(
       ready,
       reasons,
       notReady,
+      notMeasured,
       sinceMs,
       availabilityPercent: ratio === undefined ? null : percentOf(ratio),
       ...times,
@@ -83,6 +84,8 @@ function show(call: Call, agent: string, present: Present, history: HistoryView,
   const notReady = present.notReady.length > 0 ? `, not ready: ${present.notReady.join(', ')}` : ''
   output.line(`${output.paint('bold', agent)}  ${stateWord(call, present.state)}${notReady}`)
   for (const { check, state, text } of present.reasons) line(check, `${state}: ${oneLine(text)}`)
+  if (present.notMeasured.length > 0)
+    line('not measured', `${present.notMeasured.join(', ')}: this system does not say`)
   const watchedMs = upMs + downMs
   if (ratio === undefined)
     line('available', `nobody knows: nobody watched it in the last ${formatDuration(sinceMs)}`)

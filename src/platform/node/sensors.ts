@@ -8,13 +8,30 @@ import { memoryUsage } from './memory.ts'
  */
 const loopDelayResolutionMs = 200
 
-/** Where the system lists the files that a process has open. */
-const openFilesFolder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
+/** Where the system lists the files that a process has open, and how many it may have. */
+interface OpenFilesSource {
+  readonly folder: string
+  readonly max: () => number | undefined
+}
 
-export function createNodeSensors(): Sensors {
+const proc: OpenFilesSource = { folder: '/proc/self/fd', max: maxOfProc }
+
+/** Of macOS and other systems without /proc. `/dev/fd` has the files of whoever looks. */
+const devFd: OpenFilesSource = { folder: '/dev/fd', max: maxOfReport }
+
+export interface NodeSensorsOptions {
+  /** Default: whether there is one. */
+  readonly hasProc?: boolean
+}
+
+export function createNodeSensors({
+  hasProc = fs.existsSync(proc.folder),
+}: NodeSensorsOptions = {}): Sensors {
+  const source = hasProc ? proc : devFd
   let lookedMs = performance.now()
   let loopDelayMaxMs = 0
   let openFilesMax: number | undefined
+  let isMaxAsked = false
   // Node's own histogram of this costs half as much, and is blind after each reset until it has looked twice.
   const timer = setInterval(look, loopDelayResolutionMs)
   timer.unref()
@@ -32,12 +49,14 @@ export function createNodeSensors(): Sensors {
       loopDelayMaxMs = 0
       lookedMs = Math.max(lookedMs, performance.now() - loopDelayResolutionMs)
       const { user, system } = process.cpuUsage()
-      openFilesMax ??= readOpenFilesMax()
+      // Once: nothing but the process itself could change it, and nothing of ours does.
+      if (!isMaxAsked) openFilesMax = source.max()
+      isMaxAsked = true
       return {
         ...memoryUsage(),
         cpuMs: (user + system) / 1_000,
         loopDelayMaxMs: Math.max(0, delayMs),
-        openFiles: countOpenFiles(openFilesMax),
+        openFiles: countOpenFiles(source, openFilesMax),
         openFilesMax,
       }
     },
@@ -45,10 +64,10 @@ export function createNodeSensors(): Sensors {
   }
 }
 
-function countOpenFiles(max: number | undefined): number | undefined {
+function countOpenFiles({ folder }: OpenFilesSource, max: number | undefined): number | undefined {
   try {
     // The folder itself is one of them.
-    return fs.readdirSync(openFilesFolder).length - 1
+    return fs.readdirSync(folder).length - 1
   } catch (error) {
     // There is none left to look with.
     const { code } = error as { code?: unknown }
@@ -56,12 +75,30 @@ function countOpenFiles(max: number | undefined): number | undefined {
   }
 }
 
-function readOpenFilesMax(): number | undefined {
+function maxOfProc(): number | undefined {
   try {
     const limits = fs.readFileSync('/proc/self/limits', 'utf8')
     const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1]
     return soft === undefined ? undefined : Number(soft)
   } catch {
     return undefined
+  }
+}
+
+/** From Node's report about itself, which takes milliseconds. Undefined where there is no limit. */
+function maxOfReport(): number | undefined {
+  // Node's types do not know the option yet.
+  const report = process.report as typeof process.report & { excludeNetwork: boolean }
+  const { excludeNetwork } = report
+  try {
+    // Or it looks up the name of whoever is connected.
+    report.excludeNetwork = true
+    const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
+    const soft = userLimits?.open_files?.soft
+    return typeof soft === 'number' && soft > 0 ? soft : undefined
+  } catch {
+    return undefined
+  } finally {
+    report.excludeNetwork = excludeNetwork
   }
 }

@@ -54,6 +54,23 @@ test('open files are counted, against the limit of the process', { skip: linux }
   }
 })
 
+test('where there is no /proc, both are found without it', { skip: linux }, () => {
+  const sensors = createNodeSensors({ hasProc: false })
+  const usual = createNodeSensors()
+  const opened: number[] = []
+  try {
+    const { openFiles = 0, openFilesMax } = sensors.read()
+    for (let count = 0; count < 50; count++) opened.push(fs.openSync('/dev/null', 'r'))
+    assert.equal(sensors.read().openFiles, openFiles + 50)
+    assert.ok(openFilesMax !== undefined && openFilesMax > openFiles)
+    assert.equal(openFilesMax, usual.read().openFilesMax)
+  } finally {
+    for (const file of opened) fs.closeSync(file)
+    sensors.close()
+    usual.close()
+  }
+})
+
 test('one that has used them all up finds that all are in use', { skip: linux }, () => {
   const module = join(import.meta.dirname, '../../../src/platform/node/sensors.ts')
   const script = `
