@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Children, ChildAction } from '../daemon/children.ts'
 import { createDetachedSpawner } from '../daemon/detached-spawner.ts'
 import type { Link } from '../daemon/link.ts'
+import { findStartedChildren } from '../daemon/started-children.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import type { AdoptedProcess, ChildExit } from '../platform/child.ts'
@@ -29,6 +30,7 @@ import { HealthFeeds } from './health-feeds.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
 import { KeeperRecords } from './keeper-records.ts'
 import { launchJson, launchOf, type Launch } from './launch.ts'
+import { programPath } from './own-program.ts'
 import { isProcessMessage } from './process-messages.ts'
 import { childFiles, recordedChildren, SupervisionFiles } from './supervision-files.ts'
 
@@ -93,6 +95,7 @@ export class DaemonChildren implements Children, SupervisorSink {
         }),
       understand,
       find: (name) => this.#find(name),
+      search: () => findStartedChildren({ linkSocket, processes, program: programPath }),
       sink: this,
     })
     link.onStranger = ({ child, pid, identity }) => {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 
-const programPath = fileURLToPath(new URL('../../bin/perdura.mjs', import.meta.url))
+/** What every process of Perdura runs. */
+export const programPath = fileURLToPath(new URL('../../bin/perdura.mjs', import.meta.url))
 
 /**
  * On a machine with much memory V8 lets the space for young objects grow to 3 × 64 MB and keeps it, which a busy agent

@@ -17,7 +17,7 @@ import { Run } from './run.ts'
  * demands. Left for `starting` by the timer, for `stopped` by `stop()`.
  * `starting`: a process exists that has not said that it is ready. Left for `running` by its ready message, for
  * `backing-off`, `failed` or `finished` by its end, for `killing` when it takes too long.
- * `running`: the process said that it is ready. After `stableMs`, which it was watched for, earlier failures are forgotten. Left by its end as
+ * `running`: the process said that it is ready. Once it was watched for `stableMs`, earlier failures are forgotten. Left by its end as
  * `starting` is; for `killing` when nothing is heard of it for `hangMs`; for `restarting` when it says that nothing
  * advances, holds too much memory, or the time of its safe mode is over.
  * `backing-off`: there is no process, one is wanted, and the time for it has not come. Left for `starting` by the
@@ -89,20 +89,18 @@ export class SupervisedChild {
 
   /** Whatever it failed at may be mended: it is tried at once, with all its budget, and with its mind. */
   restart(): void {
+    this.#history.forgive()
     switch (this.#state.name) {
       case 'starting':
       case 'running':
-        this.#history.forgive()
         this.#askToEnd('restart')
         return
       case 'backing-off':
       case 'queued':
-        this.#history.forgive()
         this.#spawnSoon(true)
         return
       case 'restarting':
       case 'killing':
-        this.#history.forgive()
         this.#expectEnd('restart')
         return
       default:
@@ -146,9 +144,7 @@ export class SupervisedChild {
    * this is watching, and it says nothing about the health of the child.
    */
   kill(): boolean {
-    const sent = this.#run?.kill() ?? false
-    if (sent) this.#expectEnd(this.#run?.asked ?? 'kill-asked')
-    return sent
+    return this.#tell('SIGKILL', this.#run?.asked ?? 'kill-asked')
   }
 
   /**
@@ -309,13 +305,8 @@ export class SupervisedChild {
   #takeDown(run: Run, reason: 'hung' | 'start-timeout'): void {
     this.#enter({ name: 'killing', pid: run.pid, reason })
     this.#timer = this.#parts.lookBeforeKill(this.#options.clock, run.child, {
-      onEvidence: (seen) => {
-        run.said = seen
-        this.#options.sink.onEvidence?.(reason, seen)
-      },
-      kill: () => {
-        if (run.kill()) this.#expectEnd(reason)
-      },
+      onEvidence: (seen) => this.#options.sink.onEvidence?.(reason, run.note(seen)),
+      kill: () => void this.#tell('SIGKILL', reason),
     })
   }
 
@@ -324,11 +315,19 @@ export class SupervisedChild {
     this.#signalEnd(reason)
   }
 
-  #signalEnd(reason: EndReason): void {
-    const before = this.#run?.asked
+  /** False where it is gone; why it is sent is on disk before. */
+  #tell(signal: 'SIGTERM' | 'SIGKILL', reason: EndReason): boolean {
+    const run = this.#run
+    const before = run?.asked
     this.#expectEnd(reason)
+    const sent = run?.signal(signal) ?? false
     // Where it is gone already it ended by itself, or as it had announced.
-    if (this.#run?.child?.signal('SIGTERM') === false) this.#run.asked = before
+    if (run !== undefined && !sent) run.asked = before
+    return sent
+  }
+
+  #signalEnd(reason: EndReason): void {
+    this.#tell('SIGTERM', reason)
     this.#setTimer(this.#policy.stopMs, () => this.#run?.kill(), 'awake')
   }
 

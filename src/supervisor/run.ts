@@ -134,15 +134,25 @@ export class Run {
     this.#watch.end()
   }
 
+  /** What was seen of it from outside; returns that. */
+  note(seen: string): string {
+    this.said = seen
+    return seen
+  }
+
   beganToRun(): void {
     this.#runsSinceMs = this.#watch.ranMs
     // Whatever was seen of it, it was well.
     this.said = undefined
   }
 
-  /** Whether it has announced its end and then gone on, so that its next end is an end like any other. */
+  /**
+   * Whether it has announced its end and then gone on, so that its next end is an end like any other; or was to be killed by
+   * a supervisor that died just before.
+   */
   lapse({ stopMs }: Pick<ChildPolicy, 'stopMs'>): boolean {
-    if (this.asked !== 'handover' || this.#watch.ranMs < this.#endsUntilMs + stopMs) return false
+    const isAwaited = this.asked === 'handover' || this.asked === 'kill-asked'
+    if (!isAwaited || this.#watch.ranMs < this.#endsUntilMs + stopMs) return false
     this.asked = undefined
     return true
   }
@@ -186,8 +196,13 @@ export class Run {
   }
 
   kill(): boolean {
-    this.killed = true
-    return this.child?.signal('SIGKILL') ?? false
+    return this.signal('SIGKILL')
+  }
+
+  /** False where it is gone. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): boolean {
+    if (name === 'SIGKILL') this.killed = true
+    return this.child?.signal(name) ?? false
   }
 }
 

@@ -35,6 +35,8 @@ export interface SupervisionRecords {
   setAside(name: string): void
 }
 
+export type StartedProcesses = ReadonlyMap<string, readonly AdoptedProcess[]>
+
 /** What is told of each child, by name. */
 export interface SupervisorSink {
   onState(name: string, state: ChildState): void
@@ -57,6 +59,11 @@ export interface SupervisorOptions {
   readonly understand: (message: unknown) => ChildWord | undefined
   /** The process that serves this child by its own word (its pid file), if there is one; it may be gone. */
   readonly find: (name: string) => AdoptedProcess | undefined
+  /**
+   * The processes that were started for children and still run, by child, whether or not they can speak; undefined where
+   * the system does not show them. It looks at all processes of the machine.
+   */
+  readonly search: () => StartedProcesses | undefined
   readonly sink: SupervisorSink
   /** Between two starts, ms. Default 100. */
   readonly startGapMs?: number
@@ -106,7 +113,12 @@ export class Supervisor {
    */
   async begin(specs: readonly ChildSpec[]): Promise<void> {
     const added = specs.map((spec) => this.#add(spec))
-    for (const ward of added) ward.takeOver()
+    let started: StartedProcesses | 'unknown' | undefined
+    const search = (): StartedProcesses | undefined => {
+      started ??= this.#options.search() ?? 'unknown'
+      return started === 'unknown' ? undefined : started
+    }
+    for (const ward of added) ward.takeOver(search)
     const hubs = added.filter(({ kind }) => kind === 'hub')
     const agents = added.filter(({ kind }) => kind === 'agent')
     for (const wards of [hubs, agents]) {
@@ -142,7 +154,7 @@ export class Supervisor {
     let ward = this.#wards.get(spec.name)
     if (ward === undefined) {
       ward = this.#add(spec)
-      ward.takeOver()
+      ward.takeOver(this.#options.search)
     } else ward.change(spec)
     await ward.start()
   }

@@ -1,12 +1,11 @@
-import { PerduraError, toError } from '../errors.ts'
+import { PerduraError } from '../errors.ts'
 import type { AdoptedProcess } from '../platform/child.ts'
-import { setAwakeTimer } from '../platform/awake-timer.ts'
-import type { Timer } from '../platform/clock.ts'
 import type { Log } from '../platform/log.ts'
 import { SupervisedChild } from './child.ts'
 import type { ChildState } from './child-state.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
-import type { ProcessRecordFacts, RecordReading, SupervisionRecord } from './record.ts'
+import type { ProcessRecordFacts, SupervisionRecord } from './record.ts'
+import { RecordKeeper } from './record-keeper.ts'
 import type { StartSpacing } from './start-spacing.ts'
 import type { ChildSpec, ChildView, SupervisorOptions } from './supervisor.ts'
 
@@ -14,8 +13,6 @@ export interface WardOptions extends SupervisorOptions {
   readonly spacing: StartSpacing
 }
 
-/** A record that could not be written is tried again so often, ms: a full disk does not stay full. */
-const retryMs = 1_000
 /** A process that no record names has so long to say that it is there, ms: it tries to each second. */
 const unknownProcessMs = 1_500
 
@@ -30,6 +27,7 @@ export class Ward {
   readonly #log: Log
   readonly #parts: SupervisorParts
   readonly #child: SupervisedChild
+  readonly #keeper: RecordKeeper
   readonly #before: SupervisionRecord | undefined
   readonly #beforeStarted = Promise.withResolvers<void>()
   #spec: ChildSpec
@@ -40,9 +38,6 @@ export class Ward {
   #identity: { readonly startedAt: number; readonly pid: number; readonly identity: string } | undefined
   /** Somebody wanted it started while it was not known yet which process there is. */
   #isAsked = false
-  #written: string | undefined
-  #unsaved: Error | undefined
-  #retry: Timer | undefined
   /** Nothing is started any more. */
   #isClosing = false
   #isLeft = false
@@ -52,7 +47,14 @@ export class Ward {
     this.#spec = spec
     this.#log = options.log.with({ child: spec.name })
     this.#parts = { ...supervisorParts, ...options.parts }
-    this.#before = this.#readRecord()
+    this.#keeper = new RecordKeeper({
+      ...options,
+      name: spec.name,
+      log: this.#log,
+      parts: this.#parts,
+      current: () => this.#record(),
+    })
+    this.#before = this.#keeper.read()
     this.#wanted = this.#before?.wanted ?? 'stopped'
     this.#child = this.#createChild()
   }
@@ -92,11 +94,11 @@ export class Ward {
   }
 
   /**
-   * Goes on with the process that the last supervisor left, if there is one. Where none is to be found although one is
-   * wanted, it is given time to say that it is there: the last supervisor may have died before it could write down what
-   * it started.
+   * Goes on with the process that the last supervisor left, if there is one: the last supervisor may have died before it
+   * could write down what it started, or had no room for that. The process table says so; where it cannot be searched, a
+   * process that is wanted and not to be found is given time to say that it is there.
    */
-  takeOver(): void {
+  takeOver(search: SupervisorOptions['search']): void {
     const before = this.#before
     const { bootId, clock, find } = this.#options
     const { name, kind, policy } = this.#spec
@@ -116,11 +118,14 @@ export class Ward {
       this.#child.history.missed(reason, known, kind === 'agent', policy)
       this.#save()
     }
+    const started = before.wanted === 'running' || known !== undefined ? search() : undefined
+    const [unknown] = started?.get(name) ?? []
+    if (unknown !== undefined && this.#adopt(unknown, { ...unknown, ...this.#guess(known) })) return
     if (before.wanted === 'stopped') return
     if (before.outcome !== null) this.#child.resume(before.outcome, false)
-    if (before.outcome !== null) return
+    if (before.outcome !== null || started !== undefined) return
     this.#settled = new Promise((resolve) => {
-      setAwakeTimer(clock, unknownProcessMs, () => {
+      this.#parts.setAwakeTimer(clock, unknownProcessMs, () => {
         this.#settled = undefined
         resolve()
       })
@@ -141,15 +146,14 @@ export class Ward {
   found(process: AdoptedProcess): boolean {
     if (this.#isClosing) return false
     if (this.#child.process?.pid === process.pid) return true
-    // Whether it is ready it says by itself.
-    const mode = this.#before?.process?.mode ?? 'normal'
-    return this.#adopt(process, {
-      ...process,
-      mode,
-      ready: false,
-      asked: null,
-      startedAt: this.#options.clock.now(),
-    })
+    return this.#adopt(process, { ...process, ...this.#guess(this.#before?.process ?? undefined) })
+  }
+
+  /** What a process that no record names may be; whether it is ready, and has its mind, it says by itself. */
+  #guess(known: ProcessRecordFacts | undefined): Omit<ProcessRecordFacts, 'pid' | 'identity'> {
+    const announced = known?.pid === null ? known : undefined
+    const { mode = 'normal', startedAt = this.#options.clock.now() } = announced ?? {}
+    return { mode, ready: false, asked: null, startedAt }
   }
 
   change(spec: ChildSpec): void {
@@ -210,7 +214,7 @@ export class Ward {
     this.#save()
     this.#isClosing = true
     this.#isLeft = true
-    this.#retry?.cancel()
+    this.#keeper.close()
     this.#child.leave()
   }
 
@@ -333,28 +337,9 @@ export class Ward {
     return this.#identity?.identity ?? null
   }
 
-  #readRecord(): SupervisionRecord | undefined {
-    const { records } = this.#options
-    const { name } = this.#spec
-    let reading: RecordReading
-    try {
-      const text = records.read(name)
-      if (text === undefined) return undefined
-      reading = this.#parts.readRecord(text)
-    } catch (thrown) {
-      reading = { status: 'foreign', reason: toError(thrown).message, record: undefined }
-    }
-    if (reading.status === 'foreign') {
-      this.#log.error('supervisor:record:foreign', { reason: reading.reason })
-      records.setAside(name)
-    }
-    return reading.record
-  }
-
-  #save(): void {
-    if (this.#isLeft) return
+  #record(): SupervisionRecord {
     const { state } = this.#child
-    const record: SupervisionRecord = {
+    return {
       launch: this.#spec.launch,
       wanted: this.#wanted,
       outcome: state.name === 'failed' || state.name === 'finished' ? state.name : null,
@@ -362,20 +347,14 @@ export class Ward {
       bootId: this.#options.bootId ?? null,
       past: this.#child.history.figures,
     }
-    const text = this.#parts.writeRecord(record)
-    if (text === this.#written) return
-    this.#retry?.cancel()
-    try {
-      this.#options.records.write(this.#spec.name, text)
-      this.#written = text
-      this.#unsaved = undefined
-    } catch (thrown) {
-      const error = toError(thrown)
-      if (this.#unsaved === undefined) this.#log.error('supervisor:record:failed', { error })
-      this.#written = undefined
-      this.#unsaved = error
-      this.#retry = this.#options.clock.setTimer(retryMs, () => this.#save())
-    }
+  }
+
+  #save(): void {
+    this.#keeper.save()
+  }
+
+  get #unsaved(): Error | undefined {
+    return this.#keeper.problem
   }
 }
 

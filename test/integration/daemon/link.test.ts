@@ -57,10 +57,11 @@ test('who does not say who it is, or says it wrongly, is cut off, and the daemon
   }),
 )
 
-test(
-  'a process that was started by a daemon that died before it could write that down is not started twice',
-  { ...patience, skip },
-  () =>
+for (const [what, isMute] of [
+  ['that was started by a daemon that died before it could write that down', false],
+  ['that was suspended as soon as it was started, of which the record says nothing,', true],
+] as const) {
+  test(`a process ${what} is not started twice`, { ...patience, skip }, () =>
     withDaemonWorld(async (world) => {
       const { cli } = world
       // It takes its time: only the process table and the link know of it meanwhile.
@@ -73,21 +74,27 @@ test(
       const start = cli.start(['start', 'Zoe', '--timeout', '60s'])
       await until('its process is there', () => agents().length === 1)
       const [first] = agents()
+      if (isMute) process.kill(first?.pid ?? 0, 'SIGSTOP')
       process.kill(world.daemonPid ?? 0, 'SIGKILL')
       const record = join(cli.home, 'agents', 'Zoe', 'supervision.json')
       const kept = JSON.parse(readFileSync(record, 'utf8')) as { process: object }
-      writeFileSync(
-        record,
-        JSON.stringify({ ...kept, process: { ...kept.process, pid: null, identity: null } }),
-      )
+      // As one is that could not be written since: the disk was full.
+      const old = isMute ? null : { ...kept.process, pid: null, identity: null }
+      writeFileSync(record, JSON.stringify({ ...kept, process: old }))
       await world.ok('daemon', 'start')
+      if (isMute) {
+        const child = await world.untilChild('agent:Zoe', 'is known', ({ pid }) => pid !== null)
+        assert.deepEqual([child['pid'], child['state']], [first?.pid, 'starting'])
+        process.kill(first?.pid ?? 0, 'SIGCONT')
+      }
       const child = await world.untilChild('agent:Zoe', 'runs', ({ state }) => state === 'running')
       // It was waited for until it was ready, and no other one was started.
       assert.deepEqual([child['pid'], world.pidOf('Zoe')], [first?.pid, first?.pid])
       assert.deepEqual(agents(), [first])
       await start.ended
     }),
-)
+  )
+}
 
 test('the last word of a process that was taken over is known to its new daemon', patience, () =>
   withDaemonWorld(async (world) => {

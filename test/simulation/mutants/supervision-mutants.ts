@@ -227,6 +227,12 @@ export const supervisionMutants: readonly SupervisionMutant[] = [
     swaps: { options: ({ spawner }) => ({ spawner: { ...spawner, adopt: () => undefined } }) },
   },
   {
+    name: 'a supervisor that takes what its record names for all that there is',
+    caughtBy: ['one-process'],
+    mishaps: { kinds: ['daemon:killed within', 'daemon:killed', 'child:out of memory'], gapMs: 3_000 },
+    swaps: { options: () => ({ search: () => new Map() }) },
+  },
+  {
     name: 'a supervisor that starts everything at once',
     caughtBy: ['starts-apart'],
     swaps: { options: () => ({ startGapMs: 0 }) },

@@ -138,6 +138,10 @@ export class Daemon {
         const text = machine.files.get(`pid/${name}`)
         return text === undefined ? undefined : (JSON.parse(text) as AdoptedProcess)
       },
+      search: () => {
+        this.#port()
+        return machine.search()
+      },
       sink: {
         onState: (name, state) => {
           machine.say(`${name} is ${state.name}${'reason' in state ? ` (${state.reason})` : ''}`)

@@ -74,8 +74,10 @@ export class Judge implements MachineWatch, DaemonWatch {
     const now = this.#now
     for (const other of this.machine.children) {
       if (other === process || other.name !== name) continue
-      // Nobody can know of it: its supervisor died before it could write its number, and it cannot speak.
-      const hidden = !this.machine.isNamed(other) && (other.hangs || other.asleepUntilMs > now - 3_000)
+      // Nobody can know of it: its supervisor died before it could write its number, it cannot speak, and is not to be seen.
+      const hides = !this.machine.isSearchable
+      const hidden =
+        hides && !this.machine.isNamed(other) && (other.hangs || other.asleepUntilMs > now - 3_000)
       if (!hidden) this.violate('one-process', `${name} runs as ${other.pid}, and is started as ${pid}`)
       this.machine.reach('hidden')
       other.end('SIGKILL', null)
@@ -129,8 +131,9 @@ export class Judge implements MachineWatch, DaemonWatch {
     if (cause === 'reboot') return
     const now = this.#now
     const asked = ledger.askedMs >= process.startedMs || ledger.wanted !== 'running'
-    // Later it may be taken for one that goes on.
-    if ((process.handoverHeard && process.sinceHandoverMs < 2_000) || mode === 'safe') return
+    // Later it may be taken for one that goes on, and is told to end for another reason.
+    const handsOver = process.handoverHeard && process.sinceHandoverMs < 2_000 && signals.length === 0
+    if (handsOver || mode === 'safe') return
     const sick =
       process.hangs || process.saidStalled || !process.isReady || process.asleepUntilMs > now - 3_000
     const told = signals.length > 0
@@ -155,7 +158,8 @@ export class Judge implements MachineWatch, DaemonWatch {
       ledger.wanted !== 'running',
       ledger.askedMs >= process.startedMs && now - ledger.askedMs < 30_000,
       daemon.isEnding,
-      process.askedOnDisk,
+      // By one that died meanwhile.
+      process.askedOnDisk !== undefined && process.askedOnDisk !== daemon,
       process.mode === 'safe',
       process.saidStalled,
       process.beatsTooLarge >= 3,
@@ -197,7 +201,7 @@ export class Judge implements MachineWatch, DaemonWatch {
     for (const process of this.machine.children) {
       if (process.name !== name || process.pid !== named?.pid) continue
       process.known = true
-      process.askedOnDisk ||= typeof named.asked === 'string' && named.asked !== 'handover'
+      if (typeof named.asked === 'string' && named.asked !== 'handover') process.askedOnDisk ??= this.daemon
     }
   }
 
@@ -259,7 +263,7 @@ export class Judge implements MachineWatch, DaemonWatch {
     if (process?.code === 78 && reason !== 'lost' && reason !== 'stop' && !asked) ledger.hasRefused = true
     if (process === undefined || process.signals.length > 0) return
     if (process.saidHandover && !this.#isHandoverOver(process)) return
-    if (process.saidStalled || process.beatsTooLarge >= 3 || process.askedOnDisk) return
+    if (process.saidStalled || process.beatsTooLarge >= 3 || process.askedOnDisk !== undefined) return
     const expected = truthOf(process)
     // An adopted one may take its exit code with it.
     if (expected === reason || (process.wasAdopted && reason === 'lost')) return

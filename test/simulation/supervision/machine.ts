@@ -35,6 +35,8 @@ export class Machine {
   readonly reached = new Map<string, number>()
   link: Link | undefined
   isFull = false
+  /** Whether it shows what its processes were started as. */
+  readonly isSearchable: boolean
   starts = 0
   bootId = 'boot-1'
   #boots = 1
@@ -56,6 +58,7 @@ export class Machine {
     this.clock = clock
     this.trace = trace
     this.#random = random
+    this.isSearchable = random.fork('search').chance(0.5)
     this.#episodes = episodes
     this.#watch = watch
   }
@@ -121,6 +124,13 @@ export class Machine {
   find(pid: number): ChildProcess | undefined {
     const process = this.#processes.get(pid)
     return process instanceof ChildProcess ? process : undefined
+  }
+
+  /** What is to be seen of the processes of each child, whether or not they speak; undefined where the system does not show it. */
+  search(): ReadonlyMap<string, readonly ChildProcess[]> | undefined {
+    if (!this.isSearchable) return undefined
+    if (this.children.some((process) => !this.isNamed(process))) this.reach('found by search')
+    return Map.groupBy(this.children, ({ name }) => name)
   }
 
   /** By number, as the system does it: whoever has it now gets the signal. */

@@ -57,8 +57,8 @@ export class ChildProcess implements Owner {
   turns = 0
   /** Some record names it, or some supervisor has heard of it. */
   known = false
-  /** A record says that it was asked to end, whether or not that reached it: the next supervisor sees to it. */
-  askedOnDisk = false
+  /** A record of this supervisor says that it was asked to end, whether or not that reached it: the next one sees to it. */
+  askedOnDisk: Listener | undefined
   wasAdopted = false
   /** Of the judge: the turns of the last beat that a supervisor heard, and which one that was. */
   turnsSeen = 0

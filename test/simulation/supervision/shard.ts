@@ -17,6 +17,8 @@ const mustReach = [
   'safe mode',
   'safe mode over',
   'adopted',
+  'found by search',
+  'handover:goes on',
   'pid:reused',
   'disk:full',
   'daemon:died within',

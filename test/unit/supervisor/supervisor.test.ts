@@ -24,6 +24,8 @@ class Machine {
   readonly started: string[] = []
   boot = 'first'
   full = false
+  /** Whether it shows what its processes were started as. */
+  searchable = false
   #pids = 100
 
   supervise(): Supervisor {
@@ -60,6 +62,7 @@ class Machine {
       command: ({ name }, mode) => ({ file: name, arguments: [mode] }),
       understand: (message) => message as ChildWord,
       find: () => undefined,
+      search: () => this.search(),
       sink: {
         onState: () => undefined,
         onMessage: () => undefined,
@@ -68,6 +71,12 @@ class Machine {
         onEvidence: () => undefined,
       },
     })
+  }
+
+  search(): ReadonlyMap<string, readonly AdoptedProcess[]> | undefined {
+    if (!this.searchable) return undefined
+    const all = [...this.alive].map(([pid, { name, identity }]) => ({ pid, name, identity }))
+    return Map.groupBy(all, ({ name }) => name)
   }
 
   process(name: string): AdoptedProcess & { readonly child: FakeChild } {
@@ -233,6 +242,51 @@ test('a process that nobody knew is taken over when it says that it is there, an
   await machine.pass(5_000)
   assert.equal(machine.started.length, 3)
   assert.equal(second.view('agent:Ada')?.process?.pid, machine.process('agent:Ada').pid)
+})
+
+/** The supervisor dies as soon as there is a process, before it can write down which. */
+async function diesAtStart(machine: Machine, name: string): Promise<void> {
+  const first = await running(machine)
+  machine.end(name)
+  const before = machine.files.get(name) ?? ''
+  await machine.pass(1_000)
+  first.leave()
+  machine.files.set(name, before)
+}
+
+test('a process that nobody knew and that cannot speak is seen in the process table, taken over and put right', async () => {
+  const machine = new Machine()
+  machine.searchable = true
+  await diesAtStart(machine, 'agent:Ada')
+  const { pid, child } = machine.process('agent:Ada')
+  assert.equal(machine.started.length, 4)
+  const second = machine.supervise()
+  await second.begin(fleet)
+  assert.equal(second.view('agent:Ada')?.process?.pid, pid)
+  await machine.pass(70_000)
+  assert.equal(machine.started.length, 4)
+  assert.notEqual(machine.process('agent:Ada').child, child)
+  assert.deepEqual(machine.process('agent:Ada').child.signals, ['SIGKILL'])
+  machine.end('agent:Ada')
+  await machine.pass(1_000)
+  assert.equal(machine.started.length, 5)
+})
+
+test('what is nowhere in the process table is started without a wait', async () => {
+  for (const searchable of [true, false]) {
+    const machine = new Machine()
+    machine.searchable = searchable
+    const first = await running(machine)
+    first.leave()
+    machine.alive.clear()
+    const second = machine.supervise()
+    const begun = second.begin(fleet)
+    await machine.pass(0)
+    assert.deepEqual(machine.started.slice(3), searchable ? ['hub'] : [])
+    await machine.pass(10_000)
+    await begun
+    assert.equal(machine.started.length, 6)
+  }
 })
 
 test('exit code 78 is remembered by the next supervisor, until somebody starts it', async () => {

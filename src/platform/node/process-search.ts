@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { ProcessIdentity, ProcessTable } from '../process-table.ts'
+
+export interface ProcessSearch {
+  readonly processes: ProcessTable
+  /** The variables that every process that is looked for was started with. */
+  readonly variables: readonly string[]
+  /** What stands in the command line of each of them: where one is not to be looked into, it may be one. */
+  readonly program: string
+}
+
+/** A process with what it was started with under the variables that were asked for. */
+export interface FoundProcess extends ProcessIdentity {
+  readonly values: readonly string[]
+}
+
+/**
+ * The processes of this user that were started with these variables, whatever they do now: also one that is suspended, or
+ * hangs, or has not got so far as to say anything. Undefined where that is not to be known: there is no /proc, or one of them
+ * cannot be looked into. 300 processes take some 5 ms.
+ */
+export function searchProcesses({
+  processes,
+  variables,
+  program,
+}: ProcessSearch): FoundProcess[] | undefined {
+  if (process.platform !== 'linux') return undefined
+  let pids: string[]
+  try {
+    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  } catch {
+    return undefined
+  }
+  const found = new Map<number, FoundProcess>()
+  for (const name of pids) {
+    const environment = environmentOf(name, program)
+    if (environment === 'hidden') return undefined
+    if (environment === undefined) continue
+    const values = variables.flatMap((variable) => valueOf(environment, variable) ?? [])
+    const pid = Number(name)
+    const identity = values.length === variables.length ? processes.identify(pid) : undefined
+    if (identity !== undefined) found.set(pid, { pid, identity, values })
+  }
+  // What a process starts is a copy of it, with all that it has, until the other program begins.
+  return [...found.values()].filter(({ pid }) => !found.has(parentOf(pid) ?? 0))
+}
+
+/** Undefined for one that is gone, is another user's, or another program. */
+function environmentOf(pid: string, program: string): string | 'hidden' | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const isRefused = code === 'EACCES' || code === 'EPERM'
+    return isRefused && isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? 'hidden' : undefined
+  }
+}
+
+function valueOf(environment: string, variable: string): string | undefined {
+  const text = environment.startsWith(`${variable}=`) ? `\0${environment}` : environment
+  const start = text.indexOf(`\0${variable}=`)
+  if (start === -1) return undefined
+  const [value = ''] = text.slice(start + variable.length + 2).split('\0', 1)
+  return Buffer.from(value, 'latin1').toString('utf8')
+}
+
+function isOwn(pid: string): boolean {
+  const uid = /^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1]
+  return uid !== undefined && Number(uid) === process.getuid?.()
+}
+
+function parentOf(pid: number): number | undefined {
+  const parent = /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
