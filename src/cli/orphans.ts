@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { daemonPaths } from '../daemon/paths.ts'
+import { findStartedChildren } from '../daemon/started-children.ts'
 import { PerduraError } from '../errors.ts'
 import { isAlive, type ProcessIdentity } from '../platform/process-table.ts'
 import { agentPaths } from '../runtime/home.ts'
@@ -6,11 +8,12 @@ import { readProcessRecord } from '../runtime/process-record.ts'
 import type { Call } from './call.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
+import { programPath } from './own-program.ts'
 import { longestStopMs } from './stop-times.ts'
 import { recordedChildren, SupervisionFiles } from './supervision-files.ts'
 
 const pollMs = 25
-/** A process that was being started when its daemon died has so long to say that it is there, ms. */
+/** Where the process table does not show it: a process that was being started when its daemon died has so long to say that it is there, ms. */
 const unknownProcessMs = 2_000
 
 interface Orphan extends ProcessIdentity {
@@ -25,12 +28,17 @@ export async function endOrphans(call: Call, timeoutMs: number, only?: string): 
   const deadlineMs = performance.now() + timeoutMs
   const all = recordedChildren(call.disk, call.home)
   const children = only === undefined ? all : all.filter((child) => child === only)
-  await knownAll(call, children)
+  const { home, processes } = call
+  const { linkSocket } = daemonPaths(home)
+  const started = findStartedChildren({ linkSocket, processes, program: programPath })
+  if (started === undefined) await knownAll(call, children)
   const ended: string[] = []
   for (const ofHub of [false, true]) {
     const orphans = children
       .filter((child) => (child === hubChild) === ofHub)
-      .flatMap((child) => orphanOf(call, child) ?? [])
+      .flatMap(
+        (child) => orphanOf(call, child) ?? started?.get(child)?.map((one) => ({ child, ...one })) ?? [],
+      )
     for (const { pid } of orphans) signal(pid, 'SIGTERM')
     await gone(call, orphans, deadlineMs)
     ended.push(...orphans.map(({ child }) => child))
