@@ -34,7 +34,7 @@ export function searchProcesses({
   const found = new Map<number, FoundProcess>()
   for (const name of pids) {
     const environment = environmentOf(name, program)
-    if (environment === 'hidden') return undefined
+    if (environment === hidden) return undefined
     if (environment === undefined) continue
     const values = variables.flatMap((variable) => valueOf(environment, variable) ?? [])
     const pid = Number(name)
@@ -45,14 +45,16 @@ export function searchProcesses({
   return [...found.values()].filter(({ pid }) => !found.has(parentOf(pid) ?? 0))
 }
 
+const hidden = Symbol('hidden')
+
 /** Undefined for one that is gone, is another user's, or another program. */
-function environmentOf(pid: string, program: string): string | 'hidden' | undefined {
+function environmentOf(pid: string, program: string): string | typeof hidden | undefined {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     const isRefused = code === 'EACCES' || code === 'EPERM'
-    return isRefused && isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? 'hidden' : undefined
+    return isRefused && isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? hidden : undefined
   }
 }
 
