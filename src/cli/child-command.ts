@@ -5,9 +5,10 @@ import type { Disk } from '../platform/disk.ts'
 import type { Log } from '../platform/log.ts'
 import type { NodeBinary } from '../platform/node/node-binary.ts'
 import type { ChildMode } from '../supervisor/exits.ts'
+import { hubChild } from './child-name.ts'
 import { lastPlace, urlOf } from './hub-record.ts'
 import type { Launch } from './launch.ts'
-import { programArguments } from './own-program.ts'
+import { programArguments, programEnvironment } from './own-program.ts'
 import { childFiles } from './supervision-files.ts'
 
 const environmentBytesMax = 1024 * 1024
@@ -29,13 +30,14 @@ export function childCommand(options: ChildCommandOptions): ChildCommand {
   const hub = launch.atHomeHub ? lastPlace(disk, home) : undefined
   return {
     file: node.find(),
-    arguments: programArguments([
+    arguments: programArguments(child === hubChild ? 'hub' : 'agent', [
       ...launch.arguments,
       ...launch.untilOnline,
       ...(mode === 'safe' ? ['--safe-mode'] : []),
       '--quiet',
     ]),
     environment: {
+      ...programEnvironment(),
       ...(environmentFile !== undefined && readEnvironment(environmentFile, log.with({ child }))),
       ...launch.environment,
       ...(hub !== undefined && { PERDURA_HUB: urlOf({ addresses: [hub] }) }),

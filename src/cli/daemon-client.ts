@@ -16,7 +16,7 @@ import {
 import { unwritable } from '../platform/unwritable.ts'
 import type { Call } from './call.ts'
 import { readAnswer } from './control-client.ts'
-import { programArguments } from './own-program.ts'
+import { programArguments, programEnvironment } from './own-program.ts'
 
 export interface DaemonRequest {
   readonly method: 'GET' | 'POST'
@@ -221,9 +221,10 @@ function launch(call: Call, folder: string, output: string): ReturnType<typeof s
     throw unwritable(folder, cause)
   }
   try {
-    return spawn(process.execPath, programArguments(['daemon', 'run', '--home', call.home]), {
+    return spawn(process.execPath, programArguments('daemon', ['daemon', 'run', '--home', call.home]), {
       // Not where somebody happens to be: the folder could not be unmounted or removed.
       cwd: call.home,
+      env: { ...process.env, ...programEnvironment() },
       stdio: ['ignore', descriptor, descriptor],
       detached: true,
       windowsHide: true,

@@ -1,7 +1,9 @@
 /** The program behind the `perdura` command: importing it runs it. */
 import { exitCodes } from '../exit-codes.ts'
 import { dispatch } from './dispatch.ts'
+import { forgetProgramEnvironment } from './own-program.ts'
 
+forgetProgramEnvironment()
 const exitCode = await dispatch(process.argv.slice(2))
 // What a definition left running (a timer, a connection) must not keep a process alive whose agent is closed.
 process.stdout.write('', (error) => {

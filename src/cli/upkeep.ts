@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { errorCodes, PerduraError } from '../errors.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { ChildExit } from '../platform/child.ts'
@@ -16,15 +15,8 @@ import { describeEnd } from './describe-end.ts'
 import type { HealthFeeds } from './health-feeds.ts'
 import { LiveModel } from './live-model.ts'
 import type { SettingsSource } from '../settings/settings.ts'
+import { programArguments, programEnvironment } from './own-program.ts'
 import { isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
-
-/**
- * On a machine with much memory V8 lets the space for young objects grow to 3 × 64 MB and keeps it, which a busy agent
- * then holds for ever: 219 MB after 15,000 turns, where 12 MB were in use. 4 MB make it collect a little more often.
- */
-const youngSpace = '--max-semi-space-size=4'
-
-const program = fileURLToPath(new URL('../../bin/perdura.mjs', import.meta.url))
 
 /** A process that `up` is to keep running. */
 export interface UpkeepPlan {
@@ -86,14 +78,12 @@ export class Upkeep {
     this.#child = new SupervisedChild({
       command: (mode) => ({
         file: process.execPath,
-        arguments: [
-          youngSpace,
-          program,
+        arguments: programArguments(plan.kind, [
           ...plan.arguments,
           ...(this.#wasOnline ? [] : (plan.untilOnline ?? [])),
           ...(mode === 'safe' ? ['--safe-mode'] : []),
-        ],
-        ...(plan.environment !== undefined && { environment: plan.environment }),
+        ]),
+        environment: { ...programEnvironment(), ...plan.environment },
       }),
       spawner: {
         spawn: (command, childSink) => (this.#process = spawner.spawn(command, childSink)),
