@@ -1,56 +1,76 @@
 /**
- * What an agent costs that has nothing to do: the built-in agent in a process of its own, with its doors open, as
- * `perdura run` has it. Beside it a Node process that has nothing to do either.
+ * What an agent costs that has nothing to do: the built-in agent in a process of its own, with its doors open, started as its
+ * supervisor starts it; without a hub, and at one. Beside it a Node process that has nothing to do either.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AgentProcess, type AgentProcessOptions } from '../test/helpers/agent-process.ts'
+import { BenchChild } from './lib/child.ts'
+import { processMemory, processorMs } from './lib/process-memory.ts'
 import { percentile, type BenchOptions, type BenchResult } from './lib/result.ts'
+import type { HubMessage } from './programs/bench-hub.ts'
 
-// USER_HZ: the unit of the times in /proc, 100 a second on every Linux there is.
-const ticksPerSecond = 100
+const programs = join(import.meta.dirname, 'programs')
 
 interface Idle {
   readonly rssMb: number
   readonly rssMaxMb: number
+  readonly pssMb: number
+  readonly ussMb: number
   readonly cpuPercent: number
 }
 
 export async function run({ folder, quick }: BenchOptions): Promise<BenchResult> {
-  if (!existsSync('/proc/self/stat'))
+  if (!existsSync('/proc/self/smaps_rollup'))
     throw new Error('this benchmark reads /proc, which this system does not have')
   const seconds = quick ? 1 : 30
   const settleMs = quick ? 200 : 5_000
-  const options = { target: 'Ada', home: folder, environment: { NODE_DISABLE_COMPILE_CACHE: undefined } }
-  await startOnce(options)
-  const agent = new AgentProcess(options)
-  const bare = spawn(process.execPath, [join(import.meta.dirname, 'programs', 'empty.mjs')], {
+  const environment = { NODE_DISABLE_COMPILE_CACHE: undefined }
+  const hub = new BenchChild<HubMessage>([join(programs, 'bench-hub.ts'), join(folder, 'hub')])
+  const started: AgentProcess[] = []
+  const bare = spawn(process.execPath, [join(programs, 'empty.mjs')], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   try {
-    await agent.ready
+    const { url } = await hub.next('bench:listening')
+    const alone = { target: 'Ada', home: join(folder, 'alone'), environment }
+    const atHub = { target: 'Ada', home: join(folder, 'at-hub'), environment, more: ['--hub', url] }
+    await startOnce(atHub)
+    for (const options of [alone, atHub]) started.push(new AgentProcess(options))
+    await Promise.all(started.map(({ ready }) => ready))
     await sleep(settleMs)
-    const [measured, baseline] = await Promise.all([watch(agent.pid, seconds), watch(bare.pid ?? 0, seconds)])
+    const pids = [...started.map(({ pid }) => pid), bare.pid ?? 0]
+    const [agent, hubAgent, empty] = (await Promise.all(pids.map((pid) => watch(pid, seconds)))) as [
+      Idle,
+      Idle,
+      Idle,
+    ]
+    const baseline = figuresOf('agent', empty)
     return {
       name: 'idle',
-      figures: {
-        agent_rss_mb: measured.rssMb,
-        agent_rss_max_mb: measured.rssMaxMb,
-        agent_cpu_percent: measured.cpuPercent,
-        seconds,
+      figures: { ...figuresOf('agent', agent), ...figuresOf('agent_at_hub', hubAgent), seconds },
+      baseline: { ...baseline, ...figuresOf('agent_at_hub', empty) },
+      ratio: {
+        agent_rss_mb: agent.rssMb / empty.rssMb,
+        agent_at_hub_rss_mb: hubAgent.rssMb / empty.rssMb,
       },
-      baseline: {
-        agent_rss_mb: baseline.rssMb,
-        agent_rss_max_mb: baseline.rssMaxMb,
-        agent_cpu_percent: baseline.cpuPercent,
-      },
-      ratio: { agent_rss_mb: measured.rssMb / baseline.rssMb },
     }
   } finally {
-    await agent.stop()
+    for (const agent of started) await agent.stop()
     bare.kill()
+    await hub.stop()
+  }
+}
+
+function figuresOf(prefix: string, idle: Idle): Record<string, number> {
+  return {
+    [`${prefix}_rss_mb`]: idle.rssMb,
+    [`${prefix}_rss_max_mb`]: idle.rssMaxMb,
+    [`${prefix}_pss_mb`]: idle.pssMb,
+    [`${prefix}_uss_mb`]: idle.ussMb,
+    [`${prefix}_cpu_percent`]: idle.cpuPercent,
   }
 }
 
@@ -62,6 +82,8 @@ async function startOnce(options: AgentProcessOptions): Promise<void> {
   const agent = new AgentProcess(options)
   try {
     await agent.ready
+    // The compiled code of its hub's part is written a second after the start.
+    await sleep(1_500)
   } finally {
     await agent.stop()
   }
@@ -70,30 +92,23 @@ async function startOnce(options: AgentProcessOptions): Promise<void> {
 /** Looks at a process from outside, twice a second. */
 async function watch(pid: number, seconds: number): Promise<Idle> {
   const startedMs = performance.now()
-  const startedTicks = cpuTicks(pid)
-  const rssMb: number[] = []
+  const startedCpuMs = processorMs(pid)
+  const seen: ReturnType<typeof processMemory>[] = []
   while (performance.now() - startedMs < seconds * 1_000) {
-    rssMb.push(residentMb(pid))
+    seen.push(processMemory(pid))
     await sleep(500)
   }
-  const elapsedSeconds = (performance.now() - startedMs) / 1_000
-  const busySeconds = (cpuTicks(pid) - startedTicks) / ticksPerSecond
+  const elapsedMs = performance.now() - startedMs
+  const middle = (of: 'rssMb' | 'pssMb' | 'ussMb'): number =>
+    percentile(
+      seen.map((one) => one[of]),
+      0.5,
+    )
   return {
-    rssMb: percentile(rssMb, 0.5),
-    rssMaxMb: Math.max(...rssMb),
-    cpuPercent: (busySeconds / elapsedSeconds) * 100,
+    rssMb: middle('rssMb'),
+    rssMaxMb: Math.max(...seen.map(({ rssMb }) => rssMb)),
+    pssMb: middle('pssMb'),
+    ussMb: middle('ussMb'),
+    cpuPercent: ((processorMs(pid) - startedCpuMs) / elapsedMs) * 100,
   }
-}
-
-/** `VmRSS`, in units of 1,000,000 bytes; the kernel's kB has 1,024. */
-function residentMb(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return (Number(kilobytes) * 1_024) / 1e6
-}
-
-/** utime and stime, fields 14 and 15 of proc(5); the name in field 2 may hold anything but ends with the last ")". */
-function cpuTicks(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
 }

@@ -8,6 +8,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: Benchmar
   restart: () => import('./restart.ts'),
   relay: () => import('./relay.ts'),
   idle: () => import('./idle.ts'),
+  busy: () => import('./busy.ts'),
   herd: () => import('./herd.ts'),
   queue: () => import('./queue.ts'),
 }

@@ -1,14 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import { programArguments, programEnvironment } from '../../src/cli/own-program.ts'
 import type { ProcessMessage } from '../../src/cli/process-messages.ts'
-
-const program = join(import.meta.dirname, '..', '..', 'bin', 'perdura.mjs')
 
 export interface AgentProcessOptions {
   /** What `perdura run` takes: a file, or the name of an agent. */
   readonly target: string
   readonly home: string
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Further options of `perdura run`. */
+  readonly more?: readonly string[]
+  /** Options of Node and variables that a supervisor would give it are left out. */
+  readonly plain?: boolean
   /** Whatever the process tells over its message channel. */
   readonly onMessage?: (message: unknown) => void
 }
@@ -37,11 +39,17 @@ export class AgentProcess {
   #complaint = ''
   #ingressUrl: string | undefined
 
-  constructor({ target, home, environment = {}, onMessage }: AgentProcessOptions) {
-    this.#child = spawn(process.execPath, [program, 'run', target, '--port', '0', '--home', home], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, ...environment },
-    })
+  constructor(options: AgentProcessOptions) {
+    const { target, home, environment = {}, more = [], plain = false, onMessage } = options
+    const command = programArguments('agent', ['run', target, '--port', '0', '--home', home, ...more])
+    this.#child = spawn(
+      process.execPath,
+      command.filter((argument) => !plain || !argument.startsWith('--max-')),
+      {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        env: { ...process.env, ...(plain ? {} : programEnvironment()), ...environment },
+      },
+    )
     // Whoever waits for the one learns of the other by its rejection; nobody need wait for both.
     this.#ready.promise.catch(() => undefined)
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

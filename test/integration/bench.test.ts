@@ -41,6 +41,7 @@ const promised = {
     figures: ['messages_per_second', 'live_growth_mb', 'open_live_mb'],
     ratio: ['rss_peak_mb', 'open_live_mb'],
   },
+  busy: { figures: ['rss_mb_last_minute', 'rss_mb_when_warm'], ratio: ['rss_mb_last_minute'] },
   idle: { figures: ['agent_rss_mb', 'agent_cpu_percent'], ratio: ['agent_rss_mb'] },
 }
 
@@ -68,7 +69,7 @@ test('bench says which names there are', async () => {
     (error: unknown) => error as { code: number; stderr: string },
   )
   assert.equal(failure.code, 2)
-  assert.match(failure.stderr, /commit\|restart\|relay\|idle\|herd\|queue/)
+  assert.match(failure.stderr, /commit\|restart\|relay\|idle\|busy\|herd\|queue/)
 })
 
 function bench(...args: readonly string[]): Promise<{ stdout: string }> {
@@ -76,5 +77,5 @@ function bench(...args: readonly string[]): Promise<{ stdout: string }> {
 }
 
 function skipOf(name: string): string | false {
-  return name === 'idle' && process.platform !== 'linux' ? 'there is no /proc' : false
+  return (name === 'idle' || name === 'busy') && process.platform !== 'linux' ? 'there is no /proc' : false
 }
