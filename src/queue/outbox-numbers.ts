@@ -47,6 +47,7 @@ export function pendingFrom(
     seq,
     countMax,
   )
+  if (sizes.length === 0) return []
   return reader.all<NumberedMessage>(
     `SELECT seq, id, recipient, conversation, content, hops, in_reply_to, again, ttl_ms, expires_at ${from}
      ORDER BY seq LIMIT ?`,

@@ -155,19 +155,15 @@ export class SimulatedDatabase {
   /** Asks for what is committed, from outside of all processes. */
   look<Row>(sql: string, ...parameters: (string | number)[]): Row[] {
     if (this.#content?.isTransaction === true) throw new Error('somebody is in the middle of a transaction')
-    return (this.#content?.prepare(sql).all(...parameters) ?? []) as Row[]
+    if (this.#content === undefined) return []
+    return this.#prepare(this.#content, sql).all(...parameters) as Row[]
   }
 
   #host(process: SimulatedProcess): ConstructorParameters<typeof SimulatedConnection>[0] {
     return {
       process,
       meet: (kind, act) => this.#meet(process, kind, act),
-      prepare: (content, sql) => {
-        if (content !== this.#content) return content.prepare(sql)
-        const statement = this.#statements.get(sql) ?? content.prepare(sql)
-        this.#statements.set(sql, statement)
-        return statement
-      },
+      prepare: (content, sql) => this.#prepare(content, sql),
       fullNow: () => {
         if (this.fullRate === 0 || !this.#random.chance(this.fullRate)) return 'no'
         const undone = this.#random.pick(['statement', 'transaction'] as const)
@@ -180,6 +176,13 @@ export class SimulatedDatabase {
         this.#images.push(this.#bytes())
       },
     }
+  }
+
+  #prepare(content: DatabaseSync, sql: string): StatementSync {
+    if (content !== this.#content) return content.prepare(sql)
+    const statement = this.#statements.get(sql) ?? content.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 
   #lock(process: SimulatedProcess): { release(): void } {
