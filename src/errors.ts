@@ -44,6 +44,9 @@ const table = {
   ERR_EXPORT_NEWER: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_EXPORT_PASSPHRASE: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_CREDENTIALS_FILE: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
+  ERR_BACKUP_INVALID: { status: 400, exit: exitCodes.failed, retryable: false },
+  ERR_BACKUP_KEY: { status: 400, exit: exitCodes.failed, retryable: false },
+  ERR_BACKUP_NEWER: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_STORE_BROKEN: { status: 500, exit: exitCodes.crashed, retryable: true },
   // State.
   ERR_STATE_INVALID: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
