@@ -44,8 +44,10 @@ const table = {
   ERR_EXPORT_NEWER: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_EXPORT_PASSPHRASE: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_CREDENTIALS_FILE: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
+  ERR_NO_SUCH_BACKUP: { status: 404, exit: exitCodes.failed, retryable: false },
   ERR_BACKUP_INVALID: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_BACKUP_KEY: { status: 400, exit: exitCodes.failed, retryable: false },
+  ERR_BACKUP_OTHER_AGENT: { status: 409, exit: exitCodes.failed, retryable: false },
   ERR_BACKUP_NEWER: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_STORE_BROKEN: { status: 500, exit: exitCodes.crashed, retryable: true },
   // State.

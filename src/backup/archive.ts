@@ -36,8 +36,10 @@ export interface ArchiveWrite {
   readonly key: BackupKey | undefined
 }
 
-/** Writes an archive; yields between pieces of about a millisecond. Returns its size. */
-export function* writeArchive(options: ArchiveWrite): Generator<void, { readonly sizeBytes: number }> {
+/** Writes an archive; yields between pieces of about a millisecond. */
+export function* writeArchive(
+  options: ArchiveWrite,
+): Generator<void, { readonly sizeBytes: number; readonly manifest: BackupManifest }> {
   const { disk, random, source, target, key } = options
   const salt = random.bytes(hashBytes)
   const own = key && ownKey(key, salt)
@@ -77,7 +79,7 @@ export function* writeArchive(options: ArchiveWrite): Generator<void, { readonly
   const sizeBytes = to.sizeBytes
   disk.rename(temporary, target)
   disk.syncFolder(target.slice(0, target.lastIndexOf('/')) || '/')
-  return { sizeBytes }
+  return { sizeBytes, manifest }
 }
 
 export interface ArchiveRead {

@@ -6,7 +6,8 @@ const hex = (bytes: number): v.GenericSchema<string> =>
   v.pipe(v.string(), v.regex(/^[0-9a-f]*$/), v.length(2 * bytes))
 
 /** Why a backup was taken. */
-export const backupReasons = ['time', 'changes', 'migration', 'rollback', 'stop', 'asked'] as const
+const backupReasons = ['asked', 'restore'] as const
+export type BackupReason = (typeof backupReasons)[number]
 
 const hubSchema = v.object({
   hub: v.string(),

@@ -33,6 +33,7 @@ export interface AgentPaths {
   readonly folder: string
   readonly database: string
   readonly journal: string
+  readonly backups: string
   /** Names the running agent process; see `process-record.ts`. */
   readonly processRecord: string
   /** Names the process that keeps the agent running. */
@@ -63,6 +64,7 @@ export function agentPaths(home: string, name: string): AgentPaths {
     folder,
     database: join(folder, 'state.db'),
     journal: join(folder, 'journal'),
+    backups: join(folder, 'backups'),
     processRecord: join(folder, 'agent.pid'),
     supervisorRecord: join(folder, 'supervisor.pid'),
     credentials: join(folder, 'credentials'),

@@ -11,6 +11,7 @@ import type { Database } from '../platform/database.ts'
 import type { DatabaseFiles } from './database.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 import type { Chain } from './journal-record.ts'
+import { newestChain } from './newest-chain.ts'
 import { Retention } from './retention.ts'
 import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
 import { migrations } from './schema.ts'
@@ -314,16 +315,11 @@ export class Opening {
     return { database: this.#origin, replayedRecords: found.replayed, tornBytes: found.torn, newChain }
   }
 
-  /** The highest chain number that anything here knows; 0 when there is none. A cut without its manifest began nothing. */
+  /** The highest chain number that anything here knows; 0 when there is none. */
   #newestChain(database?: Database): number {
-    const { disk } = this.#options
-    const numbers = disk
-      .list(this.#folder)
-      .map((name) => Number(/^(\d{6})-\d+\.segment$/.exec(name)?.[1] ?? 0))
-    for (const cut of listCuts(disk, this.#folder)) numbers.push(cut.chain)
-    if (database !== undefined && schemaVersion(database) > 0)
-      numbers.push(readPosition(database).chain.number)
-    return Math.max(0, ...numbers)
+    const known = newestChain(this.#options.disk, this.#folder)
+    if (database === undefined || schemaVersion(database) === 0) return known
+    return Math.max(known, readPosition(database).chain.number)
   }
 
   /** The chain before is kept whole, as evidence and as an older past; what is before that goes. */

@@ -39,13 +39,15 @@ export function checkCopy(files: DatabaseFiles, path: string): PortableCopy {
 
 /**
  * Makes the copy at `source` the database, where there is none. It begins a chain of its own: the journal that led to it
- * stayed where it came from, and what happens to it there is no part of this agent's history.
+ * stayed where it came from, and what happens to it there is no part of this agent's history. The number of the chain is higher
+ * than `above`, the highest that the journal beside it has.
  */
-export function adoptCopy(files: DatabaseFiles, random: Random, source: string): void {
+export function adoptCopy(files: DatabaseFiles, random: Random, source: string, above = 0): void {
   files.restoreFrom(source)
   const database = files.open()
   try {
-    beginChain(database, migrations, readPosition(database).chain.number + 1, random.bytes(16))
+    const number = Math.max(above, readPosition(database).chain.number) + 1
+    beginChain(database, migrations, number, random.bytes(16))
     files.checkpoint(database)
   } finally {
     database.close()

@@ -16,7 +16,10 @@ const real = [
   'src/cli/',
 ]
 
-/** The built-in modules that compute and nothing else. Of node:crypto the lint rules bar the random half. */
+/**
+ * The built-in modules that compute and nothing else. Of node:crypto the lint rules bar the random half, of node:zlib a test
+ * below what runs in the thread pool.
+ */
 const pureModules = [
   'assert',
   'async_hooks',
@@ -27,6 +30,7 @@ const pureModules = [
   'string_decoder',
   'url',
   'util',
+  'zlib',
 ]
 const simulationModules = [...pureModules, 'assert/strict', 'sqlite']
 
@@ -45,6 +49,17 @@ test('only the real edges import modules that reach outside', () => {
       })
       .map(({ line, specifier }) => `${source.path}:${line} imports ${specifier}`)
   })
+  assertNone(wrong)
+})
+
+test('only the real edges compress in the thread pool', () => {
+  const wrong = sources.flatMap(({ path, text }) =>
+    [...text.matchAll(/import (.*) from 'node:zlib'/g)].flatMap(([, names = '']) => {
+      const pure = /^\{ [\w, ]+ \}$/.test(names)
+      const others = names.split(/[{},\s]+/).filter((name) => name !== '' && !/^constants$|Sync$/.test(name))
+      return pure && others.length === 0 ? [] : [`${path} imports ${names}`]
+    }),
+  )
   assertNone(wrong)
 })
 

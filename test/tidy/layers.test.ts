@@ -46,6 +46,7 @@ const layers: Record<string, readonly string[]> = {
     'agent',
     'queue',
     'store',
+    'backup',
     'platform',
     'platform/node',
     'supervisor',

@@ -7,6 +7,7 @@ import { keepingVerbs } from './keeping-verbs.ts'
 import { launch, trustNewHub } from './launch-options.ts'
 import { queueVerbs } from './queue-verbs.ts'
 import { serviceVerbs } from './service-verbs.ts'
+import { backupVerbs } from './backup-verbs.ts'
 import { sessionVerbs } from './session-verbs.ts'
 import { tokenVerbs } from './token-verbs.ts'
 
@@ -229,6 +230,7 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./state-show.ts'),
   },
   ...queueVerbs,
+  ...backupVerbs,
   ...sessionVerbs,
   ...tokenVerbs,
   {

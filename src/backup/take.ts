@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/database.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { Random } from '../platform/random.ts'
+import type { DatabaseFiles } from '../store/database.ts'
+import { readPosition, schemaVersion } from '../store/position.ts'
+import { writeArchive, type BackupKey } from './archive.ts'
+import { backupFileName, type Backup } from './backups.ts'
+import type { BackupManifest, BackupReason } from './manifest.ts'
+import { inPieces } from './pieces.ts'
+
+export interface BackupParts {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly files: DatabaseFiles
+  /** Where the agent's backups are. */
+  readonly folder: string
+}
+
+export interface TakeOptions {
+  readonly reason: BackupReason
+  readonly key: BackupKey | undefined
+  /** Versions of what takes it. */
+  readonly software: Pick<BackupManifest, 'perdura' | 'node'>
+}
+
+const pieceBytes = 1_048_576
+
+/**
+ * Takes a backup of what is committed at some moment during the call, whether the agent runs or not. It is on disk, under its
+ * name, when this resolves; before that there is nothing of that name. One at a time for a folder.
+ */
+export async function takeBackup(parts: BackupParts, options: TakeOptions): Promise<Backup> {
+  const { disk, clock, random, files, folder } = parts
+  const copy = join(folder, 'copy.tmp')
+  disk.makeFolder(folder)
+  if (disk.exists(copy)) disk.remove(copy)
+  try {
+    await files.copyTo(copy)
+    const facts = factsOf(files, copy)
+    const content = await inPieces(clock, digest(disk, copy))
+    const manifest = {
+      ...facts,
+      ...content,
+      ...options.software,
+      created_at: clock.now(),
+      reason: options.reason,
+    }
+    const name = backupFileName(manifest)
+    const target = join(folder, name)
+    const written = await inPieces(
+      clock,
+      writeArchive({ disk, random, source: copy, target, manifest, key: options.key }),
+    )
+    return { name, sizeBytes: written.sizeBytes, manifest: written.manifest, proof: undefined }
+  } finally {
+    if (disk.exists(copy)) disk.remove(copy)
+  }
+}
+
+type Facts = Pick<
+  BackupManifest,
+  | 'agent'
+  | 'agent_id'
+  | 'schema_version'
+  | 'state_version'
+  | 'chain'
+  | 'chain_id'
+  | 'sequence'
+  | 'hash'
+  | 'hubs'
+>
+
+function factsOf(files: DatabaseFiles, copy: string): Facts {
+  const database = files.openCopy(copy)
+  try {
+    const { chain, sequence, hash } = readPosition(database)
+    const get = <Row>(sql: string): Row | undefined => database.prepare(sql).get() as Row | undefined
+    const identity = get<{ agent_id: string; name: string }>('SELECT agent_id, name FROM identity')
+    const state = get<{ value: number }>("SELECT value FROM counters WHERE name = 'state.version'")
+    return {
+      agent: identity?.name ?? '',
+      agent_id: identity?.agent_id ?? '',
+      schema_version: schemaVersion(database),
+      state_version: state?.value ?? 0,
+      chain: chain.number,
+      chain_id: Buffer.from(chain.id).toString('hex'),
+      sequence,
+      hash: hash.toString('hex'),
+      hubs: hubsOf(database),
+    }
+  } finally {
+    database.close()
+  }
+}
+
+function hubsOf(database: Database): BackupManifest['hubs'] {
+  const rows = database
+    .prepare(
+      'SELECT hub, generation, stream_epoch, rx_offset, producer_epoch, acked_seq FROM session ORDER BY hub',
+    )
+    .all() as {
+    hub: string
+    generation: number
+    stream_epoch: string | null
+    rx_offset: number
+    producer_epoch: string | null
+    acked_seq: number | null
+  }[]
+  return rows.map((row) => ({
+    hub: row.hub,
+    generation: row.generation,
+    stream: row.stream_epoch === null ? null : { epoch: row.stream_epoch, offset: row.rx_offset },
+    producer: row.producer_epoch === null ? null : { epoch: row.producer_epoch, acknowledged: row.acked_seq },
+  }))
+}
+
+function* digest(disk: Disk, path: string): Generator<void, { size_bytes: number; sha256: string }> {
+  const hash = createHash('sha256')
+  const file = disk.open(path)
+  try {
+    const room = Buffer.alloc(pieceBytes)
+    const { sizeBytes } = file
+    for (let at = 0; at < sizeBytes; at += pieceBytes) {
+      hash.update(file.read(at, Math.min(pieceBytes, sizeBytes - at), room))
+      yield
+    }
+    return { size_bytes: sizeBytes, sha256: hash.digest('hex') }
+  } finally {
+    file.close()
+  }
+}
