@@ -8,6 +8,7 @@ import { askAgent, readAnswer } from './control-client.ts'
 import { hubPaths } from './hub-record.ts'
 import { requireAgent, viewProcess } from './look.ts'
 import type { DaemonView } from './overview/daemon-view.ts'
+import { suspendedText } from './overview/child-state.ts'
 import { viewHub } from './overview/overview.ts'
 
 export const notRunning = 'not running'
@@ -54,7 +55,7 @@ export function healthSubject(call: Call, name: string, daemon: DaemonView | und
       `no hub has run in ${call.home}; start one with: ${call.hint('perdura hub start')}`,
     )
   }
-  const paths = requireAgent(call, name)
+  const paths = requireAgent(call, name, ['hub'])
   return {
     name,
     folder: paths.folder,
@@ -81,7 +82,7 @@ export function hubSubject(call: Call, daemon: DaemonView | undefined): HealthSu
       // One of an earlier version has no such socket: what it has told its daemon is newer than nothing.
       if (!call.disk.exists(controlSocket) && beat?.health !== undefined)
         return { state: beat.health, ready: true, reasons: beat.reasons, notReady: [], notMeasured: [] }
-      return await answered(async () => {
+      return await answered(call, view.record.pid, async () => {
         const request = { method: 'GET', path: '/v1/health', headers: {}, body: new Uint8Array() }
         const http = createNodeHttp()
         return readAnswer(
@@ -94,8 +95,11 @@ export function hubSubject(call: Call, daemon: DaemonView | undefined): HealthSu
 
 /** `kept`: the state of the child, where a daemon keeps it. */
 async function askedAgent(call: Call, paths: AgentPaths, kept: string | undefined): Promise<Present> {
-  if (viewProcess(call, paths).state !== 'running') return absent(kept)
-  return await answered(() => askAgent(call, paths, { method: 'GET', path: '/v1/health' }, answerTimeoutMs))
+  const { state, record } = viewProcess(call, paths)
+  if (state !== 'running' || record === undefined) return absent(kept)
+  return await answered(call, record.pid, () =>
+    askAgent(call, paths, { method: 'GET', path: '/v1/health' }, answerTimeoutMs),
+  )
 }
 
 /** States of a child, as its daemon has them, in which there is a process. */
@@ -110,7 +114,7 @@ function absent(kept: string | undefined): Present {
 
 const nothing = { ready: false, reasons: [], notReady: [], notMeasured: [] }
 
-async function answered(ask: () => Promise<JsonObject>): Promise<Present> {
+async function answered(call: Call, pid: number, ask: () => Promise<JsonObject>): Promise<Present> {
   try {
     const answer = await ask()
     const { state, ready, reasons } = answer
@@ -122,8 +126,10 @@ async function answered(ask: () => Promise<JsonObject>): Promise<Present> {
       notMeasured: textsOf(answer['not_measured']),
     }
   } catch (error) {
-    if (error instanceof PerduraError) return { ...nothing, state: noAnswer }
-    throw error
+    if (!(error instanceof PerduraError)) throw error
+    const isSuspended = call.usage.measure([pid]).get(pid)?.suspended === true
+    const why = isSuspended ? suspendedText(pid) : `its process ${pid} does not answer`
+    return { ...nothing, state: noAnswer, notReady: [why] }
   }
 }
 

@@ -216,7 +216,7 @@ function explainHead(facts: WhyFacts, turn: TurnSummary, effects: readonly Effec
         {
           reason: 'running',
           turn: turn.turn,
-          text: `${what} has been running for ${since}, attempt ${turn.attempts}`,
+          text: `${what} has been running for ${since}, attempt ${turn.attempts}${turn.failures > 0 && turn.error !== null ? `; the one before failed: ${turn.error}` : ''}`,
         },
       ]
     }

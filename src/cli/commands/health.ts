@@ -3,6 +3,7 @@ import { PerduraError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import type { Call } from '../call.ts'
 import { chooseAgents, eachAgent, type AgentResult } from '../chosen-agents.ts'
+import { healthTable, styleOf, type HealthRow } from '../health-table.ts'
 import { percentOf, readHistory, sparkline, type HistoryView } from '../health-view.ts'
 import { oneLine } from '../output.ts'
 import { viewDaemon } from '../overview/daemon-view.ts'
@@ -20,13 +21,13 @@ export async function run(call: Call): Promise<number> {
   const chosen = chooseAgents(call, 'all')
   const isAll = call.arguments.length === 0
   const daemon = await viewDaemon(call)
-  const rows: string[][] = []
+  const rows: HealthRow[] = []
   const look = async (subject: HealthSubject): Promise<AgentResult> => {
     const { name, folder, watched } = subject
     const present = await subject.ask()
     const history = readHistory(folder, { now: Date.now(), sinceMs, watched })
     if (chosen.single) show(call, name, present, history, sinceMs)
-    else rows.push(rowOf(call, name, present, history))
+    else rows.push(rowOf(name, present, history))
     return resultOf(name, present, history, sinceMs)
   }
   const hub = isAll && !chosen.names.includes('hub') ? hubSubject(call, daemon) : undefined
@@ -39,11 +40,16 @@ export async function run(call: Call): Promise<number> {
     }),
   )
   if (rows.length > 0) {
-    const header = ['agent', 'health', 'available', 'outages', 'memory', 'loop delay', 'inbox', 'turns', '']
+    const { output } = call
     const [first, ...rest] = rows
     const isHubFirst = ofHub !== undefined && first !== undefined
-    const agents = (isHubFirst ? rest : rows).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))
-    call.output.table(header, isHubFirst ? [first, ...agents] : agents)
+    const agents = (isHubFirst ? rest : rows).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    const columns = process.stdout.isTTY ? process.stdout.columns : Infinity
+    const table = healthTable(isHubFirst ? [first, ...agents] : agents, {
+      columns,
+      paint: output.paint.bind(output),
+    })
+    for (const line of table) output.line(line)
   }
   return code
 }
@@ -117,25 +123,24 @@ function show(call: Call, agent: string, present: Present, history: HistoryView,
   }
 }
 
-function rowOf(call: Call, agent: string, present: Present, { availability, series }: HistoryView): string[] {
+function rowOf(name: string, present: Present, { availability, series }: HistoryView): HealthRow {
   const { ratio, outages } = availability
   const [first] = present.reasons
   const [notReady] = present.notReady
-  return [
-    agent,
-    stateWord(call, present.state),
-    ratio === undefined ? '' : `${percentOf(ratio)} %`,
-    String(outages.length),
-    ...[series.rssBytes, series.loopDelayMs, series.inbox, series.turns].map((values) =>
+  return {
+    name,
+    state: present.state,
+    available: ratio === undefined ? '' : `${percentOf(ratio)} %`,
+    outages: outages.length,
+    curves: [series.rssBytes, series.loopDelayMs, series.inbox, series.turns].map((values) =>
       sparkline(values.slice(-12)).trimEnd(),
     ),
-    oneLine(first?.text ?? notReady ?? ''),
-  ]
+    reason: first?.text ?? notReady ?? '',
+  }
 }
 
 function stateWord(call: Call, state: string): string {
-  const style = state === 'healthy' ? 'green' : state === 'degraded' ? 'yellow' : 'red'
-  return call.output.paint(style, state)
+  return call.output.paint(styleOf(state), state)
 }
 
 function times(count: number): string {

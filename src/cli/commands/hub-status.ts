@@ -2,11 +2,14 @@ import { formatDuration } from '../../duration.ts'
 import type { Call } from '../call.ts'
 import { knownAgents } from '../hub-database.ts'
 import { runningHub, urlOf } from '../hub-record.ts'
+import { oneLine } from '../output.ts'
+import { hubSubject } from '../present-health.ts'
 
-export function run(call: Call): number {
+export async function run(call: Call): Promise<number> {
   const { output } = call
   const record = runningHub(call)
   const agents = knownAgents(call)
+  const health = record && (await hubSubject(call, undefined)?.ask())
   const line = (title: string, text: string): void =>
     output.line(`${output.paint('dim', title.padEnd(10))} ${text}`)
   if (record === undefined) output.line(`the hub of this home is ${output.paint('yellow', 'not running')}`)
@@ -15,6 +18,10 @@ export function run(call: Call): number {
     line('process', `${record.pid}, up ${formatDuration(Math.max(0, Date.now() - record.startedAt))}`)
     line('addresses', record.addresses.map(({ host, port }) => `${host}:${port}`).join(', '))
     line('connected', `${record.connected} with a session`)
+  }
+  if (health !== undefined) {
+    const trouble = [health.reasons[0]?.text ?? health.notReady[0] ?? []].flat()
+    line('health', oneLine([health.state, ...trouble].join(': ')))
   }
   if (agents === undefined) line('agents', 'none: no hub has run in this home')
   else line('agents', `${agents.length} known`)
@@ -31,6 +38,8 @@ export function run(call: Call): number {
       addresses: record.addresses,
       startedAt: record.startedAt,
       connected: record.connected,
+      health: health?.state ?? null,
+      ready: health?.ready ?? null,
     }),
     agents: agents?.length ?? 0,
     waiting: waiting.map(({ name, waiting: count, waitingBytes }) => ({

@@ -14,6 +14,7 @@ import { askSession } from '../session-view.ts'
 
 /** Long enough for a busy agent, short enough for a person. */
 const answerTimeoutMs = 2_000
+const orphansShownMax = 5
 
 export async function run(call: Call): Promise<number> {
   const { names, single } = chooseAgents(call, 'all')
@@ -49,12 +50,17 @@ async function showSeveral(call: Call, names: readonly string[]): Promise<number
   if (isAll && daemon !== undefined) rows.push(daemonRow(daemon, usage, now))
   if (hub !== undefined) rows.push(hubRow(hub, now))
   const documents: object[] = []
+  /** Whom a daemon has started that is gone. */
+  const orphans: string[] = []
+  if (daemon === undefined && hub?.record?.daemon === true) orphans.push('the hub')
   let exitCode: number = exitCodes.fine
   for (const name of names) {
     try {
       requireAgent(call, name)
       const view = viewAgent(call, name, daemon)
       rows.push(agentRow(view, now))
+      const { state, record } = view.process
+      if (daemon === undefined && state === 'running' && record?.daemon === true) orphans.push(name)
       documents.push(agentDocument(view, now))
     } catch (error) {
       output.complaint(error, name)
@@ -72,6 +78,10 @@ async function showSeveral(call: Call, names: readonly string[]): Promise<number
   if (daemon === undefined && down.length > 0)
     output.note(
       `no daemon runs, and ${down.join(', ')} ${down.length === 1 ? 'is' : 'are'} to be: ${call.hint('perdura daemon start')}`,
+    )
+  if (orphans.length > 0)
+    output.note(
+      `no daemon runs: ${orphans.slice(0, orphansShownMax).join(', ')}${orphans.length > orphansShownMax ? ', …' : ''} ${orphans.length === 1 ? 'goes on, and is not started again should it end' : 'go on, and are not started again should they end'}: ${call.hint('perdura daemon start')}`,
     )
   output.document({
     home: call.home,

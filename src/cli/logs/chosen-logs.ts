@@ -52,7 +52,7 @@ function logOf(call: Call, name: string): ChosenLog {
   if (other !== undefined && !agentExists(call.disk, call.home, name)) {
     return { name, isAgent: false, path: other }
   }
-  requireAgent(call, name)
+  requireAgent(call, name, ['hub', 'daemon'])
   const { log, output } = agentPaths(call.home, name)
   return { name, isAgent: true, path: isOutput ? output : log }
 }

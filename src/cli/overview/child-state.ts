@@ -87,6 +87,8 @@ const recentMs = 86_400_000
 /** What went wrong last, and is not long ago. */
 export function lastTrouble(facts: ChildFacts, now: number): Trouble | undefined {
   const { shown, record } = facts
+  if (facts.alive !== undefined && facts.suspended)
+    return { text: suspendedText(facts.alive.pid), at: undefined }
   const [reason] = shown?.beat?.reasons ?? []
   if (facts.alive !== undefined && reason !== undefined) return { text: reason.text, at: undefined }
   const end = record?.past.ends.findLast((one) => isFailure(one.reason) || one.reason === 'refused')
@@ -95,6 +97,10 @@ export function lastTrouble(facts: ChildFacts, now: number): Trouble | undefined
     return { text: `${failure.code}: ${failure.message}`, at: end?.at }
   if (end === undefined || now - end.at > recentMs) return undefined
   return { text: failureIn(end) === undefined ? endText(end, shown) : (end.said ?? ''), at: end.at }
+}
+
+export function suspendedText(pid: number): string {
+  return `somebody has stopped its process; this lets it go on: kill -CONT ${pid}`
 }
 
 /** How a process ended, in words. */

@@ -14,6 +14,7 @@ export interface DaemonView {
   readonly trouble: string | undefined
 }
 
+const silent = 'it does not answer: agents go on, and who dies is not started again until it does'
 /** A person waits; a daemon that turns answers within milliseconds. */
 const answerTimeoutMs = 1_000
 
@@ -31,6 +32,7 @@ export async function viewDaemon(call: Call, timeoutMs = answerTimeoutMs): Promi
     return { record, children: new Map(byName), trouble: undefined }
   } catch (error) {
     if (!(error instanceof PerduraError)) throw error
-    return { record, children: undefined, trouble: error.message }
+    const isSilent = error.code === 'ERR_HTTP_UNREACHABLE'
+    return { record, children: undefined, trouble: isSilent ? silent : error.message }
   }
 }

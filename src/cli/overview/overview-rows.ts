@@ -1,5 +1,5 @@
 import type { ProcessUsage } from '../../platform/process-usage.ts'
-import { agoText, lastTrouble, type ChildFacts } from './child-state.ts'
+import { agoText, lastTrouble, suspendedText, type ChildFacts } from './child-state.ts'
 import type { DaemonView } from './daemon-view.ts'
 import type { OverviewRow } from './overview-table.ts'
 import type { AgentView, HubView } from './overview.ts'
@@ -16,7 +16,7 @@ export function daemonRow(
     pid: record.pid,
     upMs,
     ...usageCells(usage, upMs),
-    trouble,
+    trouble: usage?.suspended === true ? suspendedText(record.pid) : trouble,
   }
 }
 

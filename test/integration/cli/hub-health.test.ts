@@ -169,6 +169,8 @@ test(
       assert.match(stdout, /^database +unhealthy: nothing can be written .*hub\.db is gone: put it back/m)
       await until('status has it', async () => (await cli.json(['status'])).hub.state === 'unhealthy')
       assert.match((await cli.run(['status'])).stdout, /^hub +unhealthy .*hub\.db is gone/m)
+      const status = await cli.run(['hub', 'status'])
+      assert.match(status.stdout, /^health +unhealthy: nothing can be written/m)
       const all = JSON.parse((await cli.run(['health', '--json'])).stdout)
       assert.deepEqual(
         [all.hub.state, all.hub.not_ready],

@@ -63,12 +63,16 @@ test('a daemon that is suspended, or dead, keeps nobody from seeing how its agen
       const { daemon, agents } = await cli.json(['status'])
       assert.deepEqual([daemon.running, daemon.answers, daemon.usage.suspended], [true, false, true])
       assert.equal(agents[0].state, 'running')
-      assert.match((await cli.run(['status'])).stdout, /^daemon +suspended/m)
+      assert.match((await cli.run(['status'])).stdout, /^daemon +suspended .*kill -CONT \d+$/m)
     } finally {
       process.kill(daemonPid, 'SIGKILL')
     }
     await until('it is gone', async () => !(await cli.json(['status'])).daemon.running)
     assert.equal((await cli.json(['status', 'Ada'])).state, 'running')
+    assert.match(
+      (await cli.run(['status'])).stderr,
+      /no daemon runs: Ada goes on, and is not started again should it end|no daemon runs: .*go on, and are not started again should they end: perdura daemon start/,
+    )
     process.kill(world.pidOf('Ada') ?? 0, 'SIGKILL')
     await until('it is seen', async () => (await cli.json(['status'])).agents[0].state === 'down')
     const { stdout, stderr, code } = await cli.run(['status'])
