@@ -13,6 +13,7 @@ const campaigns: Readonly<
 > = {
   network: { load: () => import('./campaigns/network.ts'), takes: [] },
   systemd: { load: () => import('./campaigns/systemd.ts'), takes: [] },
+  container: { load: () => import('./campaigns/container.ts'), takes: [] },
   soak: { load: () => import('./campaigns/soak.ts'), takes: ['minutes', 'agents'] },
 }
 

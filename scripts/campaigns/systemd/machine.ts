@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { ServiceScope } from '../../../src/daemon/service/spec.ts'
+import { installPackage } from '../installed-package.ts'
 import type { BootedContainer, Ended } from './container.ts'
 
-const repository = path.join(import.meta.dirname, '..', '..', '..')
 const modules = '/opt/perdura/lib/node_modules'
 const program = `${modules}/perdura/bin/perdura.mjs`
 
@@ -45,23 +45,7 @@ export class Machine {
 
   /** Puts Node and the package into a root that is not booted yet. */
   static furnish(root: string): void {
-    const installed = path.join(root, modules, 'perdura')
-    const manifest = readManifest(repository)
-    fs.mkdirSync(installed, { recursive: true })
-    for (const name of ['package.json', ...manifest.files.filter((file) => file !== 'dist')])
-      fs.cpSync(path.join(repository, name), path.join(installed, name), { recursive: true })
-    const build = [path.join(repository, 'scripts', 'build.mjs'), '--out', path.join(installed, 'dist')]
-    const { status, stderr } = spawnSync(process.execPath, build, { encoding: 'utf8' })
-    if (status !== 0) throw new Error(`the package could not be built: ${stderr}`)
-    const wanted = Object.keys(manifest.dependencies)
-    const seen = new Set<string>()
-    for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
-      if (seen.has(name)) continue
-      seen.add(name)
-      const from = path.join(repository, 'node_modules', name)
-      fs.cpSync(fs.realpathSync(from), path.join(root, modules, name), { recursive: true })
-      wanted.push(...Object.keys(readManifest(from).dependencies))
-    }
+    installPackage(root, modules)
     fs.mkdirSync(path.join(root, path.dirname(nodes.before)), { recursive: true })
     fs.copyFileSync(process.execPath, path.join(root, nodes.before))
     const user = spawnSync('chroot', [root, 'useradd', '--create-home', '--shell', '/bin/bash', 'ada'])
@@ -187,11 +171,4 @@ export class Machine {
   until(what: string, holds: () => boolean, waitMs?: number): Promise<number> {
     return this.container.until(what, holds, waitMs)
   }
-}
-
-function readManifest(folder: string): { files: string[]; dependencies: Record<string, string> } {
-  const { files = [], dependencies = {} } = JSON.parse(
-    fs.readFileSync(path.join(folder, 'package.json'), 'utf8'),
-  ) as { files?: string[]; dependencies?: Record<string, string> }
-  return { files, dependencies }
 }
