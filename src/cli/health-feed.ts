@@ -85,11 +85,14 @@ export class HealthFeed {
       case 'restarting':
         // Until its end it is up: it finishes what it does.
         break
+      case 'finished':
+        // What ended as it should is missed by nobody.
+        if (isMissed(state.reason)) this.#down(this.#lastEnd ?? this.#describe(state.exit, state.reason))
+        else this.#rest()
+        break
       case 'stopping':
       case 'stopped':
-      case 'finished':
-        this.#lastEnd = undefined
-        this.#stand({ state: 'stopped', cause: 'it was stopped', health: null })
+        this.#rest()
         break
       case 'left':
         break
@@ -146,6 +149,11 @@ export class HealthFeed {
     this.#stand({ state: 'up', cause: '', health: null })
   }
 
+  #rest(): void {
+    this.#lastEnd = undefined
+    this.#stand({ state: 'stopped', cause: 'it was stopped', health: null })
+  }
+
   #down(
     cause: string,
     options: { readonly sinceMs?: number | undefined; readonly failure?: boolean } = {},
@@ -169,7 +177,8 @@ export class HealthFeed {
     if (standing === undefined || this.#state.name === 'left') return
     const downMs = this.#downSinceMs === undefined ? 0 : clock.monotonicMs() - this.#downSinceMs
     const safeModeOn = 'mode' in this.#state && this.#state.mode === 'safe'
-    const failed = this.#state.name === 'failed'
+    const ended = this.#state.name === 'finished' && isMissed(this.#state.reason)
+    const failed = this.#state.name === 'failed' || ended
     const alarm = alarmOf({ standing, downMs, safeMode: safeModeOn, failed }, told)
     const event = eventOf(told, alarm)
     if (event === undefined) return
@@ -219,4 +228,9 @@ function tellOfExcess(
   { passedOverBytes }: AppendFile,
 ): void {
   if (passedOverBytes > 0) log.warn('health:history:cut', { agent: title, file, passedOverBytes })
+}
+
+/** Whether somebody who relies on it has to be told of such an end, where no start follows. */
+function isMissed(reason: EndReason): boolean {
+  return reason === 'memory' || (isFailure(reason) && reason !== 'exited')
 }

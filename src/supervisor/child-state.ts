@@ -32,8 +32,7 @@ export type ChildState =
       readonly reason: 'hung' | 'start-timeout'
     }
   | { readonly name: 'stopping'; readonly pid: number | undefined }
-  | { readonly name: 'failed'; readonly exit: ChildExit }
-  | { readonly name: 'finished'; readonly exit: ChildExit }
+  | { readonly name: 'failed' | 'finished'; readonly exit: ChildExit; readonly reason: EndReason }
   | { readonly name: 'left' }
 
 /** What a message of a child means to its supervisor; any other one is only passed on. */

@@ -156,8 +156,9 @@ export class SupervisedChild {
     const last = this.#history.ends.at(-1)
     const ended = last !== undefined && last.reason !== 'stop'
     const delayMs = ended ? this.#delayMs(last.reason, false) : 0
+    const exit = { code: last?.code ?? null, signal: last?.signal ?? null }
     if (before === undefined) this.#queue(delayMs, () => this.#spawnSoon(isRestart && ended))
-    else this.#enter({ name: before, exit: { code: last?.code ?? null, signal: last?.signal ?? null } })
+    else this.#enter({ name: before, exit, reason: last?.reason ?? 'lost' })
   }
 
   /**
@@ -356,8 +357,8 @@ export class SupervisedChild {
     this.#history.ended(run.endRecord(exit, reason), hasSafeMode, this.#policy)
     sink.onExit(exit, reason)
     if (this.#is('stopping')) this.#enter({ name: 'stopped' })
-    else if (reason === 'refused') this.#enter({ name: 'failed', exit })
-    else if (!this.#parts.goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit })
+    else if (reason === 'refused') this.#enter({ name: 'failed', exit, reason })
+    else if (!this.#parts.goesOn(reason, this.#policy)) this.#enter({ name: 'finished', exit, reason })
     else this.#backOff(exit, reason, run.ready)
     sink.onFacts?.()
     this.#gone.resolve()

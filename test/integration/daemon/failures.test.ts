@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Members } from '../../chaos/soak/members.ts'
 import { until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import { writeAgent } from '../../helpers/failing-agents.ts'
+import { processesOf } from '../../helpers/home-processes.ts'
 import '../../helpers/leaks.ts'
 
 // What goes wrong with one agent under the daemon: noticed by whoever is to notice it, put right, explained, nothing lost.
@@ -236,6 +238,68 @@ test('an error rate over its threshold is unhealthy, and a person is told', pati
     await until('somebody is told', () => readText(told).includes('unhealthy'))
     const why = await succeeds(cli, 'why', 'Err')
     assert.match(why, /error|failed|set aside/)
+  }),
+)
+
+test('a person is told of an agent that is not started again, since it crashed or refused', patience, () =>
+  withCommandLine(async (cli) => {
+    const told = join(cli.folder, 'told')
+    settings(cli, { notify: { command: ['/bin/sh', '-c', `cat >> ${told}; echo >> ${told}`], every: '1s' } })
+    const handlers = 'onMessage(message) { process.exit(Number(message.text)) }'
+    const notices = (): { agent: string; event: string; state: string; cause: string }[] =>
+      readText(told)
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+    for (const [name, code, state] of [
+      ['Nev', '3', 'finished'],
+      ['Ref', '78', 'failed'],
+    ] as const) {
+      await succeeds(cli, 'start', writeAgent(cli, name, { handlers }), '--port', '0', '--restart', 'never')
+      await succeeds(cli, 'send', name, code)
+      await until(`somebody is told of ${name}`, () => notices().some(({ agent }) => agent === name))
+      const [notice, ...more] = notices().filter(({ agent }) => agent === name)
+      assert.deepEqual([notice?.event, notice?.state, more], ['unhealthy', 'down', []])
+      assert.match(notice?.cause ?? '', new RegExp(`code ${code}`))
+      assert.equal((await view(cli, name)).state, state)
+    }
+  }),
+)
+
+test('a stop that comes right after a start leaves no process, however far that has got', patience, () =>
+  withCommandLine(async (cli) => {
+    const file = writeAgent(cli, 'Ada', { handlers: 'onMessage() {}' })
+    await succeeds(cli, 'start', file, '--port', '0')
+    await succeeds(cli, 'stop', 'Ada')
+    const { createNodeHttp } = await import('../../../src/platform/node/http-client.ts')
+    const { daemonPaths } = await import('../../../src/daemon/paths.ts')
+    const ask = async (action: string): Promise<number> => {
+      const { status } = await createNodeHttp().request(
+        { socketPath: daemonPaths(cli.home).controlSocket },
+        {
+          method: 'POST',
+          path: `/v1/children/${encodeURIComponent('agent:Ada')}/${action}`,
+          headers: { 'perdura-protocol': '1' },
+          body: new Uint8Array(),
+        },
+        { timeoutMs: 10_000 },
+      )
+      return status
+    }
+    const members = new Members(cli.home)
+    for (const pauseMs of [0, 0, 30, 100, 250]) {
+      const both = [ask('start')]
+      if (pauseMs > 0) await delay(pauseMs)
+      both.push(ask('stop'))
+      assert.deepEqual(await Promise.all(both), [202, 202])
+      await until('it has stopped', async () => (await view(cli, 'Ada')).state === 'stopped')
+      assert.equal(members.pidOf('Ada'), undefined)
+      assert.equal(
+        processesOf(cli.home).filter(({ command }) => command.includes('perdura.mjs run ')).length,
+        0,
+      )
+    }
+    await succeeds(cli, 'start', 'Ada')
   }),
 )
 

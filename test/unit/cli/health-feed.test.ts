@@ -10,6 +10,7 @@ import type { HealthState } from '../../../src/health/report.ts'
 import type { Json, JsonObject } from '../../../src/json.ts'
 import type { Log, LogFields } from '../../../src/platform/log.ts'
 import type { ChildState } from '../../../src/supervisor/child-state.ts'
+import type { EndReason } from '../../../src/supervisor/exits.ts'
 import { defaultPolicy } from '../../../src/supervisor/policy.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
@@ -283,6 +284,55 @@ test('a person is told once, also where another supervisor goes on', () => {
       later.map(({ event }) => event),
       ['recovered'],
     )
+  })
+})
+
+test('a person is told of an end that no start follows, by its policy or since it would be of no use', () => {
+  const exit = { code: 1, signal: null }
+  const ends: readonly [ChildState, EndReason, string][] = [
+    [{ name: 'finished', exit, reason: 'crashed' }, 'crashed', 'the process ended with exit code 1'],
+    [{ name: 'failed', exit, reason: 'refused' }, 'refused', 'the process ended with exit code 1'],
+  ]
+  for (const [state, reason, cause] of ends) {
+    feeding(({ folder, feed, notices, pass, spans }) => {
+      feed.entered(starting)
+      feed.entered(running)
+      pass(5, beat())
+      feed.exited(exit, reason)
+      feed.entered(state)
+      pass(5)
+      assert.equal(notices.length, 1)
+      assert.equal(notices[0]?.['event'], 'unhealthy')
+      assert.equal(notices[0]?.['state'], 'down')
+      assert.equal(notices[0]?.['cause'], cause)
+      feed.close()
+      // The next supervisor finds it so, and tells it to nobody again.
+      const next = create(folder)
+      next.feed.entered(state)
+      next.pass(5)
+      assert.deepEqual(next.notices, [])
+      next.feed.entered(starting)
+      next.feed.entered(running)
+      next.pass(2, beat())
+      assert.deepEqual(
+        next.notices.map(({ event }) => event),
+        ['recovered'],
+      )
+      assert.deepEqual(spans()[0], ['up', 5])
+    })
+  }
+})
+
+test('what ends well and is not started again is missed by nobody', () => {
+  feeding(({ feed, notices, pass }) => {
+    const exit = { code: 0, signal: null }
+    feed.entered(starting)
+    feed.entered(running)
+    pass(5, beat())
+    feed.exited(exit, 'exited')
+    feed.entered({ name: 'finished', exit, reason: 'exited' })
+    pass(60)
+    assert.deepEqual(notices, [])
   })
 })
 
