@@ -182,10 +182,13 @@ export class Launchd implements ServiceManager {
 
   async #load(timeoutMs: number): Promise<void> {
     // The domain of a job that was not loaded is that of its file, which may be another one now.
-    const words = ['bootstrap', await this.#domain(), this.file]
+    const domain = await this.#domain()
+    const words = ['bootstrap', domain, this.file]
     for (let passedMs = 0; ; passedMs += pollMs) {
       const end = await this.#run(words, timeoutMs)
-      if (end.status === 0) {
+      // Somebody else may have loaded it in this very moment.
+      const job = isInTheWay(end) ? await this.#job(domain) : undefined
+      if (end.status === 0 || (job !== undefined && !this.#isStale(job))) {
         this.#placed = false
         return
       }

@@ -83,3 +83,12 @@ test('of a Mac it says when it runs, and nothing of lingering', () =>
     assert.match(await says(host, home), /It runs from your first login on/)
     assert.deepEqual(host.changes, [])
   }))
+
+test('a file that is as it should be and that systemd has not read is read by it', () =>
+  withFolder(async (home) => {
+    const host = new FakeServiceHost()
+    await says(host, home)
+    host.needsReload = true
+    assert.match(await says(host, home, 'json'), /"result":"unchanged"/)
+    assert.equal(host.needsReload, false)
+  }))

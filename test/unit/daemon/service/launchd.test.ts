@@ -110,6 +110,16 @@ test('a restart loads the file as it is now, and waits for the label to be free'
   assert.ok(host.changes.filter((line) => line.includes('bootstrap')).length > 1)
 })
 
+test('of two that start it at once, the second one finds it loaded', async () => {
+  const { host, launchd } = mac()
+  await launchd.place(await launchd.render(spec))
+  const other = new Launchd({ host, scope: 'user', name: 'perdura', account: ada })
+  await Promise.all([launchd.start(1_000), other.start(1_000)])
+  assert.equal(host.changes.filter((line) => line.includes('bootstrap')).length, 2)
+  assert.equal(host.nowMs, 0)
+  assert.equal((await launchd.state()).running, true)
+})
+
 test('a bootstrap that is refused for good is not tried for ever', async () => {
   const { host, launchd } = mac()
   await launchd.place(await launchd.render(spec))
