@@ -18,7 +18,7 @@ export class FakeAgent implements Agent {
   load = { inbox: 0, inboxRoom: 10, outbox: 0, running: 0, ready: 0 }
   health: Agent['health'] = undefined
   readonly progress = { turns: [], stalledMs: 0 }
-  readonly reader = { get: () => undefined, all: () => [] }
+  reader: Agent['reader'] = { get: () => undefined, all: () => [] }
   readonly queue: Agent['queue'] = {
     pause: async (queues) => void this.calls.push(['pause', queues]),
     resume: async (queues) => void this.calls.push(['resume', queues]),
@@ -72,7 +72,7 @@ export class FakeAgent implements Agent {
     return Promise.resolve()
   }
 
-  readonly session = undefined
+  session: Agent['session'] = undefined
 
   reconnect(reason: string): void {
     this.calls.push(['reconnect', reason])

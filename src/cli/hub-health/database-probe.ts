@@ -1,8 +1,8 @@
 import { toError } from '../../errors.ts'
-import type { Clock } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 
 export interface DatabaseProbeOptions {
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'setTimer'>
   /** Rejects where nothing can be written. */
   readonly probe: () => Promise<void>
 }
@@ -12,7 +12,8 @@ const everyMs = 2_000
 /** Tries every two seconds whether the hub's database can be written to. One try at a time is under way. */
 export class DatabaseProbe {
   readonly #options: DatabaseProbeOptions
-  readonly #timer: NodeJS.Timeout
+  #timer: Timer | undefined
+  #stopped = false
   #lastGoodMs: number
   #trouble: string | undefined
   #busy = false
@@ -20,9 +21,7 @@ export class DatabaseProbe {
   constructor(options: DatabaseProbeOptions) {
     this.#options = options
     this.#lastGoodMs = options.clock.monotonicMs()
-    this.#timer = setInterval(() => void this.#try(), everyMs)
-    this.#timer.unref()
-    void this.#try()
+    this.#look()
   }
 
   /** Why it could not be written to at the last try; undefined where it could. */
@@ -35,7 +34,14 @@ export class DatabaseProbe {
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  #look(): void {
+    if (this.#stopped) return
+    this.#timer = this.#options.clock.setTimer(everyMs, () => this.#look())
+    void this.#try()
   }
 
   async #try(): Promise<void> {
