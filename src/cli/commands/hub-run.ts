@@ -94,7 +94,12 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     reloadSettings(home.settings, log)
     log.bound(logFile())
   }
-  const crash = new CrashWatch({ log, recent, folder: join(paths.folder, 'crashes'), secrets: [] })
+  const crash = new CrashWatch({
+    log,
+    recent,
+    folder: join(paths.folder, 'crashes'),
+    secrets: token === undefined ? [] : [token],
+  })
   crash.lastWord = (code) => parent.lastWord(code)
   crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)
@@ -108,7 +113,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     // Loaded when the first one asks: most hubs are never asked.
     const { hubMetrics } = await import('../hub-health/hub-metrics.ts')
     const versions = { version: ownVersion(), node: process.versions.node }
-    return hubMetrics({ health, sessions: hub.sessionCount, startedAt, ...versions })
+    return hubMetrics({ health, startedAt, ...versions })
   }
   const pages = hubPages({ health, metrics, token })
   const hub = await open(call, { addresses, openLogin, paths, log, settings, watch: health.counts, pages })

@@ -86,6 +86,10 @@ export class HubHealth {
     return this.#changes
   }
 
+  get sessionCount(): number {
+    return this.#running?.hub.sessionCount ?? 0
+  }
+
   get loopDelayMs(): number {
     return this.view.figures?.process.loopDelayMaxMs ?? 0
   }

@@ -4,7 +4,6 @@ import type { HubHealth } from './hub-health.ts'
 
 export interface HubMetricsFacts {
   readonly health: HubHealth
-  readonly sessions: number
   /** Wall-clock ms. */
   readonly startedAt: number
   readonly version: string
@@ -12,7 +11,7 @@ export interface HubMetricsFacts {
 }
 
 /** Everything that is measured of a hub, for `GET /metrics`; docs/reference/hub-api.md lists it. */
-export function hubMetrics({ health, sessions, startedAt, version, node }: HubMetricsFacts): string {
+export function hubMetrics({ health, startedAt, version, node }: HubMetricsFacts): string {
   const page = new Exposition()
     .gauges('perdura_hub_info', 'What runs the hub.', [[{ version, node }, 1]])
     .gauge(
@@ -24,7 +23,7 @@ export function hubMetrics({ health, sessions, startedAt, version, node }: HubMe
   const { counts, view } = health
   const server = view.figures?.server
   page
-    .gauge('perdura_hub_sessions', 'Agents that have a session over a connection here.', sessions)
+    .gauge('perdura_hub_sessions', 'Agents that have a session over a connection here.', health.sessionCount)
     .gauge('perdura_hub_connections', 'WebSockets.', server?.connections)
     .gauge('perdura_hub_connections_limit', 'WebSockets that it takes.', server?.connectionsMax)
     .counter('perdura_hub_admitted_total', 'Connections and logins that were let in.', counts.admitted)

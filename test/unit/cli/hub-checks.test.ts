@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HubHealth } from '../../../src/cli/hub-health/hub-health.ts'
-import type { CheckName } from '../../../src/health/finding.ts'
 import type { Backlog } from '../../../src/hub/backlog.ts'
 import type { Log } from '../../../src/platform/log.ts'
 import { SettingsSource } from '../../../src/settings/settings.ts'
@@ -81,7 +80,7 @@ const provocations: Record<HubCheck, (patient: Patient) => void | Promise<void>>
   },
 }
 
-for (const [check, provoke] of Object.entries(provocations) as [CheckName, (patient: Patient) => void][]) {
+for (const [check, provoke] of Object.entries(provocations)) {
   test(`${check} of a hub: it is well, is provoked, and is said with what to do, alone`, async () => {
     const patient = new Patient()
     const { health, hub, clock } = patient
