@@ -71,17 +71,11 @@ export class CrashWatch {
     try {
       attempt(() => this.#options.log.error('process:crash', { kind, error }))
       attempt(() => (report = this.#report(kind, error)))
-      attempt(() => this.#say(error, report))
+      attempt(() => say(error, this.#options.secrets, report))
       attempt(() => this.lastWord(exitCodes.crashed))
     } finally {
       process.exit(exitCodes.crashed)
     }
-  }
-
-  #say(error: Error, report: string | undefined): void {
-    const { text } = redactStart(error.stack ?? error.message, standardErrorLengthMax, this.#options.secrets)
-    const where = report === undefined ? '' : `perdura: the report is ${report}\n`
-    writeToStandardError(`perdura: ERR_INTERNAL: ${text}\n${where}`)
   }
 
   #report(kind: CrashFacts['kind'], error: Error): string | undefined {
@@ -119,6 +113,33 @@ export class CrashWatch {
       return { unknown: toError(thrown).message }
     }
   }
+}
+
+/**
+ * The same end while it is not known yet whose process this is, and where its log and its reports go: a definition may throw in
+ * a timer while it is loaded. Returns what ends the watch, for a `CrashWatch` to go on with it.
+ */
+export function watchEarlyCrashes(secrets: readonly string[]): () => void {
+  const crash = (thrown: unknown): never => {
+    process.removeAllListeners('exit')
+    try {
+      attempt(() => say(toError(thrown), secrets))
+    } finally {
+      process.exit(exitCodes.crashed)
+    }
+  }
+  process.on('unhandledRejection', crash)
+  process.on('uncaughtException', crash)
+  return () => {
+    process.off('unhandledRejection', crash)
+    process.off('uncaughtException', crash)
+  }
+}
+
+function say(error: Error, secrets: readonly string[], report?: string): void {
+  const { text } = redactStart(error.stack ?? error.message, standardErrorLengthMax, secrets)
+  const where = report === undefined ? '' : `perdura: the report is ${report}\n`
+  writeToStandardError(`perdura: ERR_INTERNAL: ${text}\n${where}`)
 }
 
 /** What cannot be done of it is left out, and the rest is done. */

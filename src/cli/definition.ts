@@ -97,7 +97,7 @@ async function importDefinition(path: string): Promise<AgentDefinition> {
   installResolveHook()
   let module: { readonly default?: unknown }
   try {
-    module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
+    module = await importOrGiveUp(path)
   } catch (thrown) {
     throw loadFailure(path, thrown)
   }
@@ -107,6 +107,23 @@ async function importDefinition(path: string): Promise<AgentDefinition> {
     `${path} must have what defineAgent returns as its default export; it has ${describe(module)}`,
     { details: { path } },
   )
+}
+
+/** Code that awaits what nothing can bring about any more would end the process with an exit code of Node's own. */
+async function importOrGiveUp(path: string): Promise<{ readonly default?: unknown }> {
+  const { promise: idle, reject } = Promise.withResolvers<never>()
+  const giveUp = (): void =>
+    reject(
+      new Error(
+        'it awaits at its top level what never comes: nothing is under way that could bring it about',
+      ),
+    )
+  process.once('beforeExit', giveUp)
+  try {
+    return (await Promise.race([import(pathToFileURL(path).href), idle])) as { readonly default?: unknown }
+  } finally {
+    process.off('beforeExit', giveUp)
+  }
 }
 
 /** The same agent under another name: other messages, other state, the same code. */
@@ -159,7 +176,7 @@ function describe(module: { readonly default?: unknown }): string {
 function loadFailure(path: string, thrown: unknown): PerduraError {
   const error = toError(thrown)
   // What defineAgent itself refuses says what to do about it.
-  const ownCode = errorCodes.find((code) => code === (thrown as { code?: unknown }).code)
+  const ownCode = errorCodes.find((code) => code === codeOf(thrown))
   const place = findPlace(path, error)
   const where = place === undefined ? path : `${path}:${place}`
   const details = { path, ...(place === undefined ? {} : { line: Number(place.split(':', 1)[0]) }) }
@@ -173,6 +190,15 @@ function loadFailure(path: string, thrown: unknown): PerduraError {
       details,
     },
   )
+}
+
+/** Whatever was thrown: `null`, or what cannot be read. */
+function codeOf(thrown: unknown): unknown {
+  try {
+    return (thrown as { readonly code?: unknown }).code
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -39,6 +39,8 @@ export class SupervisorRecord {
     for (let told = false; ; told = true) {
       const agent = readProcessRecord(disk, paths.processRecord)
       if (!isAlive(processes, agent)) break
+      // It is this one's own: by the time that its name has been heard here, it may be ready.
+      if (agent.supervisorPid === process.pid) break
       // One that has lost its supervisor is on its way out; any other one is somebody's.
       const orphaned = agent.supervisorPid !== null && processes.identify(agent.supervisorPid) === undefined
       if (!orphaned) throw inUse(name, agent.pid, agent.daemon === true ? 'dead daemon' : 'process')

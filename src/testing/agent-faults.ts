@@ -27,6 +27,8 @@ export interface AgentFaults {
   readonly stopRate: number
   /** Chance that whoever asked for a clean stop loses patience. */
   readonly hurryRate: number
+  /** Chance that a process that stops is killed in the middle of that. */
+  readonly stopDeathRate: number
   /** Boundaries to aim at (see `reached` of a simulation for their names), by their beginnings. Default: a mixture. */
   readonly aims?: readonly string[]
 }
@@ -46,6 +48,7 @@ export const noFaults: AgentFaults = {
   safeModeRate: 0,
   stopRate: 0,
   hurryRate: 0,
+  stopDeathRate: 0,
 }
 
 /** Each seed has a mixture of its own: some faults often, some not at all, since one kind can hide another. */
@@ -73,6 +76,7 @@ export function drawFaults(random: SeededRandom): AgentFaults {
     safeModeRate: some(0.25) ? random.pick([0.2, 0.5]) : 0,
     stopRate: some(0.2) ? 0.5 : 0,
     hurryRate: some(0.5) ? 0.5 : 0,
+    stopDeathRate: some(0.5) ? 0.5 : 0,
   }
 }
 

@@ -22,6 +22,7 @@ import { Network, type Outside } from './outside.ts'
 import { SimulatedProcess } from './process.ts'
 import { createSeededRandom, type SeededRandom } from './random.ts'
 import { createSimulatedLog } from './simulated-log.ts'
+import { StopDeath } from './stop-death.ts'
 import { Trace } from './trace.ts'
 
 /** Ports and parts that are put in place of the usual ones: to break one, and see that the simulation notices. */
@@ -97,6 +98,7 @@ export class AgentSimulation {
   #calm = false
   #over = false
   readonly #boundaries: Boundaries
+  readonly #stopDeath: StopDeath
 
   constructor(options: AgentSimulationOptions) {
     this.#options = options
@@ -111,6 +113,7 @@ export class AgentSimulation {
     this.disk.faults.rates = faults.disk
     this.database.fullRate = faults.databaseFullRate
     this.#boundaries = new Boundaries(this.trace, this.disk, this.database)
+    this.#stopDeath = new StopDeath(this.random.fork('stop-death'), clock, this.#boundaries)
     this.#boundaries.onHit = (name) => {
       this.#count(`death:${name}`)
       this.current?.process.dieHere(`killed at ${name}`)
@@ -245,7 +248,7 @@ export class AgentSimulation {
           disk: swaps.disk?.(disk, number) ?? disk,
           process,
         },
-        log: createSimulatedLog(this.trace, (event, fields) => this.onLog?.(event, fields)),
+        log: createSimulatedLog(this.trace, (event, fields) => this.#logged(event, fields)),
         openSearch: (reader) => openNoteIndex({ path: ':memory:', reader }),
         deliver: swaps.deliver?.(deliver) ?? deliver,
         ...(limits !== undefined && { limits }),
@@ -296,6 +299,8 @@ export class AgentSimulation {
         this.#whileFaulty(end.afterMs, process, () => {
           const { agent } = incarnation
           if (agent === undefined) return process.kill()
+          // It has been counted as a death already.
+          this.#stopDeath.plan(faults.stopDeathRate, process)
           void this.#close(incarnation, agent, end.deadlineMs)
         })
     }
@@ -342,6 +347,12 @@ export class AgentSimulation {
       this.trace.add(`could not stop: ${toError(thrown).message}`)
       process.kill('could not stop')
     }
+  }
+
+  #logged(event: string, fields: LogFields): void {
+    const stage = this.#stopDeath.logged(event, fields)
+    if (stage !== undefined) this.#count(`stop:death:${stage}`)
+    this.onLog?.(event, fields)
   }
 
   #died(incarnation: Incarnation): void {

@@ -57,6 +57,10 @@ const mustReach = [
   'ingest:answer-lost',
   'process:stopped',
   'stop:hurried',
+  'stop:death:turns',
+  'stop:death:outbox',
+  'stop:death:hub',
+  'stop:death:state',
   'safe-mode',
 ] as const
 

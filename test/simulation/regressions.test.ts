@@ -22,7 +22,7 @@ const fullDatabases = {
 const fullDisks = { fullDisks: 6, deathsMax: 9, disk: {} }
 
 /** What there was not when they failed: with it, they would be other runs. */
-const asThen = { safeModeRate: 0, stopRate: 0, hurryRate: 0 }
+const asThen = { safeModeRate: 0, stopRate: 0, hurryRate: 0, stopDeathRate: 0 }
 
 /** Seeds that failed once, each with what was wrong. */
 const regressions: readonly Regression[] = [

@@ -23,7 +23,7 @@ import type { Call } from '../call.ts'
 import { captureOutput } from '../captured-output.ts'
 import { loadDefinition, resolveTarget } from '../definition.ts'
 import { reconnectSettings } from '../cloudbrain.ts'
-import { CrashWatch } from '../crash-watch.ts'
+import { CrashWatch, watchEarlyCrashes } from '../crash-watch.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { printable } from '../output.ts'
@@ -72,12 +72,13 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const reconnect = reconnectSettings(call)
   const drainMs = call.text('drain') === undefined ? undefined : call.durationMs('drain', 0)
   if ((drainMs ?? 0) > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
+  const token = ingressToken(call)
+  const secrets = token === undefined ? [] : [token]
+  const endEarlyWatch = watchEarlyCrashes(secrets)
   const definition =
     'launch' in target ? await loadDefinition(target, call.text('greet')) : defineAgent({ name: target.name })
 
   const paths = prepareAgentFolder(call.disk, call.home, definition.name)
-  const token = ingressToken(call)
-  const secrets = token === undefined ? [] : [token]
   const recent = new RecentLines()
   const { settings, problem } = settingsOf(call, parent)
   const logFile = (): LogFileOptions =>
@@ -92,6 +93,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
     log.bound(logFile())
   }
   const crash = new CrashWatch({ log, recent, folder: paths.crashes, secrets })
+  endEarlyWatch()
   const nodePlatform = createNodePlatform()
   const platform = { ...nodePlatform, process: crash.port(nodePlatform.process) }
   crash.lastWord = (code) => parent.lastWord(code)

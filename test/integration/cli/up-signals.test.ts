@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { noTerminal, startAtTerminal } from '../../helpers/at-terminal.ts'
 import { configure, isAlive, until, withCommandLine, type CommandLine } from '../../helpers/command-line.ts'
 import { writeAgent } from '../../helpers/failing-agents.ts'
-import { leftoversOf, livingLeftoversOf } from '../../helpers/home-processes.ts'
+import { leftoversOf, livingLeftoversOf, processesOf } from '../../helpers/home-processes.ts'
 import '../../helpers/leaks.ts'
 
 // What signals to `up` do to it and to its processes, and what it does about those that hang or fail.
@@ -216,4 +216,25 @@ test('safe mode under up ends at once when the file is mended', patience, () =>
     up.kill('SIGTERM')
     assert.equal((await up.ended).code, 0)
   }),
+)
+
+test(
+  'up that hears late whose file it keeps running does not take its own agent for somebody else',
+  { ...patience, skip: process.platform === 'linux' ? false : 'there is no /proc' },
+  () =>
+    withCommandLine(async (cli) => {
+      const up = cli.start(['up', writeAgent(cli, 'Ada', { handlers }), '--no-hub', '--port', '0'])
+      await until('it has started its agent', () =>
+        processesOf(cli.home).some(({ command }) => command.includes(' run ')),
+      )
+      up.kill('SIGSTOP')
+      await until('its agent is ready', () => existsSync(join(cli.home, 'agents', 'Ada', 'agent.pid')))
+      up.kill('SIGCONT')
+      await up.says(/Ada is ready/)
+      await until('it says that it keeps it', () =>
+        existsSync(join(cli.home, 'agents', 'Ada', 'supervisor.pid')),
+      )
+      up.kill('SIGTERM')
+      assert.equal((await up.ended).code, 0)
+    }),
 )

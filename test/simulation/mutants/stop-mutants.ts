@@ -1,8 +1,8 @@
 import { TurnLoop } from '../../../src/agent/turn-loop.ts'
 import { agentParts as parts } from '../../../src/runtime/parts.ts'
-import { withParts, type Mutant } from './swap.ts'
+import { isSegment, withFiles, withParts, type Mutant } from './swap.ts'
 
-const safely = { safeModeRate: 0.5, deathsMax: 9 }
+const safely = { safeModeRate: 0.5, deathsMax: 9, stopDeathRate: 0 }
 /** Nothing that keeps a stop from being prompt but what the agent itself does. */
 const calmly = {
   deathsMax: 9,
@@ -14,6 +14,7 @@ const calmly = {
   lossRate: 0,
   safeModeRate: 0,
   hurryRate: 0,
+  stopDeathRate: 0,
 }
 
 /** What is wrong about safe mode, and about the end of a process. */
@@ -94,6 +95,36 @@ export const stopMutants: readonly Mutant[] = [
       withParts({
         closeAgent: (agent, options) => parts.closeAgent(agent, { ...options, deadlineMs: 3_600_000 }),
       }),
+  },
+  {
+    name: 'leaves it to the end of its stop to sync the journal',
+    caughtBy: ['acknowledged-durable', 'opens-again', 'journal-intact', 'nothing-lost'],
+    faults: { deathsMax: 9, stopRate: 0.9, stopDeathRate: 0.9, powerCutRate: 1, disk: {} },
+    swaps() {
+      let isStopping = false
+      return {
+        ...withParts({
+          closeAgent(agent, options) {
+            isStopping = true
+            return parts.closeAgent(agent, options)
+          },
+        }),
+        disk(disk) {
+          isStopping = false
+          return withFiles(disk, (file, path) =>
+            isSegment(path)
+              ? {
+                  sync: () => (isStopping ? undefined : file.sync()),
+                  close() {
+                    file.sync()
+                    file.close()
+                  },
+                }
+              : {},
+          )
+        },
+      }
+    },
   },
   {
     name: 'does not hear of impatience',

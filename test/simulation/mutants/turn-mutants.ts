@@ -98,6 +98,7 @@ export const turnMutants: readonly Mutant[] = [
   {
     name: 'repeats an unkeyed effect whose outcome is unknown',
     caughtBy: ['unkeyed-at-most-once'],
+    faults: { deathsMax: 9, lossRate: 0.15 },
     swaps: () =>
       withParts({
         effects: {
