@@ -34,6 +34,8 @@ export interface ConnectionClose {
 }
 
 export interface Transport {
+  /** Does ahead of need what takes time of the first `connect` and is no I/O; to be called while something is waited for. */
+  prepare?(): void
   /** Opens a connection; everything that happens on it, failure to open included, is told to the sink. */
   connect(
     url: string,

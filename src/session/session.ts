@@ -232,12 +232,15 @@ export class Session {
   }
 
   async #connect(reason: string): Promise<void> {
-    const { credentials, log } = this.#options
+    const { clock, credentials, log, transport } = this.#options
     this.#nextTryMs = undefined
     this.#states.enter('connecting', reason)
     let access: Access
     try {
-      access = await credentials.access()
+      const granted = credentials.access()
+      // While the hub thinks about the token; behind what sends it the question.
+      if (transport.prepare !== undefined) clock.defer(() => transport.prepare?.())
+      access = await granted
     } catch (thrown) {
       const error = toError(thrown)
       if (this.#isStopped()) return

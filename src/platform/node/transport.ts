@@ -12,6 +12,13 @@ const handshakeTimeoutMs = 15_000
  */
 export function createNodeTransport(): Transport {
   return {
+    prepare() {
+      try {
+        loadWebSockets()
+      } catch {
+        // Without a file handle to be had, mostly: `connect` tries again, and says so.
+      }
+    },
     connect(url, { headers, frameBytesMax }, sink) {
       const connection = new NodeConnection()
       try {
