@@ -6,7 +6,7 @@ import { attributed, type ChildMode, type EndReason } from './exits.ts'
 import { ChildHistory } from './history.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
 import { defaultPolicy, type ChildPolicy } from './policy.ts'
-import { Run } from './run.ts'
+import { lapsing, Run } from './run.ts'
 
 /**
  * Keeps one child process running.
@@ -335,7 +335,7 @@ export class SupervisedChild {
   /** An earlier supervisor has asked it to end: it is not asked a second time, which would mean "at once". */
   #goOnAsking(run: Run, asked: EndReason): void {
     run.asked = asked === 'stop' ? 'restart' : asked
-    if (asked === 'handover' || asked === 'kill-asked') return
+    if (lapsing.has(asked)) return
     this.#enter({ name: 'restarting', pid: run.pid, reason: run.asked })
     this.#setTimer(this.#policy.stopMs, () => run.kill(), 'awake')
   }

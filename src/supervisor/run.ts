@@ -16,6 +16,9 @@ const findMs = 10_000
 /** Nobody is believed to be busy, or about to end, for longer, ms. */
 const excuseMsMax = 600_000
 
+/** Ends that no SIGTERM brings about: whoever is still there some time after has not been told to end. */
+export const lapsing: ReadonlySet<EndReason> = new Set(['handover', 'kill-asked', 'hung', 'start-timeout'])
+
 export interface RunOptions {
   readonly mode: ChildMode
   /** Wall-clock ms. */
@@ -151,7 +154,7 @@ export class Run {
    * a supervisor that died just before.
    */
   lapse({ stopMs }: Pick<ChildPolicy, 'stopMs'>): boolean {
-    const isAwaited = this.asked === 'handover' || this.asked === 'kill-asked'
+    const isAwaited = this.asked !== undefined && lapsing.has(this.asked)
     if (!isAwaited || this.#watch.ranMs < this.#endsUntilMs + stopMs) return false
     this.asked = undefined
     return true

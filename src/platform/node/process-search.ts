@@ -17,7 +17,7 @@ export interface FoundProcess extends ProcessIdentity {
 /**
  * The processes of this user that were started with these variables, whatever they do now: also one that is suspended, or
  * hangs, or has not got so far as to say anything. Undefined where that is not to be known: there is no /proc, or one of them
- * cannot be looked into. 300 processes take some 5 ms.
+ * cannot be looked into. 145 processes took 7 ms on a busy machine.
  */
 export function searchProcesses({
   processes,
@@ -53,8 +53,10 @@ function environmentOf(pid: string, program: string): string | typeof hidden | u
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const isRefused = code === 'EACCES' || code === 'EPERM'
-    return isRefused && isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? hidden : undefined
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    // Out of descriptors, say: nothing is known then.
+    if (code !== 'EACCES' && code !== 'EPERM') return hidden
+    return isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? hidden : undefined
   }
 }
 

@@ -39,6 +39,24 @@ test('what has announced its end and goes on ends like any other', () => {
   assert.deepEqual(reasons, ['crashed'])
 })
 
+test('one that was to be killed for not answering, by a supervisor that died just before, is judged anew', () => {
+  const { orphans, supervised, last, beatFor, reasons } = arrange({ policyChanges: { stopMs: 5_000 } })
+  orphans.set(orphan.pid, orphan)
+  supervised.adopt(orphan, { mode: 'normal', ready: true, asked: 'hung', startedAt: 1_000_000 })
+  beatFor(10_000)
+  assert.deepEqual(last().signals, [])
+  last().exit({ code: 1 })
+  assert.deepEqual(reasons, ['crashed'])
+})
+
+test('one that was killed for not answering ends for that, also under the next supervisor', () => {
+  const { orphans, supervised, last, reasons } = arrange()
+  orphans.set(orphan.pid, orphan)
+  supervised.adopt(orphan, { mode: 'normal', ready: true, asked: 'hung', startedAt: 1_000_000 })
+  last().exit({})
+  assert.deepEqual(reasons, ['hung'])
+})
+
 test('a restart that comes after an announced end leaves it one', () => {
   const { supervised, last, reasons } = arrange()
   supervised.start()
