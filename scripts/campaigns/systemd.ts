@@ -1,4 +1,5 @@
 import { toError } from '../../src/errors.ts'
+import type { ServiceScope } from '../../src/daemon/service/spec.ts'
 import type { Campaign } from './campaign.ts'
 import { serviceCases } from './systemd/cases.ts'
 import { BootedContainer, whyNoContainer } from './systemd/container.ts'
@@ -15,6 +16,7 @@ interface Outcome {
 
 interface Report {
   readonly machine: string
+  readonly scope: ServiceScope
   readonly exposure: string
   readonly outcomes: readonly Outcome[]
 }
@@ -25,14 +27,15 @@ export const campaign: Campaign = async (say) => {
   if (why !== undefined) return { document: {}, header: [], rows: [], failures: [], skipped: why }
   const reports: Report[] = []
   for (const suite of suites) for (const place of places) reports.push(await inMachine(suite, place, say))
-  const names = serviceCases.map(({ name }) => name)
   return {
     document: { machines: reports },
     header: ['what happens', ...reports.map(({ machine }) => machine)],
     rows: [
-      ...names.map((name) => [
+      ...serviceCases.map(({ name, only }) => [
         name,
-        ...reports.map(({ outcomes }) => cell(outcomes.find((outcome) => outcome.name === name))),
+        ...reports.map(({ scope, outcomes }) =>
+          isAsked(only, scope) ? cell(outcomes.find((outcome) => outcome.name === name)) : '–',
+        ),
       ]),
       ['systemd-analyze security', ...reports.map(({ exposure }) => exposure)],
     ],
@@ -55,7 +58,8 @@ async function inMachine(suite: string, place: Place, say: (line: string) => voi
     const title = `systemd ${version}, ${place.scope === 'system' ? 'of the machine' : 'of a person'}`
     const outcomes: Outcome[] = []
     let exposure = ''
-    for (const { name, run } of serviceCases) {
+    for (const { name, only, run } of serviceCases) {
+      if (!isAsked(only, place.scope)) continue
       const outcome = await attempt(name, () => run(machine))
       outcomes.push(outcome)
       say(`${outcome.failure === undefined ? '✔' : '✖'} ${title}: ${name}`)
@@ -65,10 +69,14 @@ async function inMachine(suite: string, place: Place, say: (line: string) => voi
       say(`${outcome.failure}\n${machine.journal()}`)
       break
     }
-    return { machine: title, exposure, outcomes }
+    return { machine: title, scope: place.scope, exposure, outcomes }
   } finally {
     await container.remove()
   }
+}
+
+function isAsked(only: ServiceScope | undefined, scope: ServiceScope): boolean {
+  return only === undefined || only === scope
 }
 
 async function attempt(name: string, run: () => Promise<number | undefined>): Promise<Outcome> {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import type { ServiceScope } from '../../../src/daemon/service/spec.ts'
 import type { Ended } from './container.ts'
 import { nodes, type Machine } from './machine.ts'
 
 /** One thing that a service must bear; resolves to how long it took to be as it should again, ms, where that is of interest. */
 export interface ServiceCase {
   readonly name: string
+  /** Where it is a question at all; in services of both kinds where nothing is said. */
+  readonly only?: ServiceScope
   readonly run: (machine: Machine) => Promise<number | undefined>
 }
 
@@ -39,8 +42,8 @@ export const serviceCases: readonly ServiceCase[] = [
   },
   {
     name: 'at a terminal it asks about lingering, and switches it on for a yes',
+    only: 'user',
     async run(machine) {
-      if (machine.place.scope === 'system') return undefined
       const lingers = (): boolean =>
         fs.existsSync(path.join(machine.container.root, 'var/lib/systemd/linger/ada'))
       assert.equal(json(machine.perdura('service', 'status', '--json'))['lingers'], false)
