@@ -89,7 +89,8 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const home = settingsOf(call, parent)
   const logFile = (): LogFileOptions => boundedLog(call.home, paths.log, home.settings.current.base.logs)
   const recent = new RecentLines()
-  const log = createNodeLog({ file: logFile(), sink: recent })
+  const secrets = token === undefined ? [] : [token]
+  const log = createNodeLog({ file: logFile(), sink: recent, secrets })
   reload = () => {
     reloadSettings(home.settings, log)
     log.bound(logFile())

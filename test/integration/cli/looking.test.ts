@@ -129,6 +129,7 @@ test('every verb that prints documents prints exactly one with --json', patience
       'hub revoke',
       'hub allow',
       'hub status',
+      'backup restore',
     ]
     const isElsewhere = (name: string): boolean => elsewhere.includes(name) || /^(daemon|service) /.test(name)
     for (const { name } of commands.filter((command) => !isElsewhere(command.name))) {
