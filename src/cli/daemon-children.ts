@@ -204,8 +204,9 @@ export class DaemonChildren implements Children, SupervisorSink {
     const notes = this.#notesOf(child)
     notes.since = Date.now()
     if (state.name === 'starting' || state.name === 'running') this.#keeper.keep(child)
-    // Before it reads the file: what is changed while it does so, or while it fails at it, is a change.
-    if (state.name === 'starting') notes.codeChanged = state.adopted ? undefined : this.#codeTime(child)
+    // Before it reads the file: what is changed while it does so, or while it fails at it, is a change. Safe mode reads none.
+    if (state.name === 'starting' && state.mode === 'normal')
+      notes.codeChanged = state.adopted ? undefined : this.#codeTime(child)
     if (state.name === 'running') notes.failure = undefined
     if (state.name !== 'running') notes.beat = undefined
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')

@@ -183,7 +183,8 @@ export class Upkeep {
   }
 
   #entered(state: ChildState): void {
-    if (state.name === 'starting' && this.#codeFile !== undefined)
+    // In safe mode it is not read.
+    if (state.name === 'starting' && state.mode === 'normal' && this.#codeFile !== undefined)
       this.#codeChanged = codeTime(this.#codeFile)
     if (this.#title !== undefined) this.#health.entered(this.#title, state)
     this.model.entered(state)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { noTerminal, startAtTerminal } from '../../helpers/at-terminal.ts'
@@ -237,4 +237,25 @@ test(
       up.kill('SIGTERM')
       assert.equal((await up.ended).code, 0)
     }),
+)
+
+test('a file that was mended just before safe mode began is noticed in it', patience, () =>
+  withCommandLine(async (cli) => {
+    configure(cli, { supervision: { failures_max: 2, safe_mode_first: '1h', safe_mode_max: '1h' } })
+    const file = writeAgent(cli, 'Sam', { handlers })
+    copyFileSync(file, `${file}.mended`)
+    const up = await cli.up([file, '--no-hub'])
+    // The end of this one is the second, and by then the file is another.
+    const before = `import { copyFileSync } from 'node:fs'
+      copyFileSync(${JSON.stringify(`${file}.mended`)}, ${JSON.stringify(file)})
+      process.exit(1)`
+    writeAgent(cli, 'Sam', { before, handlers })
+    process.kill(cli.record('Sam').pid, 'SIGKILL')
+    await up.says(/the code of Sam has changed: it is tried again/)
+    await up.says(/Sam is ready again/)
+    await cli.json(['send', 'Sam', 'meanwhile'])
+    await until('it works again', () => outside(cli).includes('meanwhile 1'))
+    up.kill('SIGTERM')
+    assert.equal((await up.ended).code, 0)
+  }),
 )
