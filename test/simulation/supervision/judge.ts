@@ -223,7 +223,8 @@ export class Judge implements MachineWatch, DaemonWatch {
     // A look that comes late counts for more than was watched.
     const lateMs = 2_000 * this.#sleeps.filter(({ untilMs }) => untilMs > sinceMs).length
     const watchedMs = this.#now - sinceMs - this.#sleptMs(sinceMs) + lateMs
-    if (watchedMs < policy.stableMs * 0.9)
+    // What is seen between two looks counts from the one before.
+    if (watchedMs < policy.stableMs - 1_000)
       this.violate('stable-earned', `${name} failed ${before.inARow} times, which is forgotten`)
   }
 
