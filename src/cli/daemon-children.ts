@@ -211,8 +211,9 @@ export class DaemonChildren implements Children, SupervisorSink {
     if (state.name !== 'running') notes.beat = undefined
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
       this.#keeper.release(child)
-    // Once it has been asked to end, which comes right after this.
-    if (state.name === 'stopping') queueMicrotask(() => this.#hasten(child))
+    // That it is to be quick it hears before it is asked to end, which comes right after this; it is killed after that.
+    if (state.name === 'stopping' && this.#haste === 'hurry') this.#hasten(child)
+    else if (state.name === 'stopping') queueMicrotask(() => this.#hasten(child))
   }
 
   onMessage(child: string, message: unknown): void {

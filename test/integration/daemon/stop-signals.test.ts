@@ -111,7 +111,7 @@ test('a second signal to a daemon waits for nothing, and leaves no process and n
     assert.deepEqual(livingLeftoversOf(cli.home), [])
     // What was killed is known by its record, and by the socket that it could not remove; the daemon has cleaned up.
     for (const text of leftoversOf(cli.home))
-      assert.match(text, /(agents\/(Ada|Bo)\/(agent\.pid|control\.sock)|hub\/hub\.pid)$/)
+      assert.match(text, /(agents\/(Ada|Bo)\/(agent\.pid|control\.sock)|hub\/(hub\.pid|control\.sock))$/)
     assert.deepEqual(ofAgent(cli, 'Ada', 'agent:stop:done'), [])
     assert.equal(hubStarts(cli), 1)
     await succeeds(cli, 'daemon', 'start')
