@@ -204,7 +204,10 @@ export class Run {
 
   /** False where it is gone. */
   signal(name: 'SIGTERM' | 'SIGKILL'): boolean {
-    if (name === 'SIGKILL') this.killed = true
+    if (name === 'SIGKILL') {
+      this.killed = true
+      this.#endsUntilMs = this.#watch.ranMs
+    }
     return this.child?.signal(name) ?? false
   }
 }

@@ -57,6 +57,18 @@ test('one that was killed for not answering ends for that, also under the next s
   assert.deepEqual(reasons, ['hung'])
 })
 
+test('a kill that was asked for is awaited, however long the process has run', () => {
+  const { supervised, last, clock, beatFor, reasons } = arrange({ policyChanges: { stopMs: 5_000 } })
+  supervised.start()
+  last().ready()
+  beatFor(60_000)
+  supervised.kill()
+  // A look before its supervisor is told of the end.
+  clock.advance(1_000)
+  last().exit({ signal: 'SIGKILL' })
+  assert.deepEqual(reasons, ['kill-asked'])
+})
+
 test('a restart that comes after an announced end leaves it one', () => {
   const { supervised, last, reasons } = arrange()
   supervised.start()
