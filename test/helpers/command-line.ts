@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { killProcessesOf } from './home-processes.ts'
+import { hubHost, tryPort } from '../../src/cli/hub-port.ts'
 import { createNodeProcessTable } from '../../src/platform/node/process-table.ts'
 
 const processes = createNodeProcessTable()
@@ -72,6 +73,7 @@ export class CommandLine {
 
   /** `up` without arguments: hub and two agents, all of them connected. */
   async upWithHub(): Promise<Running> {
+    await this.placeHub()
     const running = this.start(['up', '--port', '0'])
     await running.says(/Ada .*session online/)
     await running.says(/Bo .*session online/)
@@ -93,6 +95,14 @@ export class CommandLine {
     await Promise.all([...this.#running].map(({ ended }) => ended))
     await until('the agents are gone', () => [...records].every((pid) => !isAlive(pid)))
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Its hub goes where one of this home was before: at the usual port, tests that run side by side would meet. */
+  async placeHub(): Promise<void> {
+    const place = join(this.home, 'hub', 'hub.json')
+    if (existsSync(place)) return
+    mkdirSync(join(this.home, 'hub'), { recursive: true, mode: 0o700 })
+    writeFileSync(place, JSON.stringify({ host: hubHost, port: await tryPort(0) }))
   }
 
   *#agentPids(): Iterable<number> {

@@ -75,6 +75,7 @@ test(
   { ...patience, skip: noTerminal },
   () =>
     withCommandLine(async (cli) => {
+      await cli.placeHub()
       const command = `stty cols 120 rows 30; "${process.execPath}" "${program}" up --port 0`
       const child = spawn('script', ['-qefc', command, join(cli.folder, 'typescript')], {
         env: { ...process.env, PERDURA_HOME: cli.home, TERM: 'xterm' },
