@@ -13,6 +13,7 @@ import { chooseHubPort, hubHost, tryPort } from './hub-port.ts'
 import type { Launch } from './launch.ts'
 
 const defaultTimeoutMs = 60_000
+const portAttemptsMax = 5
 
 /** Starts what was named, and waits until it is ready. */
 export async function startNamed(call: Call, named: readonly (string | undefined)[]): Promise<number> {
@@ -102,13 +103,34 @@ export async function startHub(call: Call, wantedPort?: number): Promise<boolean
   }
   const isUp = before?.state === 'running' || before?.state === 'starting'
   const last = lastPlace(call.disk, call.home)
-  const port =
-    isUp || here !== undefined
-      ? last?.port
-      : await portFor(call, last?.host === hubHost ? last.port : undefined, wantedPort)
-  await tellChild(call, hubChild, 'start', isUp ? undefined : hubLaunch(call, port ?? 0))
-  await settle(call, hubChild, before)
+  if (isUp || here !== undefined) {
+    await tellChild(call, hubChild, 'start', isUp ? undefined : hubLaunch(call, last?.port ?? 0))
+    await settle(call, hubChild, before)
+    return false
+  }
+  const port = await startAtFreePort(call, last?.host === hubHost ? last.port : undefined, wantedPort)
   return last !== undefined && last.port !== port
+}
+
+/** A port that was free a moment ago may be another program's by now: then the next one is chosen, unless a person chose it. */
+async function startAtFreePort(
+  call: Call,
+  last: number | undefined,
+  wantedPort: number | undefined,
+): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await showChild(call, hubChild)
+    const port = await portFor(call, last, wantedPort)
+    await tellChild(call, hubChild, 'start', hubLaunch(call, port))
+    try {
+      await settle(call, hubChild, before)
+      return port
+    } catch (error) {
+      const taken = error instanceof PerduraError && error.code === 'ERR_PORT_IN_USE'
+      const chosen = wantedPort === undefined || wantedPort === 0
+      if (!taken || !chosen || attempt === portAttemptsMax) throw error
+    }
+  }
 }
 
 async function portFor(call: Call, last: number | undefined, wanted: number | undefined): Promise<number> {

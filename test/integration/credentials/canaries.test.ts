@@ -56,13 +56,17 @@ test(
       const hub = cli.start(['hub', 'run', '--port', '0'])
       await hub.says(/the hub is ready/)
       const url = `http://127.0.0.1:${cli.hubRecord().addresses[0]?.port}`
-      // Crashes as soon as it is told to, by an error that nobody handles.
+      // Crashes as soon as it is told to, by an error that nobody handles; once, also where the turn is done again.
       const file = join(cli.folder, 'ada.mjs')
       writeFileSync(
         file,
-        `import { defineAgent } from 'perdura'
+        `import { existsSync, writeFileSync } from 'node:fs'
+import { defineAgent } from 'perdura'
+const crashed = ${JSON.stringify(join(cli.folder, 'crashed'))}
 export default defineAgent({ name: 'Ada', onMessage(message) {
-  if (message.text === 'crash') setTimeout(() => { throw new Error('a bug') }, 1)
+  if (message.text !== 'crash' || existsSync(crashed)) return
+  writeFileSync(crashed, '')
+  setTimeout(() => { throw new Error('a bug') }, 1)
 } })`,
       )
       const agent = cli.start(['up', file, '--hub', url, '--port', '0'], {
