@@ -22,7 +22,11 @@ export class Supervised<Message extends { readonly type: string }> {
       random: createNodeRandom(),
       understand: (message) => ((message as Message).type === readyType ? { kind: 'ready' } : undefined),
       // Each kill is an accident of its own: a series of them would be answered with growing delays, and with safe mode.
-      policy: { ...defaultPolicy, stableMs: 1, failuresMax: 1_000_000 },
+      policy: {
+        ...defaultPolicy,
+        backoff: { baseMs: 0, capMs: 0, readyCapMs: 0 },
+        failuresMax: 1_000_000,
+      },
       sink: {
         onMessage: (message) => this.#hear(message as Message),
         onLine: (stream, line) => {
