@@ -3,6 +3,7 @@ import type { NoteSearch } from '../agent/notes.ts'
 import type { Log } from '../platform/log.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Outgoing, Verdict } from '../queue/outbox.ts'
+import type { CopySource } from '../store/copy-source.ts'
 import type { DatabaseFiles } from '../store/database.ts'
 import type { StoreLimits } from '../store/open-store.ts'
 import type { Reader } from '../store/store.ts'
@@ -34,6 +35,8 @@ export interface AssembleOptions {
   /** What its health is found out with; without it nothing looks after it. */
   readonly health?: HealthOptions
   readonly store?: Partial<StoreLimits>
+  /** Its backups, for when its folder has lost its database. */
+  readonly copies?: CopySource
   readonly parts?: AgentParts
 }
 
@@ -51,6 +54,7 @@ export async function assembleAgent(options: AssembleOptions): Promise<Agent> {
     log,
     onCommitted: (durationMs) => options.health?.times.commit.add(durationMs / 1_000),
     ...(options.store === undefined ? {} : { limits: options.store }),
+    ...(options.copies === undefined ? {} : { copies: options.copies }),
   })
   let search: ReturnType<AssembleOptions['openSearch']> | undefined
   try {

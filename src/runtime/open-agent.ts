@@ -91,6 +91,9 @@ export async function openAgent<State extends object>(
     options.log === undefined ? openOwnLog(paths.log) : { log: options.log, closeLog: () => undefined }
   // What a session is made of costs an agent without a hub nothing.
   const hubCode = addresses === undefined ? undefined : await import('./hub/open-hub.ts')
+  // Most agents start without a look at their backups.
+  const hasBackups = platform.disk.list(paths.backups).length > 0
+  const backupCode = hasBackups ? await import('../backup/copy-source.ts') : undefined
   const lenient = (error: Error): void => log.error('settings:load:failed', { error, inForce: 'defaults' })
   const settings = options.settings ?? new SettingsSource(platform.disk, home, { lenient })
   const sensors = platform.openSensors()
@@ -101,6 +104,7 @@ export async function openAgent<State extends object>(
       safeMode,
       folder,
       files: createDatabaseFiles(folder),
+      ...(backupCode && { copies: backupCode.backupsAsCopies(platform.disk, paths.backups) }),
       platform,
       log,
       // While it was not this process's, it may have been exported.

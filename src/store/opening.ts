@@ -6,16 +6,18 @@ import type { Log } from '../platform/log.ts'
 import type { Process } from '../platform/process.ts'
 import type { Random } from '../platform/random.ts'
 import { scanChain, segmentIndexes, segmentName, type ChainScan, type JournalPosition } from './chain-scan.ts'
+import { isCorruption } from './corruption.ts'
+import type { CopySource } from './copy-source.ts'
 import { cutNow, listCuts, removeCut, verifyCut, type Cut } from './cut.ts'
 import type { Database } from '../platform/database.ts'
 import type { DatabaseFiles } from './database.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 import type { Chain } from './journal-record.ts'
+import { rebuildFromCopy, restoreNewestBackup } from './rebuild.ts'
 import { newestChain } from './newest-chain.ts'
 import { Retention } from './retention.ts'
 import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
 import { migrations } from './schema.ts'
-import { isSqliteError } from '../platform/sqlite-error.ts'
 
 export interface StoreOptions {
   /** The agent's folder; the journal is in `journal/`, what must not be believed goes to `quarantine/`. */
@@ -27,6 +29,8 @@ export interface StoreOptions {
   readonly process: Process
   readonly log: Log
   readonly limits?: Partial<StoreLimits>
+  /** Copies that are kept elsewhere, for when the database and those beside the journal are lost. Default: none. */
+  readonly copies?: CopySource
   /** Default: the agent's schema; another list rehearses a change of it. */
   readonly migrations?: readonly string[]
   /** A batch of changes is on disk; how long that took. */
@@ -39,6 +43,8 @@ export interface StoreLimits {
   readonly segmentBytes: number
   /** Filled segments after which a new cut is taken and older segments may go. Default 32. */
   readonly cutEverySegments: number
+  /** Filled segments that are kept for a backup's sake, at most. Default 256. */
+  readonly segmentsForBackupsMax: number
   /** Databases up to this size are checked whole at open. Default 64 MiB. */
   readonly checkBytesMax: number
   readonly queueMax: number
@@ -49,6 +55,7 @@ export interface StoreLimits {
 export const defaultStoreLimits: StoreLimits = {
   segmentBytes: 1_048_576,
   cutEverySegments: 32,
+  segmentsForBackupsMax: 256,
   checkBytesMax: 67_108_864,
   queueMax: 10_000,
   batchOperationsMax: 1_000,
@@ -153,7 +160,7 @@ export class Opening {
   }
 
   #openDatabase(): Database {
-    const { files, log } = this.#options
+    const { files, log, copies } = this.#options
     // SQLite would delete a WAL that it finds beside an empty database, and believe one beside a restored database.
     if (files.exists() && files.sizeBytes() === 0 && this.#newestChain() > 0)
       this.#quarantine('empty database')
@@ -162,7 +169,8 @@ export class Opening {
         const database = (this.#database = files.open())
         this.#check(database)
         assertReadable(database, this.#migrations.length)
-        if (schemaVersion(database) > 0 || this.#newestChain() === 0) return database
+        const isNew = this.#newestChain() === 0 && (copies?.list() ?? []).length === 0
+        if (schemaVersion(database) > 0 || isNew) return database
         log.error('store:database:emptied', {})
       } catch (error) {
         if (!isCorruption(error)) throw error
@@ -170,7 +178,8 @@ export class Opening {
       }
       this.#quarantine('corrupt database')
     }
-    return this.#newestChain() === 0 ? this.#create() : this.#rebuild()
+    if (this.#newestChain() > 0) return this.#rebuild()
+    return restoreNewestBackup(this.#options) ? this.#openRebuilt() : this.#create()
   }
 
   #check(database: Database): void {
@@ -205,24 +214,18 @@ export class Opening {
     throw new PerduraError('ERR_STORE_BUSY', 'another program is reading state.db: close it and start again')
   }
 
-  /** The newest cut that is what its manifest says becomes the database; the journal does the rest. */
+  /** A copy becomes the database; the journal does the rest. */
   #rebuild(): Database {
-    const { disk, files, log } = this.#options
-    const chain = this.#newestChain()
-    const cuts = listCuts(disk, this.#folder).filter((cut) => cut.chain === chain)
-    for (const cut of cuts.toReversed()) {
-      if (!verifyCut(disk, this.#folder, cut)) {
-        log.error('store:cut:corrupt', { cut: cut.name })
-        continue
-      }
-      files.restoreFrom(join(this.#folder, cut.name))
-      const database = (this.#database = files.open())
-      assertReadable(database, this.#migrations.length)
-      this.#origin = 'rebuilt'
-      log.warn('store:database:rebuilt', { cut: cut.name })
-      return database
-    }
-    throw this.#gap('none of the copies beside its journal is intact')
+    if (!rebuildFromCopy(this.#options))
+      throw this.#gap('none of the copies beside its journal is intact, and no backup reaches into it')
+    return this.#openRebuilt()
+  }
+
+  #openRebuilt(): Database {
+    const database = (this.#database = this.#options.files.open())
+    assertReadable(database, this.#migrations.length)
+    this.#origin = 'rebuilt'
+    return database
   }
 
   #scan(position: JournalPosition & { chain: Chain }, visit: Parameters<typeof scanChain>[4]): ChainScan {
@@ -373,10 +376,4 @@ export class Opening {
         'nothing was deleted',
     )
   }
-}
-
-/** Whether SQLite, or what was found in the database, says that the file is damaged. */
-export function isCorruption(error: unknown): boolean {
-  if (error instanceof PerduraError) return error.code === 'ERR_STORE_CORRUPT'
-  return isSqliteError(error, 'corrupt', 'notADatabase')
 }

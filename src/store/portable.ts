@@ -2,7 +2,7 @@ import { PerduraError } from '../errors.ts'
 import type { Database } from '../platform/database.ts'
 import type { Random } from '../platform/random.ts'
 import type { DatabaseFiles } from './database.ts'
-import { isCorruption } from './opening.ts'
+import { isCorruption } from './corruption.ts'
 import { assertReadable, beginChain, readPosition, schemaVersion } from './position.ts'
 import { migrations } from './schema.ts'
 

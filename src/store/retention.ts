@@ -3,6 +3,7 @@ import { toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Log } from '../platform/log.ts'
+import type { CopySource } from './copy-source.ts'
 import { segmentIndexes, segmentName } from './chain-scan.ts'
 import { cutBeside, listCuts, removeCut, removeUnfinishedCuts } from './cut.ts'
 import type { Database } from '../platform/database.ts'
@@ -18,13 +19,18 @@ export interface RetentionOptions {
   readonly database: Database
   readonly log: Log
   readonly cutEverySegments: number
+  /** Filled segments that are kept for a backup's sake, at most. */
+  readonly segmentsForBackupsMax: number
+  readonly copies?: CopySource
 }
 
 const cutsKept = 2
 
 /**
  * Keeps the journal bounded. Every so many filled segments the database is checkpointed and a cut taken; the two
- * newest cuts stay, and a segment goes once it lies wholly below both the checkpoint and the older of the two cuts.
+ * newest cuts stay, and a segment goes once it lies wholly below the checkpoint, the older of the two cuts, and the newest
+ * backup that is proven, so that each of them leads to the end. For a backup that has become old the journal does not grow
+ * beyond its bound: then it goes by the cuts alone.
  */
 export class Retention {
   readonly #options: RetentionOptions
@@ -82,9 +88,12 @@ export class Retention {
     for (const old of cuts.slice(0, -cutsKept)) removeCut(disk, folder, old)
     removeUnfinishedCuts(disk, folder)
     const floor = Math.min(checkpointed, cuts.at(-cutsKept)?.sequence ?? 0)
+    const proven = this.#options.copies?.provenSequence(journal.chain.number) ?? Infinity
+    const segments = this.#segments(journal)
     let removed = 0
-    for (const { name, end } of this.#segments(journal)) {
-      if (end > floor) break
+    for (const { name, end } of segments) {
+      const isForBackup = end > proven && segments.length - removed <= this.#options.segmentsForBackupsMax
+      if (end > floor || isForBackup) break
       disk.remove(join(folder, name))
       removed += 1
     }

@@ -71,6 +71,15 @@ test('an agent whose folder lost its database and its journal comes back from a 
     await cli.up(['Ada'])
     assert.match(await notes(cli), /under the mat/)
     await stop(cli)
+
+    // And also by itself, when nobody knows that there was something to restore.
+    for (const name of readdirSync(folder).filter((one) => one.startsWith('state.db')))
+      rmSync(join(folder, name))
+    rmSync(join(folder, 'journal'), { recursive: true })
+    await cli.up(['Ada'])
+    assert.match(await notes(cli), /under the mat/)
+    assert.match(readFileSync(join(folder, 'agent.log'), 'utf8'), /"store:backup:restored"/)
+    await stop(cli)
   }),
 )
 
