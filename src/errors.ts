@@ -44,6 +44,7 @@ const table = {
   ERR_EXPORT_NEWER: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_EXPORT_PASSPHRASE: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_CREDENTIALS_FILE: { status: 500, exit: exitCodes.doNotRestart, retryable: false },
+  ERR_BACKUPS_BUSY: { status: 503, exit: exitCodes.failed, retryable: true },
   ERR_NO_SUCH_BACKUP: { status: 404, exit: exitCodes.failed, retryable: false },
   ERR_BACKUP_INVALID: { status: 400, exit: exitCodes.failed, retryable: false },
   ERR_BACKUP_KEY: { status: 400, exit: exitCodes.failed, retryable: false },

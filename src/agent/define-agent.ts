@@ -27,8 +27,7 @@ export function defineAgent<Schema extends StandardSchemaV1<unknown, object>>(
     if (!optionNames.includes(name))
       throw wrong(name, `there is no such option; there are ${optionNames.join(', ')}`)
   }
-  if (!isAgentName(options.name))
-    throw wrong('name', 'must be 1 to 64 letters, digits, - or _, starting with a letter or digit')
+  if (!isAgentName(options.name)) throw wrongName()
   for (const name of handlerNames) {
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw wrong(name, 'must be a function')
@@ -45,6 +44,14 @@ export function defineAgent<Schema extends StandardSchemaV1<unknown, object>>(
   })
   definitions.add(definition)
   return definition
+}
+
+/** The same agent under another name: other messages, other state, the same code. ERR_DEFINITION where it cannot be a name. */
+export function renameAgent(definition: AgentDefinition, name: string): AgentDefinition {
+  if (!isAgentName(name)) throw wrongName()
+  const renamed: AgentDefinition = Object.freeze({ ...definition, name })
+  definitions.add(renamed)
+  return renamed
 }
 
 /** Whether the value was made by `defineAgent`. */
@@ -155,6 +162,10 @@ function checkLimits(given: Partial<TurnLimits>): TurnLimits {
   if (limits.retryDelayMaxMs < limits.retryDelayMs)
     throw wrong('limits.retryDelayMaxMs', 'must not be below limits.retryDelayMs')
   return Object.freeze(limits)
+}
+
+function wrongName(): PerduraError {
+  return wrong('name', 'must be 1 to 64 letters, digits, - or _, starting with a letter or digit')
 }
 
 function wrong(option: string, problem: string): PerduraError {

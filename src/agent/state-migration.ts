@@ -11,9 +11,8 @@ export function migrateState(document: object, stored: number, definition: Agent
   const { name, state } = definition
   let current = document
   let last: number | undefined
-  for (let from = stored; from < state.version; from++) {
-    const step = state.migrate.get(from)
-    if (step === undefined) continue
+  const steps = [...state.migrate].filter(([from]) => from >= stored).toSorted(([a], [b]) => a - b)
+  for (const [from, step] of steps) {
     last = from
     try {
       current = resultOf(step(current), current)
@@ -43,12 +42,15 @@ export function migrateState(document: object, stored: number, definition: Agent
 /** As with `ctx.update`: the step has changed what it got, or gives another one. */
 function resultOf(result: unknown, given: object): object {
   if (result === undefined) return given
-  if (result instanceof Promise) {
-    result.catch(() => undefined)
+  if (result instanceof Promise) result.catch(() => undefined)
+  if (
+    typeof result === 'object' &&
+    result !== null &&
+    typeof (result as { then?: unknown }).then === 'function'
+  )
     throw new TypeError('it is asynchronous, and a start does not wait for it')
-  }
-  if (typeof result !== 'object' || result === null || Array.isArray(result))
-    throw new TypeError('it returns something that is not an object')
+  // Of a Map, or of an object of some class, JSON keeps nothing.
+  if (!isPlainObject(result)) throw new TypeError('it returns something that is not a plain object')
   return result
 }
 
@@ -60,4 +62,10 @@ function failed(definition: AgentDefinition, stored: number, why: string, cause:
       `mend state.migrate, or run the definition of version ${stored} again`,
     { cause, details: { from: stored, to: state.version } },
   )
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
 }

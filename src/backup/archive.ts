@@ -53,12 +53,15 @@ export function* writeArchive(
     },
   }
   const text = Buffer.from(JSON.stringify(manifest))
+  if (text.length > manifestBytesMax)
+    throw new RangeError(`a manifest of ${text.length} bytes: more hubs than a backup can name`)
   const manifestHash = sha256(text)
   const seal = own && sealer(own, manifestHash)
   const temporary = `${target}.tmp`
   disk.replaceFile(temporary, Buffer.alloc(0))
   const from = disk.open(source)
   const to = new HashedWriter(disk.open(temporary))
+  let whole = false
   try {
     to.write(Buffer.concat([magic, lengthOf(text), text, manifestHash]))
     const room = Buffer.alloc(pieceBytes)
@@ -72,9 +75,11 @@ export function* writeArchive(
     }
     to.write(Buffer.alloc(lengthBytes))
     to.finish()
+    whole = true
   } finally {
     from.close()
     to.close()
+    if (!whole && disk.exists(temporary)) disk.remove(temporary)
   }
   const sizeBytes = to.sizeBytes
   disk.rename(temporary, target)
@@ -136,6 +141,16 @@ export function* readArchive(
   }
 }
 
+/** What an archive ends with: a name of its content, that another content does not have. */
+export function endOf(disk: Disk, source: string): string {
+  const file = disk.open(source)
+  try {
+    return file.read(Math.max(0, file.sizeBytes - hashBytes), hashBytes).toString('hex')
+  } finally {
+    file.close()
+  }
+}
+
 /** Walks through an archive; what it hands out has been checked as far as it can be before the end. */
 class ArchiveReader {
   readonly manifest: BackupManifest
@@ -163,8 +178,11 @@ class ArchiveReader {
     for (let index = 0; index < count; index++) {
       const length = this.#take(lengthBytes).readUInt32LE()
       if (length === 0 || length > storedBytesMax) throw this.#damaged()
-      const compressed = open(this.#take(length), index, index === count - 1)
-      yield this.#decompress(compressed)
+      const piece = this.#decompress(open(this.#take(length), index, index === count - 1))
+      // Nothing may come out that is larger than what was announced.
+      const expected = Math.min(pieceBytes, this.manifest.size_bytes - index * pieceBytes)
+      if (piece.length !== expected) throw this.#damaged()
+      yield piece
     }
     if (this.#take(lengthBytes).readUInt32LE() !== 0) throw this.#damaged()
     const expected = this.#hash.digest()
@@ -239,6 +257,14 @@ function sealer(own: Buffer, manifestHash: Buffer): Piecewise {
 
 function opener(reader: ArchiveReader, key: BackupKey | undefined, source: string): Piecewise {
   const { encryption } = reader.manifest
+  // Whoever can put another file in its place must not get by with one that anybody can make.
+  if (encryption === undefined && key !== undefined) {
+    throw new PerduraError(
+      'ERR_BACKUP_KEY',
+      `${source} is not encrypted, so anybody can have made it: if you expect that, leave --key-file out`,
+      { details: { file: source } },
+    )
+  }
   if (encryption === undefined) return (bytes) => bytes
   if (key === undefined) throw keyError(source, 'is encrypted, and no key was given')
   const own = ownKey(key, Buffer.from(encryption.salt, 'hex'))
@@ -296,7 +322,7 @@ function invalid(source: string, what: string, cause?: unknown): PerduraError {
 function keyError(source: string, what: string): PerduraError {
   return new PerduraError(
     'ERR_BACKUP_KEY',
-    `${source} ${what}: name the file that holds its key (--key-file, or backup.key_file in config.json)`,
+    `${source} ${what}: name the file that holds its key with --key-file`,
     { details: { file: source } },
   )
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { PerduraError } from '../errors.ts'
+import { PerduraError, toError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { DatabaseFiles } from '../store/database.ts'
 import { checkCopy } from '../store/portable.ts'
-import { readArchive, readManifest, type BackupKey } from './archive.ts'
+import { endOf, readArchive, readManifest, type BackupKey } from './archive.ts'
 import type { BackupManifest } from './manifest.ts'
 import { inPieces } from './pieces.ts'
 import { rotate, type KeptFor, type RotationPolicy } from './rotation.ts'
@@ -16,6 +16,8 @@ export interface Proof {
   readonly proven_at: number
   /** How long that took, as a recovery would. */
   readonly took_ms: number
+  /** Of the archive that was proved: another content of the same name is not. */
+  readonly end: string
 }
 
 export interface Backup {
@@ -28,11 +30,16 @@ export interface Backup {
 /** A file that is called as a backup is, and is none. */
 export interface Unreadable {
   readonly name: string
-  readonly error: PerduraError
+  readonly error: Error
 }
 
+const damages: readonly string[] = ['ERR_BACKUP_INVALID', 'ERR_STORE_CORRUPT']
 const fileName = /^\d{8}T\d{6}Z-\d{6}-\d{16}\.backup$/
-const proofSchema = v.object({ proven_at: v.number(), took_ms: v.number() })
+const proofSchema = v.object({ proven_at: v.number(), took_ms: v.number(), end: v.string() })
+
+export function isBackupName(name: string): boolean {
+  return fileName.test(name)
+}
 
 /** Its time and its place in the journal, so that they sort by age. */
 export function backupFileName({
@@ -52,19 +59,28 @@ export function listBackups(
   const backups: Backup[] = []
   const unreadable: Unreadable[] = []
   for (const name of disk.list(folder).filter((one) => fileName.test(one))) {
-    const path = join(folder, name)
     try {
-      const file = disk.open(path)
-      const { sizeBytes } = file
-      file.close()
-      backups.push({ name, sizeBytes, manifest: readManifest(disk, path), proof: readProof(disk, path) })
+      backups.push(lookInto(disk, folder, name))
     } catch (error) {
-      if (!(error instanceof PerduraError)) throw error
-      unreadable.push({ name, error })
+      unreadable.push({ name, error: toError(error) })
     }
   }
-  const age = (one: Backup): number => one.manifest.created_at
-  return { backups: backups.toSorted((a, b) => age(b) - age(a) || (a.name < b.name ? 1 : -1)), unreadable }
+  return { backups: backups.toSorted(newestFirst), unreadable }
+}
+
+function lookInto(disk: Disk, folder: string, name: string): Backup {
+  const path = join(folder, name)
+  const file = disk.open(path)
+  const { sizeBytes } = file
+  file.close()
+  return { name, sizeBytes, manifest: readManifest(disk, path), proof: readProof(disk, path) }
+}
+
+/** By what they hold: a clock may have been wrong. */
+function newestFirst({ manifest: a, name: first }: Backup, { manifest: b, name: second }: Backup): number {
+  return (
+    b.chain - a.chain || b.sequence - a.sequence || b.created_at - a.created_at || (first < second ? 1 : -1)
+  )
 }
 
 export interface ProveOptions {
@@ -85,12 +101,17 @@ export async function proveBackup(options: ProveOptions): Promise<Proof> {
     const manifest = await inPieces(clock, readArchive({ disk, source: path, target: scratch, key }))
     checkContent(files, scratch, path, manifest)
   } catch (error) {
-    forget(disk, path)
+    // Of a missing key, or a full disk, the backup is no worse than it was.
+    if (error instanceof PerduraError && damages.includes(error.code)) forget(disk, path)
     throw error
   } finally {
     if (disk.exists(scratch)) disk.remove(scratch)
   }
-  const proof = { proven_at: clock.now(), took_ms: Math.round(clock.monotonicMs() - startedMs) }
+  const proof = {
+    proven_at: clock.now(),
+    took_ms: Math.round(clock.monotonicMs() - startedMs),
+    end: endOf(disk, path),
+  }
   disk.replaceFile(proofPath(path), Buffer.from(`${JSON.stringify(proof)}\n`))
   return proof
 }
@@ -102,8 +123,18 @@ export function checkContent(
   path: string,
   manifest: BackupManifest,
 ): void {
-  const found = checkCopy(files, copy)
-  if (found.chain === manifest.chain && found.sequence === manifest.sequence) return
+  let found: ReturnType<typeof checkCopy>
+  try {
+    found = checkCopy(files, copy)
+  } catch (cause) {
+    if (!(cause instanceof PerduraError) || cause.code === 'ERR_STORE_NEWER') throw cause
+    throw new PerduraError('ERR_BACKUP_INVALID', `${path} holds a damaged database. Take another one`, {
+      cause,
+      details: { file: path },
+    })
+  }
+  const { chain, sequence, schema_version: version } = manifest
+  if (found.chain === chain && found.sequence === sequence && found.schemaVersion === version) return
   throw new PerduraError(
     'ERR_BACKUP_INVALID',
     `${path} does not hold what its manifest says: change ${found.sequence} of chain ${found.chain}. Take another one`,
@@ -159,7 +190,7 @@ function readProof(disk: Disk, path: string): Proof | undefined {
   if (bytes === undefined) return undefined
   try {
     const parsed = v.safeParse(proofSchema, JSON.parse(Buffer.from(bytes).toString()))
-    return parsed.success ? parsed.output : undefined
+    return parsed.success && parsed.output.end === endOf(disk, path) ? parsed.output : undefined
   } catch {
     return undefined
   }

@@ -1,11 +1,11 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import type { BackupKey } from '../backup/archive.ts'
-import { listBackups, proveBackup, type Backup, type Proof } from '../backup/backups.ts'
-import type { BackupReason } from '../backup/manifest.ts'
-import { takeBackup, type BackupParts } from '../backup/take.ts'
-import { PerduraError } from '../errors.ts'
+import { isBackupName, listBackups, proveBackup, type Backup, type Proof } from '../backup/backups.ts'
+import { takeBackup, type BackupParts, type TakeOptions } from '../backup/take.ts'
+import { PerduraError, toError } from '../errors.ts'
 import { createNodePlatform } from '../platform/node/platform.ts'
-import { lockFile } from '../platform/node/sqlite-file.ts'
+import { tryLockFile } from '../platform/node/sqlite-file.ts'
+import { unwritable } from '../platform/unwritable.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import { createDatabaseFiles } from '../store/sqlite/files.ts'
 import type { Call } from './call.ts'
@@ -13,12 +13,20 @@ import { ownVersion } from './version.ts'
 
 const keyLengthMin = 32
 const keyBytesMax = 65_536
+const lockWaitMs = 10_000
 
 /** The key in the file that `--key-file` names; undefined without the option. */
 export function readKey(call: Call): BackupKey | undefined {
   const path = call.text('key-file')
   if (path === undefined) return undefined
-  const bytes = call.disk.readFile(resolve(path))
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = call.disk.readFile(resolve(path))
+  } catch (cause) {
+    throw new PerduraError('ERR_USAGE', `cannot read a key from ${path}: ${toError(cause).message}`, {
+      cause,
+    })
+  }
   if (bytes === undefined) {
     throw new PerduraError(
       'ERR_USAGE',
@@ -39,41 +47,56 @@ export function readKey(call: Call): BackupKey | undefined {
   )
 }
 
-/** What works on the backups of an agent; held while nothing else does. */
+/** What works on the backups of an agent; held while nothing else does. What a command before left half done goes. */
 export function openBackups(call: Call, { folder, backups }: AgentPaths): BackupParts & { release(): void } {
   const { disk, clock, random } = createNodePlatform()
-  disk.makeFolder(backups)
-  const lock = lockFile(join(backups, 'lock.db'), 'its backups')
-  return {
-    disk,
-    clock,
-    random,
-    files: createDatabaseFiles(folder),
-    folder: backups,
-    release: () => lock.release(),
+  try {
+    disk.makeFolder(backups)
+    const lock = tryLockFile(join(backups, 'lock.db'), call.durationMs('timeout', lockWaitMs))
+    if (lock === undefined) {
+      throw new PerduraError(
+        'ERR_BACKUPS_BUSY',
+        `another command works on the backups in ${backups}: wait for its end, or longer with --timeout`,
+      )
+    }
+    for (const name of disk.list(backups)) if (name.endsWith('.tmp')) disk.remove(join(backups, name))
+    const files = createDatabaseFiles(folder)
+    return { disk, clock, random, files, folder: backups, release: () => lock.release() }
+  } catch (cause) {
+    throw unwritable(backups, cause)
   }
+}
+
+export function isPath(meant: string): boolean {
+  return meant.includes('/') || isAbsolute(meant)
 }
 
 /** The backup that is meant: its name, a part that it begins with, `newest`, or the path of a file. */
 export function findBackup(
   call: Call,
-  { backups: folder }: AgentPaths,
+  paths: AgentPaths | undefined,
   meant: string,
 ): { readonly path: string } {
-  if (meant.includes('/') || isAbsolute(meant)) {
+  if (paths === undefined || isPath(meant)) {
     const path = resolve(meant)
     if (call.disk.exists(path)) return { path }
     throw new PerduraError('ERR_NO_SUCH_BACKUP', `there is no file ${path}`)
   }
+  const folder = paths.backups
+  // Also one whose beginning is damaged: what is wrong with it is said when it is opened.
+  if (isBackupName(meant) && call.disk.exists(join(folder, meant))) return { path: join(folder, meant) }
   const { backups } = listBackups(call.disk, folder)
+  // What a restore has kept is the way back from it, and not what somebody means who asks for the newest twice.
   const found =
-    meant === 'newest' ? backups.slice(0, 1) : backups.filter(({ name }) => name.startsWith(meant))
+    meant === 'newest'
+      ? backups.filter(({ manifest }) => manifest.reason !== 'restore').slice(0, 1)
+      : backups.filter(({ name }) => name.startsWith(meant))
   const [only] = found
   if (only !== undefined && found.length === 1) return { path: join(folder, only.name) }
   const known = backups.slice(0, 5).map(({ name }) => name)
   const hint =
     known.length === 0
-      ? `there is none yet; take one with: ${call.hint('perdura backup create <agent>')}`
+      ? `there is none yet; take one with: ${call.hint(`perdura backup create ${call.argument(0)}`)}`
       : `there are ${known.join(', ')}${backups.length > known.length ? ' and older ones' : ''}`
   throw new PerduraError(
     'ERR_NO_SUCH_BACKUP',
@@ -83,23 +106,52 @@ export function findBackup(
   )
 }
 
+/** ERR_USAGE where the newest backup is encrypted and the next one would not be: the option was forgotten, mostly. */
+export function refusePlain(call: Call, { backups: folder }: AgentPaths, key: BackupKey | undefined): void {
+  if (key !== undefined || call.flag('unencrypted')) return
+  const [newest] = listBackups(call.disk, folder).backups
+  if (newest?.manifest.encryption === undefined) return
+  throw new PerduraError(
+    'ERR_USAGE',
+    `the newest backup is encrypted, and this one would not be: name the key with --key-file, or say --unencrypted`,
+  )
+}
+
+/** As the hints repeat it. */
+export function keyHint(call: Call): string {
+  const path = call.text('key-file')
+  return path === undefined ? '' : ` --key-file ${path}`
+}
+
 /** Takes a backup, and proves it. One that cannot be proved is no backup, and stays for whoever looks into it. */
 export async function takeProven(
   parts: BackupParts,
-  reason: BackupReason,
-  key: BackupKey | undefined,
+  { reason, key, stopped }: Pick<TakeOptions, 'reason' | 'key'> & { readonly stopped: string | undefined },
 ): Promise<Backup> {
   const software = { perdura: ownVersion(), node: process.versions.node }
-  const taken = await takeBackup(parts, { reason, key, software })
-  return { ...taken, proof: await proveIn(parts, join(parts.folder, taken.name), key) }
+  try {
+    const taken = await takeBackup(parts, {
+      reason,
+      key,
+      software,
+      ...(stopped !== undefined && { stopped }),
+    })
+    return { ...taken, proof: await proveIn(parts, join(parts.folder, taken.name), key) }
+  } catch (cause) {
+    throw isSystemError(cause) ? unwritable(parts.folder, cause) : cause
+  }
 }
 
 export function proveIn(parts: BackupParts, path: string, key: BackupKey | undefined): Promise<Proof> {
   return proveBackup({ ...parts, path, key, scratch: join(parts.folder, 'proof.tmp') })
 }
 
+function isSystemError(thrown: unknown): boolean {
+  return typeof (thrown as { readonly syscall?: unknown }).syscall === 'string'
+}
+
 /** One backup as the JSON of the verbs has it. */
 export function backupDocument({ name, sizeBytes, manifest, proof }: Backup): object {
   const { encryption, ...facts } = manifest
-  return { name, size: sizeBytes, encrypted: encryption !== undefined, proof: proof ?? null, ...facts }
+  return { name, file_bytes: sizeBytes, encrypted: encryption !== undefined, proof: proof ?? null, ...facts }
 }

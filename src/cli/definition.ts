@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { defineAgent, isAgentDefinition } from '../agent/define-agent.ts'
+import { isAgentDefinition, renameAgent } from '../agent/define-agent.ts'
 import type { AgentDefinition } from '../agent/definition.ts'
 import { errorCodes, PerduraError, toError } from '../errors.ts'
 import { agentExists, agentPaths, checkAgentName } from '../runtime/home.ts'
@@ -86,7 +86,7 @@ export async function loadDefinition(target: Target, greet?: string): Promise<Ag
   const definition = await importDefinition(target.launch.path)
   return target.name === undefined || target.name === definition.name
     ? definition
-    : rename(definition, target.name)
+    : renameAgent(definition, target.name)
 }
 
 async function importDefinition(path: string): Promise<AgentDefinition> {
@@ -124,31 +124,6 @@ async function importOrGiveUp(path: string): Promise<{ readonly default?: unknow
   } finally {
     process.off('beforeExit', giveUp)
   }
-}
-
-/** The same agent under another name: other messages, other state, the same code. */
-function rename(definition: AgentDefinition, name: string): AgentDefinition {
-  const { state, handlers, limits } = definition
-  const validate = (value: unknown): { value: object } | { issues: readonly { message: string }[] } => {
-    try {
-      return { value: state.validate(value) }
-    } catch (error) {
-      return { issues: [{ message: toError(error).message }] }
-    }
-  }
-  const renamed = defineAgent({
-    name,
-    state: {
-      version: state.version,
-      schema: { '~standard': { version: 1, vendor: 'perdura', validate } },
-      initial: state.initial,
-    },
-    ...(handlers.onStart === undefined ? {} : { onStart: handlers.onStart }),
-    ...(handlers.onMessage === undefined ? {} : { onMessage: handlers.onMessage }),
-    ...(handlers.onTimer === undefined ? {} : { onTimer: handlers.onTimer }),
-    limits,
-  })
-  return renamed as unknown as AgentDefinition
 }
 
 function describe(module: { readonly default?: unknown }): string {

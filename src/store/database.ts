@@ -22,6 +22,13 @@ export interface DatabaseFiles {
   copyNow(connection: Database, path: string): void
   /** Opens a copy for looking at it, without leaving anything beside it. */
   openCopy(path: string): Database
+  /** Changes a copy that nobody else has open; it is on disk, with nothing beside it, when this returns. */
+  editCopy<T>(path: string, use: (copy: Database) => T): T
+  /**
+   * Moves database, WAL and SHM into `quarantine`, where they exist, and makes the file at `path`, which is on the same file
+   * system, the database: by renaming it, so that it takes no room. Where that fails, everything is where it was.
+   */
+  replaceWith(path: string, quarantine: string): void
   /** Makes the file at `path` the database; there must be none. */
   restoreFrom(path: string): void
 }

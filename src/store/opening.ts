@@ -15,8 +15,9 @@ import { Journal, type JournalOptions } from './journal.ts'
 import type { Chain } from './journal-record.ts'
 import { rebuildFromCopy, restoreNewestBackup } from './rebuild.ts'
 import { newestChain } from './newest-chain.ts'
+import { applyRecords } from './replay.ts'
 import { Retention } from './retention.ts'
-import { assertReadable, beginChain, readPosition, schemaVersion, writePosition } from './position.ts'
+import { assertReadable, beginChain, readPosition, schemaVersion } from './position.ts'
 import { migrations } from './schema.ts'
 
 export interface StoreOptions {
@@ -235,31 +236,7 @@ export class Opening {
   /** Applies what the database misses, many records a transaction. The tail has been made safe before. */
   #catchUp(database: Database, from: JournalPosition & { chain: Chain }, last: JournalPosition): number {
     if (from.sequence === last.sequence) return 0
-    const setPosition = writePosition(database)
-    let applied = 0
-    const commit = (): void => {
-      if (database.isTransaction) database.exec('COMMIT')
-    }
-    try {
-      this.#scan(from, (record) => {
-        if (!database.isTransaction) database.exec('BEGIN IMMEDIATE')
-        if (!database.applyChangeset(record.payload)) {
-          throw new PerduraError(
-            'ERR_JOURNAL_CORRUPT',
-            `change ${record.sequence} does not fit the database: state.db was changed by something other than Perdura. ` +
-              'Move state.db (with its -wal and -shm) away, and the next start rebuilds it from the journal',
-          )
-        }
-        setPosition({ sequence: record.sequence, hash: record.hash })
-        applied += 1
-        if (applied % 500 === 0) commit()
-      })
-      commit()
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
-    }
-    return applied
+    return applyRecords(database, (visit) => this.#scan(from, visit))
   }
 
   #withNewChain(

@@ -39,19 +39,28 @@ export function checkCopy(files: DatabaseFiles, path: string): PortableCopy {
 
 /**
  * Makes the copy at `source` the database, where there is none. It begins a chain of its own: the journal that led to it
- * stayed where it came from, and what happens to it there is no part of this agent's history. The number of the chain is higher
- * than `above`, the highest that the journal beside it has.
+ * stayed where it came from, and what happens to it there is no part of this agent's history.
  */
-export function adoptCopy(files: DatabaseFiles, random: Random, source: string, above = 0): void {
+export function adoptCopy(files: DatabaseFiles, random: Random, source: string): void {
   files.restoreFrom(source)
   const database = files.open()
   try {
-    const number = Math.max(above, readPosition(database).chain.number) + 1
-    beginChain(database, migrations, number, random.bytes(16))
+    beginChain(database, migrations, readPosition(database).chain.number + 1, random.bytes(16))
     files.checkpoint(database)
   } finally {
     database.close()
   }
+}
+
+/**
+ * Puts a copy at the start of a chain of its own, whose number is higher than `above`, in the schema that the copy has: so that the
+ * version of Perdura that wrote it can still read it.
+ */
+export function beginChainInCopy(files: DatabaseFiles, random: Random, path: string, above: number): void {
+  files.editCopy(path, (copy) => {
+    const number = Math.max(above, readPosition(copy).chain.number) + 1
+    beginChain(copy, migrations.slice(0, schemaVersion(copy)), number, random.bytes(16))
+  })
 }
 
 function checkPages(database: Database): void {

@@ -106,6 +106,29 @@ export class SimulatedDatabase {
         copy.deserialize(Buffer.from(bytes ?? []))
         return new SimulatedConnection(this.#host(process), copy, false, true)
       },
+      editCopy: (path, use) => {
+        const copy = new DatabaseSync(':memory:')
+        copy.deserialize(Buffer.from(disk.readFile(path) ?? []))
+        const connection = new SimulatedConnection(this.#host(process), copy, true, true)
+        try {
+          return use(connection)
+        } finally {
+          if (process.alive) {
+            const bytes = copy.serialize()
+            connection.close()
+            disk.replaceFile(path, bytes)
+          }
+        }
+      },
+      replaceWith: (path, folder) => {
+        const bytes = disk.readFile(path)
+        disk.makeFolder(folder)
+        const before = this.#bytes()
+        if (before !== undefined) writeFile(disk, `${folder}/state.db`, before)
+        this.#meet(process, 'quarantine', () => this.#replace(undefined))
+        this.#meet(process, 'restore', () => this.#replace(bytes))
+        disk.remove(path)
+      },
       restoreFrom: (path) => {
         const bytes = disk.readFile(path)
         if (this.#content !== undefined) throw new Error('there is a database already')

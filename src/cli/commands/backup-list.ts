@@ -1,6 +1,7 @@
 import { listBackups } from '../../backup/backups.ts'
 import { formatDuration } from '../../duration.ts'
 import { backupDocument } from '../backups.ts'
+import { PerduraError } from '../../errors.ts'
 import type { Call } from '../call.ts'
 import { requireAgent } from '../look.ts'
 import { sizeText } from '../overview/overview-table.ts'
@@ -31,6 +32,10 @@ export function run(call: Call): undefined {
     agent,
     folder: paths.backups,
     backups: backups.map((backup) => backupDocument(backup)),
-    unreadable: unreadable.map(({ name, error }) => ({ name, code: error.code, message: error.message })),
+    unreadable: unreadable.map(({ name, error }) => ({ name, code: codeOf(error), message: error.message })),
   })
+}
+
+function codeOf(error: Error): string {
+  return error instanceof PerduraError ? error.code : 'ERR_INTERNAL'
 }

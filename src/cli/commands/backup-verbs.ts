@@ -6,6 +6,11 @@ const keyFile = {
   help: 'file with the key that backups are encrypted with (32 random characters or more)',
 } as const satisfies OptionSpec
 
+const unencrypted = {
+  type: 'boolean',
+  help: 'take one without a key, although the newest one is encrypted',
+} as const satisfies OptionSpec
+
 const keep = (what: string, count: number): OptionSpec => ({
   type: 'text',
   value: '<count>',
@@ -19,7 +24,7 @@ export const backupVerbs: readonly CommandSpec[] = [
     summary: 'take a backup of an agent, whether it runs or not, and prove it',
     arguments: '<agent>',
     takes: [1, 1],
-    options: { 'key-file': keyFile },
+    options: { 'key-file': keyFile, unencrypted },
     examples: ['perdura backup create Ada'],
     load: () => import('./backup-create.ts'),
   },
@@ -45,7 +50,15 @@ export const backupVerbs: readonly CommandSpec[] = [
     summary: 'put an agent that is stopped back to a backup, which can be undone',
     arguments: '<agent> <backup>',
     takes: [2, 2],
-    options: { 'key-file': keyFile },
+    options: {
+      'key-file': keyFile,
+      unencrypted,
+      replace: {
+        type: 'boolean',
+        help: 'although another agent of that name is there, which was started anew',
+      },
+      'without-undo': { type: 'boolean', help: 'take no backup of what is there now' },
+    },
     examples: ['perdura backup restore Ada newest'],
     load: () => import('./backup-restore.ts'),
   },

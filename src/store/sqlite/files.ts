@@ -10,8 +10,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Database } from '../../platform/database.ts'
 import { configure, lockFile, openDatabaseFile } from '../../platform/node/sqlite-file.ts'
@@ -30,21 +31,15 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
     open: () => openDatabaseFile(path, 'NORMAL'),
     openReader: () => connectReader(path),
     checkpoint,
-    quarantine(target) {
-      mkdirSync(target, { recursive: true, mode: 0o700 })
-      for (const companion of companions) {
-        if (existsSync(path + companion))
-          renameSync(path + companion, join(target, basename(path) + companion))
-      }
-      syncPath(target)
-      syncPath(folder)
-    },
+    quarantine: (target) => quarantine(path, target),
     async copyTo(target) {
       // A connection of its own: `backup` holds the source's mutex in its thread, and the readers must not wait for it.
       const source = new DatabaseSync(path, { readOnly: true })
       try {
-        await backup(source, target, { rate: 1_000_000 })
-        chmodSync(target, 0o600)
+        // SQLite would make it readable for others.
+        writeFileSync(target, '', { mode: 0o600 })
+        // All of it in one step: where it is interrupted, every change of the source would have it begin anew.
+        await backup(source, target, { rate: 2_147_483_647 })
       } finally {
         source.close()
       }
@@ -55,6 +50,30 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
       chmodSync(target, 0o600)
     },
     openCopy: openImmutable,
+    editCopy(copy, use) {
+      const connection = new DatabaseSync(copy)
+      try {
+        // Where this process ends, the copy is thrown away; and it must not need files beside it.
+        configure(connection, 'PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF')
+        return use(connection)
+      } finally {
+        connection.close()
+        syncPath(copy)
+      }
+    },
+    replaceWith(copy, target) {
+      quarantine(path, target)
+      try {
+        renameSync(copy, path)
+      } catch (error) {
+        for (const companion of companions) {
+          const kept = join(target, basename(path) + companion)
+          if (existsSync(kept)) renameSync(kept, path + companion)
+        }
+        throw error
+      }
+      syncPath(folder)
+    },
     restoreFrom(source) {
       const temporary = `${path}.restored`
       copyFileSync(source, temporary)
@@ -63,6 +82,15 @@ export function createDatabaseFiles(folder: string): DatabaseFiles {
       syncPath(folder)
     },
   }
+}
+
+function quarantine(path: string, target: string): void {
+  mkdirSync(target, { recursive: true, mode: 0o700 })
+  for (const companion of companions) {
+    if (existsSync(path + companion)) renameSync(path + companion, join(target, basename(path) + companion))
+  }
+  syncPath(target)
+  syncPath(dirname(path))
 }
 
 /** A read-only connection to a database file, which must exist. */

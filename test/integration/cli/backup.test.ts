@@ -29,7 +29,8 @@ test('an agent is put back to a backup that was taken while it ran, and that is 
     const unsure = await cli.run(['backup', 'restore', 'Ada', 'newest'])
     assert.deepEqual([unsure.code, /--yes/.test(unsure.stderr)], [2, true])
     const restored = await cli.json(['backup', 'restore', 'Ada', taken.name, '--yes'])
-    assert.equal(restored.to, taken.sequence)
+    assert.equal(restored.sequence, taken.sequence)
+    assert.match(restored.lost.join('\n'), /has taken in 1 message since/)
     assert.deepEqual(readdirSync(restored.quarantine).includes('state.db'), true)
 
     await cli.up(['Ada'])
@@ -100,15 +101,23 @@ test(
       const path = join(sealed.folder, sealed.name)
       assert.equal(sealed.encrypted, true)
       assert.equal(readFileSync(path).includes('under the mat'), false)
+      const forgotten = await cli.run(['backup', 'create', 'Ada'])
+      assert.deepEqual([forgotten.code, /--unencrypted/.test(forgotten.stderr)], [2, true])
       const keyless = await cli.run(['backup', 'verify', 'Ada'])
       assert.deepEqual([keyless.code, /ERR_BACKUP_KEY.*--key-file/.test(keyless.stdout)], [1, true])
       const verified = await cli.json(['backup', 'verify', 'Ada', '--key-file', keyFile])
       assert.deepEqual(verified.verified[0].whole, true)
 
+      assert.match((await cli.run(['backup', 'restore', 'Ada', 'newest', '--yes'])).stderr, /ERR_BACKUP_KEY/)
+      // Nothing was written that is not encrypted, and what was proven still is.
+      const untouched = await cli.json(['backup', 'list', 'Ada'])
+      assert.deepEqual([untouched.backups.length, untouched.backups[0].proof !== null], [1, true])
+      const args = ['backup', 'restore', 'Ada', sealed.name, '--yes', '--key-file', keyFile]
+      const restored = await cli.json(args)
+      assert.equal(restored.before.encrypted, true)
       const bytes = readFileSync(path)
       bytes[bytes.length - 100] = (bytes[bytes.length - 100] as number) ^ 1
       writeFileSync(path, bytes)
-      const args = ['backup', 'restore', 'Ada', sealed.name, '--yes', '--key-file', keyFile]
       const refused = await cli.run(args)
       assert.match(refused.stderr, /ERR_BACKUP_INVALID/)
       const other = await cli.run(['backup', 'restore', 'Ada', '2001', '--yes'])
@@ -117,6 +126,57 @@ test(
       assert.match(await notes(cli), /under the mat/)
       await stop(cli)
     }),
+)
+
+test(
+  'an agent comes back on a machine that has nothing but the file; one that was started anew meanwhile is asked about',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      await cli.up(['Ada'])
+      await tell(cli, 'remember that the key is under the mat')
+      await stop(cli)
+      const taken = await cli.json(['backup', 'create', 'Ada'])
+      const file = join(cli.folder, 'elsewhere.backup')
+      writeFileSync(file, readFileSync(join(taken.folder, taken.name)))
+      rmSync(join(cli.home, 'agents', 'Ada'), { recursive: true })
+      const misnamed = await cli.run(['backup', 'restore', 'Bea', file, '--yes'])
+      assert.match(misnamed.stderr, /ERR_BACKUP_OTHER_AGENT/)
+      await cli.json(['backup', 'restore', 'Ada', file, '--yes'])
+      await cli.up(['Ada'])
+      assert.match(await notes(cli), /under the mat/)
+      await stop(cli)
+
+      rmSync(join(cli.home, 'agents', 'Ada'), { recursive: true })
+      await cli.up(['Ada'])
+      await stop(cli)
+      const other = await cli.run(['backup', 'restore', 'Ada', file, '--yes'])
+      assert.match(other.stderr, /ERR_BACKUP_OTHER_AGENT.*--replace/)
+      await cli.json(['backup', 'restore', 'Ada', file, '--yes', '--replace'])
+      await cli.up(['Ada'])
+      assert.match(await notes(cli), /under the mat/)
+      await stop(cli)
+    }),
+)
+
+test('a database that is damaged is not backed up, and can be put back all the same', patience, () =>
+  withCommandLine(async (cli) => {
+    await cli.up(['Ada'])
+    await tell(cli, 'remember that the key is under the mat')
+    await stop(cli)
+    await cli.json(['backup', 'create', 'Ada'])
+    const folder = join(cli.home, 'agents', 'Ada')
+    rmSync(join(folder, 'journal'), { recursive: true })
+    writeFileSync(join(folder, 'state.db'), 'no database')
+    const refused = await cli.run(['backup', 'create', 'Ada'])
+    assert.match(refused.stderr, /ERR_STORE_CORRUPT/)
+    assert.equal(readFileSync(join(folder, 'state.db'), 'utf8'), 'no database')
+    const { before } = await cli.json(['backup', 'restore', 'Ada', 'newest', '--yes'])
+    assert.equal(before, null)
+    await cli.up(['Ada'])
+    assert.match(await notes(cli), /under the mat/)
+    await stop(cli)
+  }),
 )
 
 test('a backup of another agent is refused', patience, () =>

@@ -28,6 +28,8 @@ export class Deployments {
   readonly #by = new Map<number, Deployment>()
   #last: Deployment = { version: 1, broken: undefined }
   #firstReady: number | undefined
+  /** The version that its state was made by. */
+  #born: number | undefined
 
   constructor(world: World, random: SeededRandom, enabled: boolean) {
     this.#world = world
@@ -61,7 +63,9 @@ export class Deployments {
     const first = version - migrated.length
     const stored = reader.get<{ value: number }>("SELECT value FROM counters WHERE name = 'state.version'")
     const inOrder = migrated.every((from, index) => from === first + index)
-    if (inOrder && first >= 1 && first <= this.#firstReady && stored?.value === version) return
+    this.#born ??= first
+    const whole = first === this.#born && first >= 1 && first <= this.#firstReady
+    if (inOrder && whole && stored?.value === version) return
     this.#world.violate(
       'migrated-once',
       `start ${number} of version ${version} has state of version ${stored?.value} that took the steps from ${migrated.join(', ') || 'none'}`,

@@ -302,7 +302,8 @@ for (const [what, migrate, message, given = third] of [
     { ...steps, 1: async (state) => ({ ...(await state) }) },
     /version 1 fails: it is asynchronous/,
   ],
-  ['returns no object', { ...steps, 2: () => [] }, /not an object/],
+  ['returns a list', { ...steps, 2: () => [] }, /not a plain object/],
+  ['returns a map', { ...steps, 2: () => new Map() }, /not a plain object/],
   [
     'makes what does not fit',
     { ...steps, 1: () => ({ total: 'seven', list: [] }) },

@@ -110,6 +110,9 @@ export async function count(place: Place, to: number, options?: OpenOptions): Pr
   await withStore(
     place,
     async ({ store }) => {
+      await store.write((tx) =>
+        tx.run("INSERT OR IGNORE INTO identity (id, agent_id, name, created_at) VALUES (1, 'a', 'Ada', 0)"),
+      )
       while (readCount(store.reader, 'done') < to) await store.write((tx) => nextCount(tx, 'done'))
     },
     options,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listBackups } from '../../../src/backup/backups.ts'
-import { restoreBackup } from '../../../src/backup/restore.ts'
+import { finishRestore, prepareRestore } from '../../../src/backup/restore.ts'
 import { backups, count, createPlace, done, folder, inProcess, take, type Place } from './backup-world.ts'
 
 const pointsMax = 2_000
@@ -19,10 +19,11 @@ function restore(place: Place, dieAt?: number): Promise<unknown> {
     place,
     async (parts) => {
       const source = `${backups}/${listBackups(parts.disk, backups).backups[0]?.name}`
+      const prepared = await prepareRestore(parts, { source, key: undefined, folder })
       const lock = parts.files.lock()
-      const restored = await restoreBackup(parts, { source, key: undefined, folder, agent: '', agentId: '' })
+      const quarantine = finishRestore(parts, { prepared, folder })
       lock.release()
-      return restored
+      return { quarantine }
     },
     dieAt,
   )
@@ -40,7 +41,8 @@ for (const [history, changes] of [
         assert.ok(points < pointsMax)
         const place = await lived(points, changes)
         const restored = await restore(place, points)
-        if (powerCut && restored === undefined) {
+        // Also right after it has been reported as done.
+        if (powerCut) {
           place.machine.disk.powerCut()
           place.database.powerCut()
         }

@@ -48,6 +48,18 @@ test('a definition may run under another name, with its state and handlers', asy
   assert.equal(definition.limits.turnsMax, 3)
 })
 
+test('a definition under another name brings the migrations of its state along', async () => {
+  const path = file(`
+    import { defineAgent } from 'perdura'
+    import { z } from 'zod'
+    export default defineAgent({ name: 'Bea', state: {
+      version: 2, schema: z.object({ n: z.number().default(0) }), migrate: { 1: ({ old }) => ({ n: old }) } } })
+  `)
+  const { name, state } = await loadDefinition({ launch: { kind: 'file', path }, name: 'Eve' })
+  assert.equal(name, 'Eve')
+  assert.deepEqual(state.migrate.get(1)?.({ old: 7 }), { n: 7 })
+})
+
 test('a missing file is named', async () => {
   const error = await refusal(join(folder, 'nowhere.ts'))
   assert.equal(error.code, 'ERR_DEFINITION_LOAD')
