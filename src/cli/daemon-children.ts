@@ -17,7 +17,7 @@ import { isAlive, type ProcessTable } from '../platform/process-table.ts'
 import { agentPaths } from '../runtime/home.ts'
 import { readProcessRecord } from '../runtime/process-record.ts'
 import type { SettingsSource } from '../settings/settings.ts'
-import type { ChildState } from '../supervisor/child-state.ts'
+import { awaitsMending, type ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
 import type { PastFigures } from '../supervisor/history.ts'
 import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/supervisor.ts'
@@ -325,8 +325,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     for (const { name, state, past } of this.#supervisor.views) {
       const notes = this.#notesOf(name)
       boundOutputFile(childFiles(this.#options.home, name).output)
-      const waits = state.name === 'backing-off' || state.name === 'failed' || past.safeMode.period !== null
-      if (!waits) continue
+      if (!awaitsMending(state, past.safeMode.period !== null)) continue
       const changed = this.#codeTime(name)
       // A file that is gone is no reason to try; the one that comes in its place is.
       if (changed === undefined || changed === 0) continue

@@ -5,7 +5,7 @@ import { createNodeSpawner, type NodeChild } from '../platform/node/child.ts'
 import { createNodeClock } from '../platform/node/clock.ts'
 import { createNodeRandom } from '../platform/node/random.ts'
 import { SupervisedChild } from '../supervisor/child.ts'
-import type { ChildState } from '../supervisor/child-state.ts'
+import { awaitsMending, type ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
 import type { ChildPolicy } from '../supervisor/policy.ts'
 import { agentChild, hubChild } from './child-name.ts'
@@ -60,6 +60,7 @@ export class Upkeep {
   #process: NodeChild | undefined
   /** What the history calls it; undefined until its process has said its name. */
   #title: string | undefined
+  /** It is not wanted any more. */
   #stopping = false
   #wasReady = false
   #wasOnline = false
@@ -140,9 +141,8 @@ export class Upkeep {
 
   /** Whether it waits or has failed, and its code has been changed since it was tried with it; true once for each change. */
   takeMended(): boolean {
-    if (this.#codeFile === undefined) return false
-    const { name } = this.#child.state
-    if (name !== 'backing-off' && name !== 'failed' && !this.#child.history.safeMode.isOn) return false
+    if (this.#codeFile === undefined || this.#stopping) return false
+    if (!awaitsMending(this.#child.state, this.#child.history.safeMode.isOn)) return false
     const changed = codeTime(this.#codeFile)
     // A file that is gone is no reason to try; the one that comes in its place is.
     if (changed === 0 || changed === this.#codeChanged) return false

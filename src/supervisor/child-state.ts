@@ -35,6 +35,27 @@ export type ChildState =
   | { readonly name: 'failed' | 'finished'; readonly exit: ChildExit; readonly reason: EndReason }
   | { readonly name: 'left' }
 
+/** Whether it may help a child that its definition was changed: it waits, has failed, or goes on without its mind. */
+export function awaitsMending({ name }: ChildState, isInSafeMode: boolean): boolean {
+  switch (name) {
+    case 'backing-off':
+    case 'failed':
+      return true
+    case 'queued':
+    case 'starting':
+    case 'running':
+    case 'restarting':
+    case 'killing':
+      return isInSafeMode
+    // Whatever it was in, nobody wants it any more.
+    case 'stopping':
+    case 'stopped':
+    case 'finished':
+    case 'left':
+      return false
+  }
+}
+
 /** What a message of a child means to its supervisor; any other one is only passed on. */
 export type ChildWord =
   | { readonly kind: 'ready' }

@@ -25,7 +25,7 @@ import { lapsing, Run } from './run.ts'
  * `restarting`: a process exists and was asked to end (SIGTERM) in favour of the next one; when it has not by the
  * deadline it is killed. Left by its end as `running` is.
  * `killing`: a process exists that does not answer. What can be seen of it is taken down, then it is killed. Left by its
- * end as `running` is; for `running` where it is heard again before the kill.
+ * end as `running` is; where it is heard before the kill for `running`, or for `restarting` if somebody has wanted that.
  * `stopping`: as `restarting`, and no next one is wanted. Left for `stopped` by its end, however it ended; for
  * `restarting` by `start()` and `restart()`: of what people say the last word counts.
  * `failed`: the child said that starting it again would change nothing (exit code 78). Left by `start()` and `restart()`.
@@ -166,10 +166,9 @@ export class SupervisedChild {
    * the first of which it has ten seconds more than else. False where it is gone, or one is supervised already.
    */
   adopt(process: AdoptedProcess, known: Omit<ProcessFacts, 'pid'>): boolean {
-    const { spawner } = this.#options
     if (this.#run !== undefined || this.#state.name === 'left') return false
     const run = this.#newRun({ ...known, adopted: true })
-    const exit = this.#connect(run, (sink) => spawner.adopt?.(process, sink))
+    const exit = this.#connect(run, (sink) => this.#options.spawner.adopt?.(process, sink))
     if (run.child === undefined) return false
     this.#begin(run)
     if (known.ready) this.#enterRunning(run)
@@ -251,8 +250,10 @@ export class SupervisedChild {
     const word = this.#options.understand(message)
     run.hear(word)
     if (word?.kind === 'ready') this.#becomeReady(run)
-    // It has answered after all.
-    if (run.ready && !run.killed && this.#is('killing')) this.#enterRunning(run)
+    // It has answered after all, and can be asked for what somebody wanted of it meanwhile.
+    if (run.ready && !run.killed && this.#is('killing'))
+      if (run.asked === 'restart') this.#askToEnd('restart')
+      else this.#enterRunning(run)
     if (word?.kind === 'beat') this.#beat(run, word)
     if (word?.kind === 'handover') this.#expectEnd(run.asked ?? 'handover')
   }
@@ -282,9 +283,8 @@ export class SupervisedChild {
   /** Once a second while there is a process. */
   #look(): void {
     const run = this.#run
-    if (run === undefined) return
     const { name } = this.#state
-    if (name !== 'starting' && name !== 'running') return
+    if (run === undefined || (name !== 'starting' && name !== 'running')) return
     const overdue = run.overdue(this.#policy, this.#options.beats ?? false, this.#startTimeouts)
     if (overdue !== undefined) {
       if (overdue === 'start-timeout') this.#startTimeouts += 1
@@ -307,7 +307,7 @@ export class SupervisedChild {
     this.#enter({ name: 'killing', pid: run.pid, reason })
     this.#timer = this.#parts.lookBeforeKill(this.#options.clock, run.child, {
       onEvidence: (seen) => this.#options.sink.onEvidence?.(reason, run.note(seen)),
-      kill: () => void this.#tell('SIGKILL', reason),
+      kill: () => void this.#tell('SIGKILL', run.asked === 'restart' ? 'restart' : reason),
     })
   }
 

@@ -2,7 +2,7 @@ import { PerduraError } from '../errors.ts'
 import type { AdoptedProcess } from '../platform/child.ts'
 import type { Log } from '../platform/log.ts'
 import { SupervisedChild } from './child.ts'
-import type { ChildState } from './child-state.ts'
+import { awaitsMending, type ChildState } from './child-state.ts'
 import { supervisorParts, type SupervisorParts } from './parts.ts'
 import type { ProcessRecordFacts, SupervisionRecord } from './record.ts'
 import { RecordKeeper } from './record-keeper.ts'
@@ -203,9 +203,7 @@ export class Ward {
 
   definitionChanged(): void {
     if (!this.#mayAct('running')) return
-    const { name } = this.#child.state
-    const waits = name === 'backing-off' || name === 'failed'
-    if (waits || this.#child.history.safeMode.isOn) this.#child.restart()
+    if (awaitsMending(this.#child.state, this.#child.history.safeMode.isOn)) this.#child.restart()
     this.#save()
   }
 

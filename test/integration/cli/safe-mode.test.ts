@@ -150,3 +150,29 @@ test(
       assert.equal((await up.ended).code, 0)
     }),
 )
+
+test(
+  'of the agents of one up, one that was stopped in safe mode stays stopped when its file is saved',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      const file = write(cli, working)
+      const first = await cli.up([file, '--no-hub'])
+      first.kill('SIGTERM')
+      await first.ended
+      write(cli, `setTimeout(() => { throw new Error('a bug in a timer') }, 300)\n${working}`)
+      const supervision = { failures_max: 2, window: '10m', safe_mode_first: '10m' }
+      writeFileSync(join(cli.home, 'config.json'), JSON.stringify({ supervision }))
+      const up = await cli.up(['--no-hub'])
+      await up.says(/ready again .*; in safe mode, since it failed too often/)
+      assert.equal((await cli.run(['stop', 'Ada'])).code, 0)
+      write(cli, working)
+      // It looks at the files then, and not only by its own clock.
+      up.kill('SIGHUP')
+      await up.says(/the settings were read again/)
+      up.kill('SIGTERM')
+      const { code, stdout, stderr } = await up.ended
+      assert.equal(code, 0)
+      assert.doesNotMatch(stdout + stderr, /has changed/)
+    }),
+)

@@ -50,6 +50,38 @@ test('one that is heard again before it is killed is let live', async () => {
   assert.deepEqual(last().signals, [])
 })
 
+test('one that is heard again before it is killed is restarted where somebody wanted that meanwhile', async () => {
+  const { clock, last, supervised, reasons, children } = running()
+  const silent = last()
+  clock.advance(16_000)
+  assert.equal(supervised.state.name, 'killing')
+  supervised.restart()
+  silent.beat()
+  assert.equal(supervised.state.name, 'restarting')
+  assert.deepEqual(silent.signals, ['SIGTERM'])
+  silent.looks.resolve('it was suspended')
+  await Promise.resolve()
+  silent.beat()
+  clock.advance(14_000)
+  assert.deepEqual(silent.signals, ['SIGTERM'])
+  silent.exit({ code: 0 })
+  clock.advance(0)
+  assert.deepEqual(reasons, ['restart'])
+  assert.equal(children.length, 2)
+})
+
+test('one that is killed while somebody wants it restarted is restarted, whatever its policy says', () => {
+  const { clock, last, supervised, reasons, children } = running({ policyChanges: { restart: 'never' } })
+  clock.advance(16_000)
+  supervised.restart()
+  clock.advance(2_000)
+  assert.deepEqual(last().signals, ['SIGKILL'])
+  last().exit({ signal: 'SIGKILL' })
+  clock.advance(0)
+  assert.deepEqual(reasons, ['restart'])
+  assert.equal(children.length, 2)
+})
+
 test('one that beats is not killed', () => {
   const { beatFor, supervised, children } = running()
   beatFor(3_600_000)
