@@ -75,16 +75,20 @@ export async function run(call: Call): Promise<number> {
     status: () => daemon.children.summary,
     healthy: () => daemon.children.attended,
   }
+  let stopping = false
   watchSignals(daemon, async () => {
+    // A manager that was told of the end must not be told that it is ready again.
+    if (stopping) return
     await service?.reloading(process.hrtime.bigint() / 1_000n)
     daemon.reload()
     boundLog()
-    await service?.ready(facts)
+    if (!stopping) await service?.ready(facts)
   })
   // What is told to end while it starts has to hear that, and not that it is ready.
   const opened = await Promise.race([daemon.opened.then(() => true), daemon.asked.then(() => false)])
   if (opened) await service?.ready(facts)
   const { reason, keepChildren } = await daemon.asked
+  stopping = true
   output.note(`the daemon is stopping (${reason})${keepChildren ? '; agents go on' : ''}`)
   void service?.stopping(keepChildren ? endMarginMs : daemon.children.stopMs + endMarginMs)
   await daemon.end()

@@ -246,10 +246,10 @@ function addressesOf(call: Call): PortAddress[] {
 /** A token that is set and empty is a script's mistake: taken for none it would open what it was to close. */
 function metricsToken(call: Call): string | undefined {
   const token = call.environment['PERDURA_METRICS_TOKEN']
-  if (token === undefined || /^[\x21-\x7e]{1,512}$/.test(token)) return token
+  if (token === undefined || /^[\x21-\x7e]{16,512}$/.test(token)) return token
   throw new PerduraError(
     'ERR_USAGE',
-    'PERDURA_METRICS_TOKEN must be 1 to 512 printable ASCII characters without spaces: set it to such a token, or unset it',
+    'PERDURA_METRICS_TOKEN must be 16 to 512 printable ASCII characters without spaces (openssl rand -hex 16 makes one): set it to such a token, or unset it',
   )
 }
 

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 const filesMax = 20
+const draftMs = 60_000
 /** Names of the reports that a start has told of. */
 const seenFile = 'seen'
 /** `2026-01-02T03-04-05.678Z`: names begin with it, so that they stand in the order of time. */
@@ -20,9 +21,19 @@ export function writeCrashReport(folder: string, atMs: number, pid: number, text
   fs.renameSync(draft, file)
   const others = reports(folder, atMs).filter((other) => other !== name)
   const kept = new Set([name, seenFile, ...others.slice(1 - filesMax)])
-  for (const entry of fs.readdirSync(folder))
-    if (!kept.has(entry)) fs.rmSync(path.join(folder, entry), { force: true })
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    const other = path.join(folder, entry.name)
+    if (!entry.isFile() || kept.has(entry.name) || isRecentDraft(other, atMs)) continue
+    fs.rmSync(other, { force: true })
+  }
   return file
+}
+
+/** Of another process, which crashes at this moment. */
+function isRecentDraft(file: string, nowMs: number): boolean {
+  if (!file.endsWith('.tmp')) return false
+  const written = fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  return written > nowMs - draftMs
 }
 
 /**

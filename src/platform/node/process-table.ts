@@ -27,7 +27,8 @@ function identifyByPs(pid: number): string | undefined {
     const output = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, LC_ALL: 'C' },
+      // The time at which it started, for everybody alike: an agent, or a laptop, may be in another time zone.
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     })
     const [state = '', ...started] = output.trim().split(/\s+/)
     return started.length === 0 || state.startsWith('Z') ? undefined : started.join(' ')

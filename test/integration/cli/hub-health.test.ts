@@ -114,14 +114,14 @@ test('a hub says that it is ready to anybody, and what it measures to who is on 
 
 test('with a token the metrics are for who shows it, from anywhere, and for nobody else', patience, () =>
   withCommandLine(async (cli) => {
-    const environment = { PERDURA_METRICS_TOKEN: 'let-me-see' }
+    const environment = { PERDURA_METRICS_TOKEN: 'let-me-see-all-of-it' }
     const running = cli.start(['hub', 'run', '--port', '0'], { environment })
     await running.says(/the hub is ready/)
     const place = { port: cli.hubRecord().addresses[0]?.port ?? 0 }
     const refused = await ask(place, '/metrics')
     assert.deepEqual([refused.status, refused.headers['www-authenticate']], [401, 'Bearer'])
     const headers = {
-      authorization: 'Bearer let-me-see',
+      authorization: 'Bearer let-me-see-all-of-it',
       host: 'hub.example.org',
       'x-forwarded-for': '192.0.2.1',
     }
