@@ -49,6 +49,8 @@ export interface HubOptions {
   readonly parts?: HubParts
 }
 
+export type ProbeDepth = 'queue' | 'disk'
+
 export interface Hub {
   /** Where it listens, with the ports that were found; in the order of the options. */
   readonly addresses: readonly HttpAddress[]
@@ -56,8 +58,11 @@ export interface Hub {
   readonly sessionCount: number
   /** How many WebSockets there are here. */
   readonly connectionCount: number
-  /** Rejects where nothing can be written. It takes its turn behind what waits, and leaves nothing behind. */
-  probe(): Promise<void>
+  /**
+   * Rejects where nothing can be written. It takes its turn behind what waits: with `queue` it costs nothing else, with
+   * `disk` it is a commit, with a sync, of one row that is always the same.
+   */
+  probe(depth: ProbeDepth): Promise<void>
   backlog(): Promise<Backlog>
   /**
    * Stops accepting, and sends everybody away: what is under way is answered, connections end one after the other, and their
@@ -68,6 +73,8 @@ export interface Hub {
 
 const bodyBytesMax = 1024 * 1024
 const sweepRows = 500
+const writeProbe = `
+  INSERT INTO counters (name, value) VALUES ('probes', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1`
 
 /** Starts a hub: everything that it promises is in its storage, so that any number of them can share one. */
 export async function createHub(options: HubOptions): Promise<Hub> {
@@ -169,7 +176,11 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       return relay.registry.connectionCount
     },
     // Not watched: nobody has asked for it.
-    probe: () => options.storage.write(async () => undefined),
+    probe: (depth) =>
+      options.storage.write(async (tx) => {
+        // SQLite writes nothing for a transaction that changes nothing: then a disk that is full goes unnoticed.
+        if (depth === 'disk') await tx.run(writeProbe)
+      }),
     backlog: () => options.storage.read(readBacklog),
     async close(graceMs = 1_000) {
       sweeper.stop()

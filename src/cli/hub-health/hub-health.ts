@@ -44,7 +44,11 @@ export class HubHealth {
     const { clock } = platform
     const sensors = platform.openSensors()
     const failures = countFailures(folder)
-    const probe = new DatabaseProbe({ clock, probe: () => hub.probe() })
+    const probe = new DatabaseProbe({
+      clock,
+      probe: (depth) => hub.probe(depth),
+      failures: () => this.counts.failed,
+    })
     const monitor = new HealthMonitor({
       clock,
       log,

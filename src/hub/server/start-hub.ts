@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { PerduraError, toError } from '../../errors.ts'
+import type { Database } from '../../platform/database.ts'
 import type { HttpAddress } from '../../platform/http.ts'
 import type { Log } from '../../platform/log.ts'
 import { createNodeHttpListener } from '../../platform/node/http-server.ts'
@@ -56,7 +57,7 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
       ...options,
       platform: { ...platform, listener: createNodeHttpListener({ connectionsMax: hubConnectionsMax }) },
       log,
-      storage: new SqliteStorage({ database, clock, process, checkPlace: placeOf(file) }),
+      storage: new SqliteStorage({ database, clock, process, checkPlace: placeOf(file, database) }),
       keysFolder: join(folder, 'keys'),
       addresses,
     })
@@ -68,7 +69,7 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
       get connectionCount() {
         return hub.connectionCount
       },
-      probe: () => hub.probe(),
+      probe: (depth) => hub.probe(depth),
       backlog: () => hub.backlog(),
       async close(graceMs) {
         await hub.close(graceMs)
@@ -82,19 +83,29 @@ export async function startHub(options: StartHubOptions): Promise<Hub> {
 }
 
 /**
- * SQLite goes on writing into a file that has no name any more, and all of it would be gone with the process: what is
- * acknowledged has to be where the next one finds it. A look costs some microseconds, a commit hundreds.
+ * SQLite goes on writing into files that have no name any more, and all of it would be gone with the process: what is
+ * acknowledged has to be where the next one finds it. A look at both costs some microseconds, a commit hundreds.
  */
-function placeOf(path: string): () => void {
-  const opened = identityOf(path)
+function placeOf(path: string, database: Database): () => void {
+  // Until something is read there is no WAL.
+  database.prepare('PRAGMA user_version').get()
+  const journal = `${path}-wal`
+  const [openedFile, openedJournal] = [identityOf(path), identityOf(journal)]
   return () => {
     const found = identityOf(path)
-    if (found === opened) return
-    const text =
-      found === undefined
-        ? `${path} is gone: put it back, or start the hub anew without what it knew`
-        : `${path} is another file now: put the one back that the hub had, or restart the hub to have it use this one`
-    throw new PerduraError('ERR_HUB_STORAGE', text)
+    if (found !== openedFile) {
+      const text =
+        found === undefined
+          ? `${path} is gone: put it back, or start the hub anew without what it knew`
+          : `${path} is another file now: put the one back that the hub had, or restart the hub to have it use this one`
+      throw new PerduraError('ERR_HUB_STORAGE', text)
+    }
+    // At its clean end SQLite brings into the database what only the WAL has, which it still has open.
+    if (identityOf(journal) !== openedJournal)
+      throw new PerduraError(
+        'ERR_HUB_STORAGE',
+        `${journal} has been taken away: restart the hub with SIGTERM, not SIGKILL; it still has what was in it, and saves that when it stops`,
+      )
   }
 }
 

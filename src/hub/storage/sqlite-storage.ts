@@ -20,7 +20,7 @@ export interface SqliteStorageOptions {
   /** Operations that may wait, of reads and of writes each; one more is refused. Default 10,000. */
   readonly queueMax?: number
   readonly batchMax?: number
-  /** Throws where the file that is written to is not the one that the next process would find. Asked before each batch. */
+  /** Throws where the files that are written to are not those that the next process would find. Asked before and after each batch. */
   readonly checkPlace?: () => void
 }
 
@@ -156,6 +156,12 @@ export class SqliteStorage implements HubStorage {
       // the whole. After anything else it is unknown what is on disk: the next process finds out, and the agents ask it.
       const isUndone = isSqliteError(error, 'full') && !database.isTransaction
       if (!isUndone) process.crash(storageError(error))
+      return this.#rejectBatch(batch, error)
+    }
+    try {
+      checkPlace()
+    } catch (error) {
+      // Whether the next process will have it is decided by where the files are then: those who ask again find out.
       return this.#rejectBatch(batch, error)
     }
     for (const settle of settled) settle()
