@@ -1,4 +1,6 @@
 import { linkVariables } from '../daemon/link-protocol.ts'
+import type { PerduraError } from '../errors.ts'
+import { exitCodes } from '../exit-codes.ts'
 import type { ProcessMessage } from './process-messages.ts'
 
 /** Whoever keeps this process running, if anybody does. */
@@ -32,6 +34,15 @@ export async function connectParent(): Promise<Parent> {
     disconnect: () => undefined,
     lastWord: (code) => link.lastWord(code),
   }
+}
+
+/**
+ * With which exit code a process ends that could not start. What will not pass by itself is not to be tried again; a port or a
+ * lock that somebody else has may be free in a moment, and a daemon has the patience. At a terminal a person is told, and decides.
+ */
+export function refusalCode(error: PerduraError, parent: Parent): number {
+  if (!error.retryable) return exitCodes.doNotRestart
+  return parent.kind === 'link' ? exitCodes.failed : error.exitCode
 }
 
 function parentByChannel(): Parent {

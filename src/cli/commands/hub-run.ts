@@ -32,7 +32,7 @@ import {
 import { activityOf, admissionOf } from '../hub-settings.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { reloadSettings, settingsOf } from '../settings-of.ts'
-import { connectParent, type Parent } from '../own-process.ts'
+import { connectParent, refusalCode, type Parent } from '../own-process.ts'
 import { CrashWatch } from '../crash-watch.ts'
 import { RecentLines } from '../../platform/recent-lines.ts'
 import { watchForStop } from '../stop-request.ts'
@@ -58,7 +58,7 @@ export async function run(call: Call): Promise<number> {
     await parent.tell({ type: 'failed', code, message: toError(error).message })
     if (!(error instanceof PerduraError)) throw error
     parent.disconnect()
-    return error.retryable ? error.exitCode : exitCodes.doNotRestart
+    return refusalCode(error, parent)
   }
 }
 

@@ -27,7 +27,7 @@ import { CrashWatch, watchEarlyCrashes } from '../crash-watch.ts'
 import { chooseHub } from '../hub-choice.ts'
 import { boundedLog } from '../log-bounds.ts'
 import { printable } from '../output.ts'
-import { connectParent, type Parent } from '../own-process.ts'
+import { connectParent, refusalCode, type Parent } from '../own-process.ts'
 import { countFailures } from '../past-failures.ts'
 import { ActivityReport, type SessionFigures } from '../process-messages.ts'
 import { connectService } from '../own-service.ts'
@@ -53,7 +53,7 @@ export async function run(call: Call): Promise<number> {
     if (!(error instanceof PerduraError)) throw error
     parent.disconnect()
     // What will not pass by itself is not to be tried again.
-    return error.retryable ? error.exitCode : exitCodes.doNotRestart
+    return refusalCode(error, parent)
   }
 }
 
