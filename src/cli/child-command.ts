@@ -6,6 +6,7 @@ import type { Log } from '../platform/log.ts'
 import type { NodeBinary } from '../platform/node/node-binary.ts'
 import type { ChildMode } from '../supervisor/exits.ts'
 import { hubChild } from './child-name.ts'
+import { drainWithin } from './drain-within.ts'
 import { lastPlace, urlOf } from './hub-record.ts'
 import type { Launch } from './launch.ts'
 import { programArguments, programEnvironment } from './own-program.ts'
@@ -27,12 +28,15 @@ export interface ChildCommandOptions {
 export function childCommand(options: ChildCommandOptions): ChildCommand {
   const { disk, home, child, launch, mode, node, log } = options
   const { environmentFile } = launch
+  const { stopMs } = launch.policy
   const hub = launch.atHomeHub ? lastPlace(disk, home) : undefined
   return {
     file: node.find(),
     arguments: programArguments(child === hubChild ? 'hub' : 'agent', [
       ...launch.arguments,
       ...launch.untilOnline,
+      // Its settings say nothing of what was asked for when it was started.
+      ...(child === hubChild || stopMs === undefined ? [] : ['--drain', `${drainWithin(stopMs)}ms`]),
       ...(mode === 'safe' ? ['--safe-mode'] : []),
       '--quiet',
     ]),

@@ -91,12 +91,18 @@ function askedPolicy(call: Call): Launch['policy'] {
   const memoryMaxBytes = memory === undefined ? undefined : parseSize(memory)
   if (memory !== undefined && (memoryMaxBytes === undefined || memoryMaxBytes < memoryMinBytes))
     throw new PerduraError('ERR_USAGE', '--memory-max is a size of 64MiB or more, such as 512MiB or 2GiB')
+  const stopMs = call.text('stop-timeout') === undefined ? undefined : call.durationMs('stop-timeout', 0)
+  if (stopMs !== undefined && (stopMs < stopMsMin || stopMs > stopMsMax))
+    throw new PerduraError('ERR_USAGE', '--stop-timeout is a duration from 1s to 1h')
   return {
     ...(restart !== undefined && { restart }),
     ...(memoryMaxBytes !== undefined && { memoryMaxBytes }),
-    ...(call.text('stop-timeout') !== undefined && { stopMs: call.durationMs('stop-timeout', 0) }),
+    ...(stopMs !== undefined && { stopMs }),
   }
 }
 
 /** Less than that no process of Node has. */
 const memoryMinBytes = 64 * 1024 * 1024
+/** As in the settings. */
+const stopMsMin = 1_000
+const stopMsMax = 3_600_000

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isAlive } from '../platform/process-table.ts'
 import { SettingsSource } from '../settings/settings.ts'
 import type { Call } from './call.ts'
+import { hubChild } from './child-name.ts'
 import { resolveTarget, type Target } from './definition.ts'
 import type { FleetPlan } from './fleet.ts'
 import { reconnectSettings } from './cloudbrain.ts'
@@ -10,15 +11,13 @@ import { askedHub, chooseHub, hubOfEnvironment } from './hub-choice.ts'
 import { hubPaths, lastPlace, readHubRecord, runningHub, urlOf } from './hub-record.ts'
 import { chooseHubPort, hubHost } from './hub-port.ts'
 import { agentArguments, hubArguments } from './process-arguments.ts'
+import { longestStopMs } from './stop-times.ts'
 import { SupervisorRecord } from './supervisor-record.ts'
 import type { UpkeepPlan } from './upkeep.ts'
 
 /** The two agents of an `up` without arguments. Ada asks Bo for a report after each start. */
 const firstName = 'Ada'
 const secondName = 'Bo'
-
-/** Longest time that a hub may need to stop after its supervisor was killed, which it notices at once. */
-const orphanGraceMs = 12_000
 
 /** What `up` is to keep running: one agent, or a hub and two of them. */
 export async function planFleet(call: Call): Promise<FleetPlan> {
@@ -133,7 +132,8 @@ async function embeddedHub(call: Call): Promise<EmbeddedHub> {
 
 /** A hub whose `up` was killed is on its way out: using it would be using what is gone in a moment. */
 async function awaitOrphan(call: Call): Promise<void> {
-  const deadlineMs = performance.now() + orphanGraceMs
+  // It has noticed at once that its supervisor was killed.
+  const deadlineMs = performance.now() + longestStopMs(call, [hubChild])
   for (let told = false; ; told = true) {
     const record = readHubRecord(call.disk, hubPaths(call.home).record)
     if (!isAlive(call.processes, record)) return

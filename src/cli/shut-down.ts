@@ -7,17 +7,6 @@ import { runStages, stopFailure } from '../runtime/stages.ts'
 import { plural } from '../runtime/why-text.ts'
 import type { Call } from './call.ts'
 
-/**
- * What lies between the end of an agent's deadline and the moment when whoever supervises it kills it, ms: for effects
- * under way, the last state, and the connections. A third of a short time-out.
- */
-const marginMsMax = 5_000
-
-/** How long turns and what they send may take, where the process is killed after `stopTimeoutMs`. */
-export function drainWithin(stopTimeoutMs: number): number {
-  return stopTimeoutMs - Math.min(marginMsMax, stopTimeoutMs / 3)
-}
-
 /** For requests that are being answered. */
 const requestGraceMs = 1_000
 /** After the deadline, ms: what still has not ended then hangs, and the next start does without it. */

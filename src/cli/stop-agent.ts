@@ -4,12 +4,14 @@ import { PerduraError } from '../errors.ts'
 import { isAlive } from '../platform/process-table.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import { readProcessRecord, removeProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
-import { defaultPolicy } from '../supervisor/policy.ts'
 import { writeRecord } from '../supervisor/record.ts'
 import type { Call } from './call.ts'
 import { agentChild } from './child-name.ts'
 import { askAgent } from './control-client.ts'
 import { showChild, tellChild, untilStopped } from './daemon-child.ts'
+import { findDaemon } from './daemon-client.ts'
+import { endOrphans } from './orphans.ts'
+import { longestStopMs } from './stop-times.ts'
 import { SupervisionFiles } from './supervision-files.ts'
 
 const pollMs = 25
@@ -36,7 +38,7 @@ export async function stopAgent(call: Call, paths: AgentPaths, options: StopOpti
     return true
   }
   unwant(call, child)
-  const stopped = await stopAlone(call, paths, options)
+  const stopped = (await stopAlone(call, paths, options)) || (await stopStarting(call, child, options))
   // A daemon that began meanwhile may have read what was wanted before that was changed: it says so before it reads.
   const begun = await showChild(call, child)
   if (begun?.wanted !== true) return stopped
@@ -53,8 +55,7 @@ async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): P
   const answered = await askToStop(call, paths, found, handover)
   // One that has taken it in gets the time to put its work down that a supervisor would give it; one that does not answer
   // has nothing to put down that it could.
-  const { stopMs } = defaultPolicy
-  const killMs = performance.now() + stopMs
+  const killMs = performance.now() + longestStopMs(call, [agentChild(basename(paths.folder))])
   const killAtMs = answered ? killMs : Math.min(killMs, deadlineMs - killLeadMs)
   // Looked up anew each time: an `up` that keeps other agents too says by removing its record that it lets go of this one.
   for (let rest = found; rest.length > 0; rest = stillThere(call, paths, found)) {
@@ -71,6 +72,13 @@ async function stopAlone(call: Call, paths: AgentPaths, options: StopOptions): P
   // One that was killed could not do so itself: it has been stopped, and did not die of something.
   for (const { instance } of found) removeProcessRecord(call.disk, paths.processRecord, instance)
   return true
+}
+
+/** One that a dead daemon was starting: until it is ready, it has written down nothing of itself. */
+async function stopStarting(call: Call, child: string, { timeoutMs }: StopOptions): Promise<boolean> {
+  if (findDaemon(call) !== undefined) return false
+  const ended = await endOrphans(call, timeoutMs, child)
+  return ended.length > 0
 }
 
 /** No daemon runs that could be told: the next one starts it no more. */

@@ -50,6 +50,21 @@ function stopMsOf(call: Call, settings: HomeSettings, child: string): number {
   return askedStopMs(new SupervisionFiles(call.disk, call.home), child) ?? own.supervision.stopMs
 }
 
+/** Beyond its time to stop, ms: for being asked, and for ending when it is killed. */
+const stopMarginMs = 15_000
+/** For the next process to become ready, ms. */
+const startMarginMs = 45_000
+
+/** So long who has asked a child to stop waits for that, ms, where nothing else is said. */
+export function stopWaitMs(call: Call, child: string): number {
+  return longestStopMs(call, [child]) + stopMarginMs
+}
+
+/** The same for a restart. */
+export function restartWaitMs(call: Call, child: string): number {
+  return longestStopMs(call, [child]) + startMarginMs
+}
+
 /** Longest time that all of them, one behind the other, and the daemon may take, ms. */
 export function wholeStopMs(call: Call): number {
   return stopSecondsOf(stopTimesOf(call) ?? usualStopTimes) * 1_000

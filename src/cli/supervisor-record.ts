@@ -11,9 +11,8 @@ import {
   type ProcessRecord,
 } from '../runtime/process-record.ts'
 import type { Call } from './call.ts'
-
-/** Longest time that an agent may need to stop after its supervisor was killed, which it notices at once. */
-const orphanGraceMs = 12_000
+import { agentChild } from './child-name.ts'
+import { longestStopMs } from './stop-times.ts'
 
 /** Says that this process keeps the agent running. */
 export class SupervisorRecord {
@@ -35,7 +34,8 @@ export class SupervisorRecord {
     const other = readProcessRecord(disk, paths.supervisorRecord)
     if (isAlive(processes, other) && other.pid !== process.pid)
       throw inUse(name, other.pid, other.daemon === true ? 'daemon' : 'process')
-    const deadlineMs = performance.now() + orphanGraceMs
+    // It has noticed at once that its supervisor was killed.
+    const deadlineMs = performance.now() + longestStopMs(this.#call, [agentChild(name)])
     for (let told = false; ; told = true) {
       const agent = readProcessRecord(disk, paths.processRecord)
       if (!isAlive(processes, agent)) break

@@ -5,14 +5,13 @@ import { showChild, tellChild, untilStopped } from '../daemon-child.ts'
 import { runningHub } from '../hub-record.ts'
 import { endOrphans } from '../orphans.ts'
 import { unwant } from '../stop-agent.ts'
-
-const defaultTimeoutMs = 30_000
+import { stopWaitMs } from '../stop-times.ts'
 
 export async function run(call: Call): Promise<undefined> {
   const kept = await showChild(call, hubChild)
   const hub = runningHub(call)
   const isKept = kept !== undefined && kept.state !== 'stopped'
-  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
+  const timeoutMs = call.durationMs('timeout', stopWaitMs(call, hubChild))
   if (!isKept && hub !== undefined && hub.daemon !== true) {
     throw new PerduraError(
       'ERR_HOME_IN_USE',

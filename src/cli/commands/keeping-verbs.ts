@@ -17,7 +17,7 @@ const keeping = {
   'stop-timeout': {
     type: 'text',
     value: '<duration>',
-    help: 'how long it may take to stop before it is killed (default: 15s)',
+    help: 'how long it may take to stop before it is killed, from 1s to 1h (default: as the settings say)',
   },
   // Not --env-file: Node takes that for itself, wherever it stands.
   'environment-file': {

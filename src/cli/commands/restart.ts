@@ -4,15 +4,13 @@ import { chooseAgents, eachAgent } from '../chosen-agents.ts'
 import { agentChild } from '../child-name.ts'
 import { showChild, tellChild, untilReady } from '../daemon-child.ts'
 import { requireAgent } from '../look.ts'
-
-/** Longer than the agent's own time to drain. */
-const defaultTimeoutMs = 60_000
+import { restartWaitMs } from '../stop-times.ts'
 
 export function run(call: Call): Promise<number> {
-  const timeoutMs = call.durationMs('timeout', defaultTimeoutMs)
   return eachAgent(call, chooseAgents(call), async (name) => {
     requireAgent(call, name)
     const child = agentChild(name)
+    const timeoutMs = call.durationMs('timeout', restartWaitMs(call, child))
     const before = await showChild(call, child)
     if (before === undefined) {
       throw new PerduraError(

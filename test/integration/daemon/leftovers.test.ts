@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Members } from '../../chaos/soak/members.ts'
 import { socketPlace } from '../../../src/platform/socket-place.ts'
 import { CommandLine, until, withCommandLine } from '../../helpers/command-line.ts'
+import { writeAgent } from '../../helpers/failing-agents.ts'
 import { leftoversOf, livingLeftoversOf, processesOf } from '../../helpers/home-processes.ts'
 import '../../helpers/leaks.ts'
 
@@ -92,6 +93,38 @@ test(
       assert.equal(members.pidOf('hub'), undefined)
       await succeeds(cli, 'daemon', 'stop')
       assert.deepEqual(livingLeftoversOf(cli.home), [])
+    }),
+)
+
+test(
+  'a command to stop one agent ends it where a killed daemon has left it in the middle of its start',
+  { ...patience, skip },
+  () =>
+    withCommandLine(async (cli) => {
+      const members = new Members(cli.home)
+      const slow = join(cli.folder, 'slow')
+      const file = writeAgent(cli, 'Ada', {
+        before: `import { existsSync } from 'node:fs'
+          if (existsSync(${JSON.stringify(slow)})) {
+            note('starting')
+            await new Promise(() => setInterval(() => {}, 1_000))
+          }`,
+        handlers: 'onMessage() {}',
+      })
+      await succeeds(cli, 'start', file, '--no-hub', '--port', '0')
+      writeFileSync(slow, '')
+      signal(members.pidOf('Ada'), 'SIGKILL')
+      await until('the next one starts', () => existsSync(join(cli.folder, 'outside')))
+      signal(members.pidOf('daemon'), 'SIGKILL')
+      await until('the daemon is gone', () => members.pidOf('daemon') === undefined)
+      assert.equal(processesOf(cli.home).length, 1)
+
+      assert.match((await cli.run(['stop', 'Ada'])).stderr, /Ada is stopped/)
+      assert.deepEqual(processesOf(cli.home), [])
+      assert.match((await cli.run(['stop', 'Ada'])).stderr, /Ada is not running/)
+      await succeeds(cli, 'daemon', 'start')
+      const { children } = await cli.json(['daemon', 'status'])
+      assert.deepEqual([children.running ?? 0, processesOf(cli.home).length], [0, 1])
     }),
 )
 

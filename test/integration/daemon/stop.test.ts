@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -118,5 +118,37 @@ test('an agent whose hub is not heard any more notices, says so, and loses nothi
     await until('it has come', async () =>
       /it waited/.test(JSON.stringify(await cli.json(['turn', 'list', 'Bo']))),
     )
+  }),
+)
+
+test('an agent has the time to stop that it was started with: its turns have the most of it', patience, () =>
+  withCommandLine(async (cli) => {
+    for (const bad of ['500ms', '2h'])
+      assert.match(
+        (await cli.run(['start', '--name', 'Ben', '--stop-timeout', bad])).stderr,
+        /--stop-timeout is a duration from 1s to 1h/,
+      )
+    const file = writeAgent(cli, 'Ben', {
+      handlers: `async onMessage({ text }, ctx) {
+        note('begun ' + text)
+        if (ctx.turn.attempt === 1) await new Promise((resolve) => setTimeout(resolve, 3_600_000))
+      }`,
+    })
+    const deadlines = (): unknown[] => {
+      const text = readFileSync(join(cli.home, 'agents', 'Ben', 'agent.log'), 'utf8')
+      const lines = text.trimEnd().split('\n')
+      const events = lines.map((line) => JSON.parse(line) as LogLine & { readonly deadlineMs?: number })
+      return events.filter(({ event }) => event === 'agent:stop:began').map(({ deadlineMs }) => deadlineMs)
+    }
+    await succeeds(cli, 'start', file, '--no-hub', '--port', '0', '--stop-timeout', '3s')
+    await succeeds(cli, 'send', 'Ben', 'long')
+    const outside = join(cli.folder, 'outside')
+    await until('it works', () => existsSync(outside) && readFileSync(outside, 'utf8').includes('begun'))
+    await succeeds(cli, 'stop', 'Ben')
+    // It came to its end, and was not killed in the middle of it.
+    assert.equal(lastStop(cli, 'Ben')?.interruptedTurns, 1)
+    await succeeds(cli, 'start', file, '--no-hub', '--port', '0', '--stop-timeout', '5m')
+    await succeeds(cli, 'stop', 'Ben')
+    assert.deepEqual(deadlines(), [2_000, 295_000])
   }),
 )

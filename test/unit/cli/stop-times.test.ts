@@ -3,8 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Call } from '../../../src/cli/call.ts'
+import { drainWithin } from '../../../src/cli/drain-within.ts'
 import { Output } from '../../../src/cli/output.ts'
-import { longestStopMs, stopTimesOf, wholeStopMs } from '../../../src/cli/stop-times.ts'
+import {
+  longestStopMs,
+  restartWaitMs,
+  stopTimesOf,
+  stopWaitMs,
+  wholeStopMs,
+} from '../../../src/cli/stop-times.ts'
 import { stopSecondsOf } from '../../../src/daemon/service/spec.ts'
 import { withFolder } from '../../helpers/folder.ts'
 
@@ -84,4 +91,23 @@ test('a manager always waits longer than the daemon does', () => {
     for (const hubMs of [1_000, 15_000, 3_600_000])
       // The daemon says that it will have ended 10 s after its children have had their time.
       assert.ok(stopSecondsOf({ agentsMs, hubMs }) * 1_000 > agentsMs + hubMs + 10_000)
+})
+
+test('who asks for a stop waits longer than that may take', () =>
+  withFolder((home) => {
+    const call = callIn(home)
+    assert.deepEqual([stopWaitMs(call, 'agent:Ada'), restartWaitMs(call, 'agent:Ada')], [30_000, 60_000])
+    settings(home, { agents: { Ada: { supervision: { stop_timeout: '5m' } } } })
+    assert.deepEqual([stopWaitMs(call, 'agent:Ada'), restartWaitMs(call, 'agent:Ada')], [315_000, 345_000])
+    assert.deepEqual([stopWaitMs(call, 'agent:Bo'), restartWaitMs(call, 'hub')], [30_000, 60_000])
+  }))
+
+test('an agent that is killed after some time has put its work down before', () => {
+  for (const [stopMs, drainMs] of [
+    [1_000, 666],
+    [3_000, 2_000],
+    [15_000, 10_000],
+    [300_000, 295_000],
+  ] as const)
+    assert.equal(drainWithin(stopMs), drainMs)
 })
