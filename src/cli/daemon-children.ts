@@ -13,6 +13,7 @@ import { createNodeClock } from '../platform/node/clock.ts'
 import type { NodeBinary } from '../platform/node/node-binary.ts'
 import { boundOutputFile } from '../platform/node/output-file.ts'
 import { createNodeRandom } from '../platform/node/random.ts'
+import { signalProcess } from '../platform/node/signal-process.ts'
 import { isAlive, type ProcessTable } from '../platform/process-table.ts'
 import { agentPaths } from '../runtime/home.ts'
 import { readProcessRecord } from '../runtime/process-record.ts'
@@ -317,7 +318,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     const view = this.#supervisor.view(child)
     const { pid = null, identity = null, ready = false } = view?.process ?? {}
     if (pid === null || identity === null || !ready) return
-    if (isAlive(this.#options.processes, { pid, identity })) process.kill(pid, signal)
+    signalProcess(this.#options.processes, { pid, identity }, signal)
   }
 
   #look(): void {

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { signalProcess } from '../platform/node/signal-process.ts'
 import { isAlive } from '../platform/process-table.ts'
 import { SettingsSource } from '../settings/settings.ts'
 import type { Call } from './call.ts'
@@ -138,7 +139,7 @@ async function awaitOrphan(call: Call): Promise<void> {
     const record = readHubRecord(call.disk, hubPaths(call.home).record)
     if (!isAlive(call.processes, record)) return
     if (record.supervisorPid === null || call.processes.identify(record.supervisorPid) !== undefined) return
-    if (performance.now() > deadlineMs) process.kill(record.pid, 'SIGKILL')
+    if (performance.now() > deadlineMs) signalProcess(call.processes, record, 'SIGKILL')
     if (!told)
       call.output.note(`waiting for the hub in process ${record.pid}, which was left behind and is stopping`)
     await delay(50)

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { daemonPaths } from '../daemon/paths.ts'
 import { findStartedChildren } from '../daemon/started-children.ts'
 import { PerduraError } from '../errors.ts'
+import { signalProcess } from '../platform/node/signal-process.ts'
 import { isAlive, type ProcessIdentity } from '../platform/process-table.ts'
 import { agentPaths } from '../runtime/home.ts'
 import { readProcessRecord } from '../runtime/process-record.ts'
@@ -39,7 +40,7 @@ export async function endOrphans(call: Call, timeoutMs: number, only?: string): 
       .flatMap(
         (child) => orphanOf(call, child) ?? started?.get(child)?.map((one) => ({ child, ...one })) ?? [],
       )
-    for (const { pid } of orphans) signal(pid, 'SIGTERM')
+    for (const orphan of orphans) signalProcess(processes, orphan, 'SIGTERM')
     await gone(call, orphans, deadlineMs)
     ended.push(...orphans.map(({ child }) => child))
   }
@@ -87,20 +88,12 @@ async function gone(call: Call, orphans: readonly Orphan[], deadlineMs: number):
     // As the daemon would have done.
     if (!killed && performance.now() > killMs) {
       killed = true
-      for (const { pid } of rest) signal(pid, 'SIGKILL')
+      for (const orphan of rest) signalProcess(call.processes, orphan, 'SIGKILL')
     }
     if (performance.now() > deadlineMs) {
       const who = rest.map(({ child, pid }) => `${agentOf(child) ?? 'the hub'} (process ${pid})`)
       throw new PerduraError('ERR_TIMEOUT', `still stopping: ${who.join(', ')}; wait longer with --timeout`)
     }
     await delay(pollMs)
-  }
-}
-
-function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // It has just ended.
   }
 }

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PerduraError } from '../errors.ts'
+import { signalProcess } from '../platform/node/signal-process.ts'
 import { isAlive } from '../platform/process-table.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import { readProcessRecord, removeProcessRecord, type ProcessRecord } from '../runtime/process-record.ts'
@@ -110,7 +111,7 @@ function killAlone(call: Call, paths: AgentPaths, rest: readonly ProcessRecord[]
   const [only, other] = rest
   const own = readProcessRecord(call.disk, paths.processRecord)
   if (only === undefined || other !== undefined || own?.instance !== only.instance) return
-  if (isAlive(call.processes, only)) process.kill(only.pid, 'SIGKILL')
+  signalProcess(call.processes, only, 'SIGKILL')
 }
 
 /** What does not answer is stopped all the same. */
@@ -139,7 +140,7 @@ async function askToStop(
     if (!(error instanceof PerduraError)) throw error
     // The supervisor comes first: it takes its child along, and kills it where it does not end.
     const [first] = found
-    if (first !== undefined && isAlive(call.processes, first)) process.kill(first.pid, 'SIGTERM')
+    signalProcess(call.processes, first, 'SIGTERM')
     return false
   }
 }

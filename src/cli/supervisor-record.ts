@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { PerduraError } from '../errors.ts'
 import { unwritable } from '../platform/unwritable.ts'
 import { prepareAgentFolder, type AgentPaths } from '../runtime/home.ts'
+import { signalProcess } from '../platform/node/signal-process.ts'
 import { isAlive } from '../platform/process-table.ts'
 import {
   readProcessRecord,
@@ -45,7 +46,7 @@ export class SupervisorRecord {
       const orphaned = agent.supervisorPid !== null && processes.identify(agent.supervisorPid) === undefined
       if (!orphaned) throw inUse(name, agent.pid, agent.daemon === true ? 'dead daemon' : 'process')
       // One that does not notice (a handler in an endless loop) is nobody's any more, and loses nothing by this.
-      if (performance.now() > deadlineMs) process.kill(agent.pid, 'SIGKILL')
+      if (performance.now() > deadlineMs) signalProcess(processes, agent, 'SIGKILL')
       if (!told) output.note(`waiting for process ${agent.pid}, which was left behind and is stopping`)
       await delay(50)
     }

@@ -1,6 +1,5 @@
-import { realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { searchProcesses } from '../platform/node/process-search.ts'
+import { searchProcesses, seesFolder } from '../platform/node/process-search.ts'
 import type { ProcessIdentity, ProcessTable } from '../platform/process-table.ts'
 import { linkVariables } from './link-protocol.ts'
 
@@ -23,16 +22,9 @@ export function findStartedChildren({
   const variables = [linkVariables.socket, linkVariables.child]
   const found = searchProcesses({ processes, variables, program: basename(program) })
   if (found === undefined) return undefined
-  const own = found.filter(({ values: [socket = ''] }) => isSame(socket, linkSocket))
+  const own = found.filter(
+    ({ pid, values: [socket = ''] }) =>
+      basename(socket) === basename(linkSocket) && seesFolder(pid, dirname(socket), dirname(linkSocket)),
+  )
   return Map.groupBy(own, ({ values: [, child = ''] }) => child)
-}
-
-/** One home may be known by several paths. */
-function isSame(socket: string, own: string): boolean {
-  if (socket === own) return true
-  try {
-    return basename(socket) === basename(own) && realpathSync(dirname(socket)) === realpathSync(dirname(own))
-  } catch {
-    return false
-  }
 }

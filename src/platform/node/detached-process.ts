@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import type { ChildExit } from '../child.ts'
 import { isAlive, type ProcessIdentity, type ProcessTable } from '../process-table.ts'
 import { openOutputFile } from './output-file.ts'
+import { signalProcess } from './signal-process.ts'
 
 export interface DetachedCommand {
   readonly file: string
@@ -109,12 +110,7 @@ export function adoptProcess(
   return {
     pid: process.pid,
     signal(name) {
-      if (left || !isAlive(table, process)) return false
-      try {
-        return globalThis.process.kill(process.pid, name)
-      } catch {
-        return false
-      }
+      return !left && signalProcess(table, process, name)
     },
     look: () => look(),
     leave,

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import type { ProcessIdentity, ProcessTable } from '../process-table.ts'
 
 export interface ProcessSearch {
   readonly processes: ProcessTable
   /** The variables that every process that is looked for was started with. */
   readonly variables: readonly string[]
-  /** What stands in the command line of each of them: where one is not to be looked into, it may be one. */
+  /** What stands in the command line of each of them: what has only inherited the variables is not one. */
   readonly program: string
 }
 
@@ -38,16 +38,35 @@ export function searchProcesses({
     if (environment === undefined) continue
     const values = variables.flatMap((variable) => valueOf(environment, variable) ?? [])
     const pid = Number(name)
-    const identity = values.length === variables.length ? processes.identify(pid) : undefined
-    if (identity !== undefined) found.set(pid, { pid, identity, values })
+    if (values.length < variables.length) continue
+    const identity = processes.identify(pid)
+    if (identity !== undefined && isOwn(name) && runs(name, program))
+      found.set(pid, { pid, identity, values })
   }
   // What a process starts is a copy of it, with all that it has, until the other program begins.
   return [...found.values()].filter(({ pid }) => !found.has(parentOf(pid) ?? 0))
 }
 
+/**
+ * Whether what a process knows as `path` is the folder that is known as `own` here: one of a container may mean another one
+ * by the same path, and one folder may have several paths. Where there is no such folder any more, the path has to be the
+ * same, among the same mounts.
+ */
+export function seesFolder(pid: number, path: string, own: string): boolean {
+  try {
+    const here = statSync(own, { bigint: true, throwIfNoEntry: false })
+    if (here === undefined)
+      return path === own && readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt')
+    const there = statSync(`/proc/${pid}/root${path}`, { bigint: true })
+    return there.dev === here.dev && there.ino === here.ino
+  } catch {
+    return false
+  }
+}
+
 const hidden = Symbol('hidden')
 
-/** Undefined for one that is gone, is another user's, or another program. */
+/** Undefined for one that is gone, or cannot be looked into and is another user's or another program. */
 function environmentOf(pid: string, program: string): string | typeof hidden | undefined {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
@@ -56,7 +75,7 @@ function environmentOf(pid: string, program: string): string | typeof hidden | u
     if (code === 'ENOENT' || code === 'ESRCH') return undefined
     // Out of descriptors, say: nothing is known then.
     if (code !== 'EACCES' && code !== 'EPERM') return hidden
-    return isOwn(pid) && read(`/proc/${pid}/cmdline`).includes(program) ? hidden : undefined
+    return isOwn(pid) && runs(pid, program) ? hidden : undefined
   }
 }
 
@@ -68,9 +87,14 @@ function valueOf(environment: string, variable: string): string | undefined {
   return Buffer.from(value, 'latin1').toString('utf8')
 }
 
+/** By the user that it acts as: root may look into everybody's. */
 function isOwn(pid: string): boolean {
-  const uid = /^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1]
-  return uid !== undefined && Number(uid) === process.getuid?.()
+  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1]
+  return uid !== undefined && Number(uid) === process.geteuid?.()
+}
+
+function runs(pid: string, program: string): boolean {
+  return read(`/proc/${pid}/cmdline`).includes(program)
 }
 
 function parentOf(pid: number): number | undefined {

@@ -11,18 +11,28 @@ import { until } from '../../helpers/command-line.ts'
 const processes = createNodeProcessTable()
 const onLinux = { skip: existsSync('/proc/self/environ') ? false : 'there is no /proc' }
 
+const said = "console.log('ready'); setInterval(() => {}, 1000)"
+
 /** Of this test alone. */
 const home = randomUUID()
 
-function start(environment: Readonly<Record<string, string>>, code: string): ChildProcess {
-  return spawn(process.execPath, ['-e', code], {
+const program = 'program-of-this-test.mjs'
+
+function start(
+  environment: Readonly<Record<string, string>>,
+  code: string,
+  options: { readonly uid?: number; readonly program?: string } = {},
+): ChildProcess {
+  const { uid, program: argument = program } = options
+  return spawn(process.execPath, ['-e', code, argument], {
+    ...(uid !== undefined && { uid }),
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }
 
 function found(): readonly FoundProcess[] {
-  const all = searchProcesses({ processes, variables: ['TEST_HOME', 'TEST_CHILD'], program: 'nobody.mjs' })
+  const all = searchProcesses({ processes, variables: ['TEST_HOME', 'TEST_CHILD'], program })
   assert.ok(all !== undefined)
   return all.filter(({ values }) => values[0] === home)
 }
@@ -59,7 +69,7 @@ test('what a process has just begun to start is not taken for another one of its
   const parent = start(
     { TEST_HOME: home, TEST_CHILD: 'hub' },
     `const { spawn } = require('node:child_process')
-    const child = spawn(process.execPath, ['-e', "console.log('ready'); process.stdin.resume()"], { stdio: ['pipe', 'inherit', 'inherit'] })
+    const child = spawn(process.execPath, ['-e', "console.log('ready'); process.stdin.resume()", "${program}"], { stdio: ['pipe', 'inherit', 'inherit'] })
     process.on('exit', () => child.kill('SIGKILL'))
     setInterval(() => {}, 1000)`,
   )
@@ -75,3 +85,35 @@ test('what a process has just begun to start is not taken for another one of its
   }
   await until('they are gone', () => found().length === 0)
 })
+
+test(
+  'what runs another program, and has only inherited the variables, is not one of them',
+  onLinux,
+  async () => {
+    const tool = start({ TEST_HOME: home, TEST_CHILD: 'hub' }, said, { program: 'tool.mjs' })
+    try {
+      if (tool.stdout !== null) await once(tool.stdout, 'data')
+      assert.deepEqual(found(), [])
+    } finally {
+      tool.kill('SIGKILL')
+      await once(tool, 'close')
+    }
+  },
+)
+
+const notRoot = onLinux.skip === false && process.geteuid?.() !== 0 && 'only root starts processes of others'
+
+test(
+  "another user's process is not one of them, whatever it says",
+  { skip: onLinux.skip || notRoot },
+  async () => {
+    const others = start({ TEST_HOME: home, TEST_CHILD: 'hub' }, said, { uid: 65_534 })
+    try {
+      if (others.stdout !== null) await once(others.stdout, 'data')
+      assert.deepEqual(found(), [])
+    } finally {
+      others.kill('SIGKILL')
+      await once(others, 'close')
+    }
+  },
+)
