@@ -17,6 +17,8 @@ export interface ChildNotes {
   evidence?: { readonly at: number; readonly reason: string; readonly text: string }
   /** When its code was changed, as of the start of its last process; undefined where an earlier daemon made that. */
   codeChanged?: number | undefined
+  /** It was being started when somebody wanted it to read its settings again. */
+  reloadDue?: boolean
 }
 
 /** A child as the control socket shows it; docs/reference/daemon.md describes each key. */

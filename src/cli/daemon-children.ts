@@ -20,19 +20,18 @@ import { readProcessRecord } from '../runtime/process-record.ts'
 import type { SettingsSource } from '../settings/settings.ts'
 import { awaitsMending, type ChildState } from '../supervisor/child-state.ts'
 import type { EndReason } from '../supervisor/exits.ts'
-import type { PastFigures } from '../supervisor/history.ts'
 import { Supervisor, type ChildSpec, type SupervisorSink } from '../supervisor/supervisor.ts'
 import { childCommand } from './child-command.ts'
 import { agentOf, hubChild } from './child-name.ts'
 import { policyOf, understand } from './child-policy.ts'
 import { describeChild, summarize, type ChildNotes } from './child-view.ts'
-import { codeTime } from './code-file.ts'
+import { codeTime, lastStart } from './code-file.ts'
 import { HealthFeeds } from './health-feeds.ts'
 import { hubPaths, readHubRecord } from './hub-record.ts'
 import { KeeperRecords } from './keeper-records.ts'
 import { launchJson, launchOf, type Launch } from './launch.ts'
 import { programPath } from './own-program.ts'
-import { isProcessMessage } from './process-messages.ts'
+import { isOnline, isProcessMessage } from './process-messages.ts'
 import { childFiles, recordedChildren, SupervisionFiles } from './supervision-files.ts'
 
 export interface DaemonChildrenOptions {
@@ -208,8 +207,12 @@ export class DaemonChildren implements Children, SupervisorSink {
     // Before it reads the file: what is changed while it does so, or while it fails at it, is a change. Safe mode reads none.
     if (state.name === 'starting' && state.mode === 'normal')
       notes.codeChanged = state.adopted ? undefined : this.#codeTime(child)
-    if (state.name === 'running') notes.failure = undefined
-    if (state.name !== 'running') notes.beat = undefined
+    // What is being started reads its settings itself.
+    if (state.name === 'starting') notes.reloadDue = false
+    if (state.name === 'running') {
+      notes.failure = undefined
+      if (notes.reloadDue === true) this.#signal(child, 'SIGHUP')
+    } else notes.beat = undefined
     if (state.name === 'stopped' || state.name === 'failed' || state.name === 'finished')
       this.#keeper.release(child)
     // That it is to be quick it hears before it is asked to end, which comes right after this; it is killed after that.
@@ -224,7 +227,7 @@ export class DaemonChildren implements Children, SupervisorSink {
     if (message.type === 'beat') notes.beat = JSON.parse(JSON.stringify(message)) as JsonObject
     if (message.type === 'failed') notes.failure = { code: message.code, message: message.message }
     if (message.type === 'hub') notes.connected = message.connected
-    if ('session' in message && isOnline(message.session)) this.#tookOver(child)
+    if (isOnline(message)) this.#tookOver(child)
     // Somebody asked the agent itself: it is not wanted any more.
     if (message.type === 'stop') this.#ignore(this.#supervisor.stop(child))
   }
@@ -313,10 +316,13 @@ export class DaemonChildren implements Children, SupervisorSink {
     else this.#signal(child, 'SIGQUIT')
   }
 
-  /** One that is being started is left alone: it has read its settings, and would be ended by a signal that it does not handle yet. */
+  /**
+   * One that is being started is left alone: it would be ended by a signal that it does not handle yet. It may have read its
+   * settings before they were changed: it is told to read them again when it is ready.
+   */
   #signal(child: string, signal: 'SIGHUP' | 'SIGQUIT'): void {
-    const view = this.#supervisor.view(child)
-    const { pid = null, identity = null, ready = false } = view?.process ?? {}
+    const { pid = null, identity = null, ready = true } = this.#supervisor.view(child)?.process ?? {}
+    if (signal === 'SIGHUP') this.#notesOf(child).reloadDue = !ready
     if (pid === null || identity === null || !ready) return
     signalProcess(this.#options.processes, { pid, identity }, signal)
   }
@@ -387,14 +393,4 @@ export class DaemonChildren implements Children, SupervisorSink {
     this.#health.close()
     this.#keeper.close()
   }
-}
-
-/** When its last process was started, as far as anybody knows; wall-clock ms. */
-function lastStart({ ends }: PastFigures): number {
-  const last = ends.at(-1)
-  return last === undefined ? Infinity : last.at - (last.livedMs ?? 0)
-}
-
-function isOnline(session: unknown): boolean {
-  return session === 'online' || (isJsonObject(session) && session['state'] === 'online')
 }

@@ -86,6 +86,12 @@ export function isProcessMessage(value: unknown): value is ProcessMessage {
   return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'
 }
 
+/** Whether it says that its agent is online at its hub. */
+export function isOnline(message: ProcessMessage): boolean {
+  if (!('session' in message)) return false
+  return message.type === 'beat' ? message.session === 'online' : message.session?.state === 'online'
+}
+
 const linesMax = 50
 const textLengthMax = 2_000
 

@@ -16,7 +16,7 @@ import type { HealthFeeds } from './health-feeds.ts'
 import { LiveModel } from './live-model.ts'
 import type { SettingsSource } from '../settings/settings.ts'
 import { programArguments, programEnvironment } from './own-program.ts'
-import { isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
+import { isOnline, isProcessMessage, type Activity, type ProcessMessage } from './process-messages.ts'
 
 /** A process that `up` is to keep running. */
 export interface UpkeepPlan {
@@ -62,6 +62,8 @@ export class Upkeep {
   #title: string | undefined
   /** It is not wanted any more. */
   #stopping = false
+  /** It was being started when it was to read its settings again. */
+  #reloadDue = false
   #wasReady = false
   #wasOnline = false
 
@@ -153,6 +155,7 @@ export class Upkeep {
   /** Its settings were read again: they hold from the next decision on, and its process reads its own. */
   reload(): void {
     this.#setPolicy()
+    this.#reloadDue = this.#child.process?.ready === false
     this.#signal('SIGHUP')
   }
 
@@ -161,7 +164,7 @@ export class Upkeep {
     this.#signal('SIGQUIT')
   }
 
-  /** One that is being started is left alone: it has read its settings, and may not handle signals yet. */
+  /** One that is being started is left alone: it may not handle signals yet. */
   #signal(name: 'SIGHUP' | 'SIGQUIT'): void {
     if (this.#child.process?.ready === true) this.#process?.signal(name)
   }
@@ -186,6 +189,9 @@ export class Upkeep {
     // In safe mode it is not read.
     if (state.name === 'starting' && state.mode === 'normal' && this.#codeFile !== undefined)
       this.#codeChanged = codeTime(this.#codeFile)
+    // It may have read its settings before they were changed. What is being started reads them itself.
+    if (state.name === 'running' && this.#reloadDue) this.#signal('SIGHUP')
+    if (state.name === 'running' || state.name === 'starting') this.#reloadDue = false
     if (this.#title !== undefined) this.#health.entered(this.#title, state)
     this.model.entered(state)
     this.model.restarts = this.#child.history.restarts
@@ -201,7 +207,7 @@ export class Upkeep {
       if (this.#title !== undefined) this.#health.heard(this.#title, message)
       return
     }
-    if ('session' in message) this.#wasOnline ||= message.session?.state === 'online'
+    this.#wasOnline ||= isOnline(message)
     this.model.received(message, performance.now(), Date.now())
     if (message.type === 'named') this.#named(message.name)
     this.#sink.onMessage(this, message)

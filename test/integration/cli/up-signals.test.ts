@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { noTerminal, startAtTerminal } from '../../helpers/at-terminal.ts'
@@ -108,6 +108,28 @@ test('SIGQUIT to up stops all of it without waiting for turns, and leaves nothin
     again.kill('SIGTERM')
     assert.equal((await again.ended).code, 0)
   }),
+)
+
+test(
+  'an agent that is being started when the settings are read again reads them once more when it is ready',
+  patience,
+  () =>
+    withCommandLine(async (cli) => {
+      const go = join(cli.folder, 'go')
+      const before = `import { existsSync } from 'node:fs'
+      note('begins')
+      while (!existsSync(${JSON.stringify(go)})) await new Promise((resolve) => setTimeout(resolve, 20))`
+      const up = cli.start(['up', writeAgent(cli, 'Hal', { handlers, before }), '--no-hub', '--port', '0'])
+      await until('it is being started', () => outside(cli).includes('begins'))
+      up.kill('SIGHUP')
+      await up.says(/the settings were read again/)
+      writeFileSync(go, '')
+      await up.says(/ is ready /)
+      await until('its agent has read them', () => reloads(cli) === 1)
+      up.kill('SIGTERM')
+      assert.equal((await up.ended).code, 0)
+      assert.equal(reloads(cli), 1)
+    }),
 )
 
 test('a second SIGTERM to up waits for nothing, and a hang-up in between is no second one', patience, () =>

@@ -170,3 +170,37 @@ test('reload has agent and daemon read their settings again, and no process is s
     assert.deepEqual([await hangMs(), world.pidOf('Zoe')], [30_000, pid])
   }),
 )
+
+test(
+  'an agent that is being started when settings are read again does so once more when it is ready',
+  patience,
+  () =>
+    withDaemonWorld(async (world) => {
+      const { folder, home } = world.cli
+      await world.ok('start', world.agentFile('Zoe', 'onMessage() {}'), '--no-hub', '--port', '0')
+      await world.ok('stop', 'Zoe')
+      const [begun, go] = [join(folder, 'begun'), join(folder, 'go')]
+      writeFileSync(
+        join(folder, 'zoe.ts'),
+        `import { existsSync, writeFileSync } from 'node:fs'
+       import { defineAgent } from 'perdura'
+       writeFileSync(${JSON.stringify(begun)}, '')
+       while (!existsSync(${JSON.stringify(go)})) await new Promise((resolve) => setTimeout(resolve, 20))
+       export default defineAgent({ name: 'Zoe', onMessage() {} })`,
+      )
+      const starting = world.ok('start', 'Zoe')
+      await until('it is being started', () => existsSync(begun))
+      writeFileSync(join(home, 'config.json'), JSON.stringify({ supervision: { hang_after: '20s' } }))
+      process.kill(world.daemonPid ?? 0, 'SIGHUP')
+      await until('the daemon has read them', async () => {
+        const policy = (await world.child('agent:Zoe'))?.['policy'] as { hang_ms: number } | undefined
+        return policy?.hang_ms === 20_000
+      })
+      assert.equal((await world.child('agent:Zoe'))?.['state'], 'starting')
+      writeFileSync(go, '')
+      await starting
+      await until('the agent has read them', () =>
+        /settings:reload:done/.test(readFileSync(join(home, 'agents', 'Zoe', 'agent.log'), 'utf8')),
+      )
+    }),
+)
