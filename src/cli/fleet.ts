@@ -121,6 +121,9 @@ export class Fleet implements UpkeepSink {
       case 'stop':
         this.#stopOne(upkeep)
         break
+      case 'reload':
+        this.#reload()
+        break
       case 'handover':
       case 'failed':
       case 'beat':

@@ -92,6 +92,7 @@ export class LiveModel {
         this.failure = { code: message.code, message: message.message }
         break
       case 'stop':
+      case 'reload':
       case 'handover':
       case 'beat':
       case 'busy':

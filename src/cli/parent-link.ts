@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { linkProtocol, type Hello, type LastWord } from '../daemon/link-protocol.ts'
 import { JsonLines } from '../platform/node/json-lines.ts'
+import { checkSocketFolder } from '../platform/node/private-folder.ts'
 import { createNodeProcessTable } from '../platform/node/process-table.ts'
 import type { ProcessMessage } from './process-messages.ts'
 import { ownVersion } from './version.ts'
@@ -55,6 +56,13 @@ export class ParentLink {
   }
 
   #connect(): void {
+    try {
+      checkSocketFolder(this.#path)
+    } catch {
+      // Not there, or somebody else's, who is told nothing: the daemon does not listen there either.
+      this.#connectLater()
+      return
+    }
     const socket = connect({ path: this.#path })
     // It is there for the process, not the other way round.
     socket.unref()
@@ -70,10 +78,14 @@ export class ParentLink {
       onClose: () => {
         if (this.#lines !== undefined) this.#connected = Promise.withResolvers()
         this.#lines = undefined
-        setTimeout(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2)).unref()
-        this.#delayMs = Math.min(delayMaxMs, this.#delayMs * 2)
+        this.#connectLater()
       },
     })
+  }
+
+  #connectLater(): void {
+    setTimeout(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2)).unref()
+    this.#delayMs = Math.min(delayMaxMs, this.#delayMs * 2)
   }
 
   async #isConnected(): Promise<void> {

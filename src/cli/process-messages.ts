@@ -52,6 +52,8 @@ export type ProcessMessage =
   | { readonly type: 'hub'; readonly pid: number; readonly url: string; readonly connected: number }
   /** Somebody asked the agent itself to stop: it is not to be started again. */
   | { readonly type: 'stop' }
+  /** Somebody asked for the settings to be read again. */
+  | { readonly type: 'reload' }
   /** It hands its session over: it ends by itself within so long, ms, and the next one is to be started at once. */
   | { readonly type: 'handover'; readonly withinMs: number }
   /** Its event loop is about to stand still, for so long at most, ms: it does not hang. */

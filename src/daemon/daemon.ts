@@ -55,6 +55,8 @@ export class Daemon {
   readonly #asked = Promise.withResolvers<{ readonly reason: string; readonly keepChildren: boolean }>()
   #control: HttpServer | undefined
   #stopping = false
+  /** Its children go on without it. */
+  #hasLeft = false
   #mending = false
   #watch: NodeJS.Timeout | undefined
 
@@ -71,7 +73,7 @@ export class Daemon {
     try {
       await daemon.#open()
     } catch (error) {
-      daemon.#children.leave()
+      daemon.#leave()
       await daemon.#close()
       throw error
     }
@@ -139,7 +141,7 @@ export class Daemon {
     const { reason, keepChildren } = await this.#asked.promise
     this.#log.info('daemon:stop:began', { reason, keepChildren })
     const startedMs = performance.now()
-    if (keepChildren) this.#children.leave()
+    if (keepChildren) this.#leave()
     else await this.#children.stop()
     this.#log.info('daemon:stop:done', { reason, durationMs: Math.round(performance.now() - startedMs) })
     await this.#close()
@@ -173,12 +175,18 @@ export class Daemon {
     )
   }
 
+  #leave(): void {
+    this.#hasLeft = true
+    this.#children.leave()
+  }
+
   async #close(): Promise<void> {
     const { disk, paths } = this.#options
     clearInterval(this.#watch)
     await this.#control?.close(graceMs)
     await this.#link.close()
-    if (paths.socketFolder !== undefined) removePrivateFolder(paths.socketFolder)
+    // Those that stay look for the next daemon there: nobody else is to make the folder meanwhile.
+    if (paths.socketFolder !== undefined && !this.#hasLeft) removePrivateFolder(paths.socketFolder)
     if (readDaemonRecord(disk, paths.record)?.instance === this.#record.instance) disk.remove(paths.record)
     this.#lock.release()
     this.#log.close()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 // `sun_path` holds 108 bytes on Linux and 104 on macOS, the final zero included.
 const socketPathBytesMax = 100
@@ -16,5 +16,12 @@ export function socketPlace(folder: string): SocketPlace {
   const long = Buffer.byteLength(join(folder, 'control.sock')) > socketPathBytesMax
   if (!long) return { folder, elsewhere: false }
   const hash = createHash('sha256').update(folder).digest('hex').slice(0, 24)
-  return { folder: `/tmp/perdura-${hash}`, elsewhere: true }
+  return { folder: `${sharedFolderPrefix}${hash}`, elsewhere: true }
+}
+
+const sharedFolderPrefix = '/tmp/perdura-'
+
+/** The folder of a socket, where it is one that another user can make while it is not there. */
+export function sharedFolderOf(socketPath: string): string | undefined {
+  return socketPath.startsWith(sharedFolderPrefix) ? dirname(socketPath) : undefined
 }

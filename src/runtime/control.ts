@@ -37,6 +37,8 @@ export type RouteOptions =
       readonly profiler: Profiler
       /** Begins to hand the session over to the next process; called once the answer is on its way. */
       readonly handOver: (deadlineMs: number) => void
+      /** Has the process, and an `up` that keeps it running, read their settings again. */
+      readonly reload: () => void
     }
 
 export type Handler = (request: HttpRequest) => Promise<HttpResponse>
@@ -196,6 +198,14 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
         const body = request.body.length === 0 ? {} : readJsonBody(request)
         options.stop({ handover: isJsonObject(body) && body['handover'] === true })
         return json(202, { stopping: true })
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/reload$/,
+      answer: () => {
+        options.reload()
+        return json(202, { reloading: true })
       },
     },
   ]

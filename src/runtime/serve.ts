@@ -49,6 +49,8 @@ export interface ServeOptions {
   readonly stop: (options: { readonly handover: boolean }) => void
   /** Begins to stop it in favour of the next one. */
   readonly handOver: (deadlineMs: number) => void
+  /** Reads the settings again. */
+  readonly reload: () => void
 }
 
 /** An agent that can be reached. */
@@ -132,6 +134,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         profiler: options.profiler,
         stop: options.stop,
         handOver: options.handOver,
+        reload: options.reload,
       }),
     )
     try {

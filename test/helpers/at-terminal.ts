@@ -10,12 +10,16 @@ export const noTerminal =
     ? false
     : 'needs the script command of util-linux for a terminal'
 
-/** A command at a terminal of its own, which is gone once `terminal` is killed. */
+/**
+ * A command at a terminal of its own, which is gone once `terminal` is killed; with `disowned` it is not told so, as one that a
+ * shell has in the background and has disowned.
+ */
 export function startAtTerminal(
   cli: CommandLine,
   args: readonly string[],
+  { disowned = false }: { readonly disowned?: boolean } = {},
 ): { readonly terminal: ChildProcess; readonly shown: () => string } {
-  const command = ['exec', process.execPath, program, ...args].join(' ')
+  const command = [disowned ? 'setsid -w' : 'exec', process.execPath, program, ...args].join(' ')
   const terminal = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: cli.folder,
     env: { ...process.env, PERDURA_HOME: cli.home, TERM: 'xterm' },

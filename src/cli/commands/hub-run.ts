@@ -117,7 +117,9 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     return hubMetrics({ health, startedAt, ...versions })
   }
   const pages = hubPages({ health, metrics, token })
-  const hub = await open(call, { addresses, openLogin, paths, log, settings, watch: health.counts, pages })
+  const kept = parent.kind !== 'none'
+  const opening = { addresses, kept, openLogin, paths, log, settings, watch: health.counts, pages }
+  const hub = await open(call, opening)
   health.begin(hub)
   const door = await openOwnersDoor({ paths, log, health, metrics })
   const bound = hub.addresses.flatMap((address) =>
@@ -182,6 +184,8 @@ async function open(
   call: Call,
   options: {
     readonly addresses: readonly PortAddress[]
+    /** Somebody keeps the process running. */
+    readonly kept: boolean
     readonly openLogin: boolean
     readonly paths: HubPaths
     readonly log: Log
@@ -190,7 +194,7 @@ async function open(
     readonly pages: NonNullable<StartHubOptions['pages']>
   },
 ): Promise<Hub> {
-  const { addresses, openLogin, paths, log, settings, watch, pages } = options
+  const { addresses, kept, openLogin, paths, log, settings, watch, pages } = options
   try {
     return await startHub({
       folder: paths.folder,
@@ -207,9 +211,11 @@ async function open(
     log.error('hub:start:failed', { error })
     if (!(error instanceof PerduraError)) throw error
     if (error.code === 'ERR_PORT_IN_USE') {
+      // Who started it over the daemon has chosen the first one only.
+      const isPlain = kept || call.text('ws-port') === undefined
       throw new PerduraError(
         'ERR_PORT_IN_USE',
-        `${error.message}: with --port 0 --ws-port 0 the hub takes free ones`,
+        `${error.message}: with ${isPlain ? '--port 0 the hub takes a free one' : '--port 0 --ws-port 0 the hub takes free ones'}`,
         { cause: error, details: error.details },
       )
     }

@@ -180,6 +180,11 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
         handover = { deadlineMs }
         stop.ask('handed over')
       },
+      reload: () => {
+        // An `up` has settings of its own, and passes it on to all of its processes, this one among them.
+        if (parent.kind === 'channel' && parent.connected) void parent.tell({ type: 'reload' })
+        else reload()
+      },
     })
   } catch (error) {
     await agent.close({ deadlineMs: 0 })

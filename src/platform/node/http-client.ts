@@ -3,6 +3,7 @@ import { PerduraError } from '../../errors.ts'
 import { unreachable } from '../http-error.ts'
 import type { Http, HttpAddress, HttpRequest, HttpResponse } from '../http.ts'
 import { flatten } from './http-headers.ts'
+import { checkSocketFolder } from './private-folder.ts'
 import { loadHttp, loadHttps } from './lazy-http.ts'
 
 export interface NodeHttpOptions {
@@ -17,6 +18,12 @@ export function createNodeHttp(options: NodeHttpOptions = {}): Http {
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) {
           reject(unreachable(address, 'aborted', signal.reason))
+          return
+        }
+        try {
+          if ('socketPath' in address) checkSocketFolder(address.socketPath)
+        } catch (error) {
+          reject(error instanceof PerduraError ? error : unreachable(address, 'refused', error))
           return
         }
         const outgoing = open(address, request)

@@ -228,3 +228,32 @@ test(
       assert.doesNotMatch(readFileSync(join(cli.home, 'agents', 'Ada', 'agent.log'), 'utf8'), /EIO/)
     }),
 )
+
+test(
+  'an agent that was disowned outlives its terminal, and a reload has it read its settings and does not stop it',
+  { ...patience, skip: noTerminal },
+  () =>
+    withCommandLine(async (cli) => {
+      writeFileSync(join(cli.folder, 'ada.ts'), patient)
+      const disowned = ['run', './ada.ts', '--port', '0', '--no-hub']
+      const { terminal, shown } = startAtTerminal(cli, disowned, { disowned: true })
+      await until('it is ready', () => shown().includes('is ready'))
+      const { pid } = cli.record()
+      terminal.kill('SIGKILL')
+      await once(terminal, 'close')
+      for (const count of [1, 2]) {
+        await cli.json(['reload', 'Ada'])
+        await until(
+          'it has read them',
+          async () => (await logged(cli, 'settings:reload:done')).length === count,
+        )
+      }
+      assert.deepEqual(await logged(cli, 'agent:stop:began'), [])
+      assert.ok(isAlive(pid))
+      process.kill(pid, 'SIGKILL')
+      await until('it has ended', () => !isAlive(pid))
+      const gone = await cli.run(['reload', 'Ada'])
+      assert.notEqual(gone.code, 0)
+      assert.match(gone.stderr, /Ada is not running|was killed/)
+    }),
+)

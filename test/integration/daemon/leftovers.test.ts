@@ -151,6 +151,10 @@ test(
       await succeeds(cli, 'daemon', 'restart')
       assert.deepEqual(left(), folders)
       await succeeds(cli, 'restart', 'Ada')
+      // While they look for the next one, nobody else can make the folder that they look in.
+      await succeeds(cli, 'daemon', 'stop', '--keep-agents')
+      assert.deepEqual(left(), folders)
+      await succeeds(cli, 'daemon', 'start')
       await succeeds(cli, 'daemon', 'stop')
       assert.deepEqual(left(), [])
     } finally {

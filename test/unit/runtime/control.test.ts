@@ -43,6 +43,7 @@ function control(agent: FakeAgent, options: Partial<RouteOptions & { kind: 'cont
       },
       stop: () => agent.calls.push(['stop']),
       handOver: (deadlineMs) => agent.calls.push(['handOver', deadlineMs]),
+      reload: () => agent.calls.push(['reload']),
       ...options,
     }),
   )
@@ -304,6 +305,7 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
   assert.equal((await post({ path: '/v1/session/handover', body: '{"deadline_ms":5}' })).status, 202)
   assert.equal((await post({ path: '/v1/session/handover', body: '{}' })).status, 202)
   assert.equal((await post({ path: '/v1/session/reconnect', body: '{"reason":"why not"}' })).status, 202)
+  assert.equal((await post({ path: '/v1/reload' })).status, 202)
   assert.equal((await post({ path: '/v1/stop' })).status, 202)
   assert.deepEqual(agent.calls, [
     ['resolveEffect', 12, 'charge card', { outcome: 'done', result: { amount: 10 } }],
@@ -313,6 +315,7 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
     ['handOver', 5],
     ['handOver', 10_000],
     ['reconnect', 'why not'],
+    ['reload'],
     ['stop'],
   ])
 })

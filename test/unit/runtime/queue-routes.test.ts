@@ -28,6 +28,7 @@ async function ask(agent: FakeAgent, path: string, body: Json = {}, kind: 'contr
           profiler: { take: () => Promise.reject(new Error('not here')) },
           stop: () => undefined,
           handOver: () => undefined,
+          reload: () => undefined,
         },
   )
   const headers = { host: 'localhost', 'content-type': 'application/json' }
