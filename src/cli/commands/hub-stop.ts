@@ -19,15 +19,17 @@ export async function run(call: Call): Promise<undefined> {
       { details: { pid: hub.pid } },
     )
   }
+  let ended: readonly string[] = []
   if (isKept) {
     await tellChild(call, hubChild, 'stop')
     await untilStopped(call, hubChild, timeoutMs)
   } else {
     // Its daemon is dead: the next one is not to start it again.
     unwant(call, hubChild)
-    await endOrphans(call, timeoutMs, hubChild)
+    ended = await endOrphans(call, timeoutMs, hubChild)
   }
-  const wasRunning = isKept || hub !== undefined
+  // One that was still starting has written down nothing of itself.
+  const wasRunning = isKept || hub !== undefined || ended.length > 0
   call.output.note(wasRunning ? 'the hub is stopped' : 'the hub is not running')
   call.output.document({ stopped: true, was_running: wasRunning })
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Members } from '../../chaos/soak/members.ts'
 import { socketPlace } from '../../../src/platform/socket-place.ts'
-import { CommandLine, until, withCommandLine } from '../../helpers/command-line.ts'
+import { CommandLine, isAlive, until, withCommandLine } from '../../helpers/command-line.ts'
 import { writeAgent } from '../../helpers/failing-agents.ts'
 import { leftoversOf, livingLeftoversOf, processesOf } from '../../helpers/home-processes.ts'
 import '../../helpers/leaks.ts'
@@ -87,8 +87,12 @@ test(
       // The same with the hub alone, which is not started again by itself.
       signal(members.pidOf('daemon'), 'SIGKILL')
       await until('the daemon is gone', () => members.pidOf('daemon') === undefined)
-      await succeeds(cli, 'hub', 'stop')
-      assert.equal(members.pidOf('hub'), undefined)
+      const hub = members.pidOf('hub') ?? 0
+      // As while it starts: then it has not said yet who it is.
+      rmSync(join(cli.home, 'hub', 'hub.pid'))
+      assert.match((await cli.run(['hub', 'stop'])).stderr, /the hub is stopped/)
+      assert.equal(isAlive(hub), false)
+      assert.match((await cli.run(['hub', 'stop'])).stderr, /the hub is not running/)
       await succeeds(cli, 'start')
       assert.equal(members.pidOf('hub'), undefined)
       await succeeds(cli, 'daemon', 'stop')
