@@ -2,6 +2,12 @@ import { PerduraError } from './errors.ts'
 
 const unitsMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
+/**
+ * Longest time that a process which is to end is given for what it does, ms. Whoever announces its end announces no more, and
+ * whoever keeps it running believes no more.
+ */
+export const drainMsMax = unitsMs.h
+
 /** Milliseconds in a duration written `500ms`, `30s`, `5m`, `24h` or `7d`; a number is taken as milliseconds. */
 export function parseDuration(text: string | number): number {
   if (typeof text === 'number') {

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { parseDuration } from '../duration.ts'
+import { formatDuration, parseDuration } from '../duration.ts'
 import { PerduraError } from '../errors.ts'
 import { globalOptions, type CommandSpec, type OptionSpec } from './command.ts'
 import { suggest } from './suggest.ts'
@@ -64,9 +64,16 @@ export function textOption(values: OptionValues, name: string): string | undefin
   return typeof value === 'string' ? value : undefined
 }
 
-export function durationOption(values: OptionValues, name: string, fallbackMs: number): number {
+export function durationOption(
+  values: OptionValues,
+  name: string,
+  fallbackMs: number,
+  maxMs = Infinity,
+): number {
   const text = textOption(values, name)
-  return text === undefined ? fallbackMs : parseDuration(text)
+  const ms = text === undefined ? fallbackMs : parseDuration(text)
+  if (ms <= maxMs) return ms
+  throw new PerduraError('ERR_USAGE', `--${name} is ${formatDuration(maxMs)} at most, not ${text}`)
 }
 
 /** A whole number within bounds; throws ERR_USAGE that names the option. */

@@ -68,8 +68,8 @@ export class Call {
     return this.values[name] === true
   }
 
-  durationMs(name: string, fallbackMs: number): number {
-    return durationOption(this.values, name, fallbackMs)
+  durationMs(name: string, fallbackMs: number, maxMs?: number): number {
+    return durationOption(this.values, name, fallbackMs, maxMs)
   }
 
   count(name: string, fallback: number, max: number, min = 0): number {

@@ -24,7 +24,7 @@ export class ParentLink {
   #lines: JsonLines | undefined
   #delayMs = delayFirstMs
   /** Said again after each new connection. */
-  readonly #standing = new Map<ProcessMessage['type'], ProcessMessage>()
+  readonly #standing = new Map<ProcessMessage['type'], { message: ProcessMessage; saidMs: number }>()
   #connected = Promise.withResolvers<void>()
 
   constructor(path: string, child: string) {
@@ -50,8 +50,12 @@ export class ParentLink {
 
   /** Resolves when it is on its way. What only shows how things are is dropped while nobody listens. */
   async tell(message: ProcessMessage): Promise<void> {
-    if (standing.has(message.type)) this.#standing.set(message.type, message)
-    if (this.#lines === undefined && lasting.has(message.type)) await this.#isConnected()
+    if (standing.has(message.type)) this.#standing.set(message.type, { message, saidMs: performance.now() })
+    if (this.#lines === undefined && lasting.has(message.type)) {
+      await this.#isConnected()
+      // It was said with the connection.
+      if (standing.has(message.type)) return
+    }
     await this.#lines?.send(message)
   }
 
@@ -70,7 +74,7 @@ export class ParentLink {
       this.#delayMs = delayFirstMs
       this.#lines = lines
       void lines.send({ ...this.#hello })
-      for (const message of this.#standing.values()) void lines.send(message)
+      for (const { message, saidMs } of this.#standing.values()) void lines.send(asOfNow(message, saidMs))
       this.#connected.resolve()
     })
     const lines = new JsonLines(socket, {
@@ -100,7 +104,13 @@ export class ParentLink {
 }
 
 /** How the process stands: the newest of each is said to every daemon that comes. */
-const standing: ReadonlySet<ProcessMessage['type']> = new Set(['named', 'ready', 'hub'])
+const standing: ReadonlySet<ProcessMessage['type']> = new Set(['named', 'ready', 'hub', 'handover'])
 
-/** What a daemon acts upon, and is said once. */
+/** Of an end that was announced, so much less time is left. */
+function asOfNow(message: ProcessMessage, saidMs: number): ProcessMessage {
+  if (message.type !== 'handover') return message
+  return { ...message, withinMs: Math.max(0, Math.round(message.withinMs - (performance.now() - saidMs))) }
+}
+
+/** What a daemon acts upon. */
 const lasting: ReadonlySet<ProcessMessage['type']> = new Set(['failed', 'stop', 'handover'])

@@ -1,3 +1,4 @@
+import { drainMsMax } from '../duration.ts'
 import { PerduraError, toError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { errorResponse } from '../platform/http-error.ts'
@@ -173,7 +174,7 @@ function controlRoutes(agent: Agent, options: RouteOptions & { readonly kind: 'c
       method: 'POST',
       path: /^\/v1\/session\/handover$/,
       answer: ({ request }) => {
-        const deadlineMs = new Fields(readJsonBody(request)).optionalCount('deadline_ms')
+        const deadlineMs = new Fields(readJsonBody(request)).optionalCount('deadline_ms', drainMsMax)
         options.handOver(deadlineMs ?? handoverDeadlineMs)
         return json(202, { handing_over: true })
       },

@@ -104,15 +104,16 @@ export class Fields {
     return value === undefined || value === null ? undefined : this.text(name)
   }
 
-  count(name: string): number {
+  count(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.value(name)
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-    throw new PerduraError('ERR_PAYLOAD_INVALID', `"${name}" must be a whole number, 0 or more`)
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value
+    const bounds = max === Number.MAX_SAFE_INTEGER ? '0 or more' : `from 0 to ${max}`
+    throw new PerduraError('ERR_PAYLOAD_INVALID', `"${name}" must be a whole number, ${bounds}`)
   }
 
-  optionalCount(name: string): number | undefined {
+  optionalCount(name: string, max?: number): number | undefined {
     const value = this.optionalValue(name)
-    return value === undefined || value === null ? undefined : this.count(name)
+    return value === undefined || value === null ? undefined : this.count(name, max)
   }
 }
 

@@ -1,3 +1,4 @@
+import { drainMsMax } from '../duration.ts'
 import { toError } from '../errors.ts'
 import type { Child, ChildExit, ChildSink } from '../platform/child.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -13,7 +14,7 @@ const beatsTooLargeMax = 3
 const startTimeoutFactorMax = 8
 /** An adopted process looks for its new supervisor once a second; on a machine that does much else it gets more, ms. */
 const findMs = 10_000
-/** Nobody is believed to be busy, or about to end, for longer, ms. */
+/** Nobody is believed to be busy for longer, ms. */
 const excuseMsMax = 600_000
 
 /** Ends that no SIGTERM brings about: whoever is still there some time after has not been told to end. */
@@ -165,8 +166,8 @@ export class Run {
     this.#heard = true
     this.#watch.heard()
     // Nothing will be heard of it for so long; what is heard before ends that.
-    if (word?.kind === 'busy') this.#watch.excuse(bounded(word.forMs))
-    if (word?.kind === 'handover') this.#endsUntilMs = this.#watch.ranMs + bounded(word.withinMs)
+    if (word?.kind === 'busy') this.#watch.excuse(bounded(word.forMs, excuseMsMax))
+    if (word?.kind === 'handover') this.#endsUntilMs = this.#watch.ranMs + bounded(word.withinMs, drainMsMax)
     if (word?.kind === 'failed') this.said = word.text
   }
 
@@ -212,6 +213,6 @@ export class Run {
   }
 }
 
-function bounded(ms: number): number {
-  return Math.min(Math.max(0, ms) || 0, excuseMsMax)
+function bounded(ms: number, maxMs: number): number {
+  return Math.min(Math.max(0, ms) || 0, maxMs)
 }

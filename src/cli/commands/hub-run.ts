@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { formatDuration } from '../../duration.ts'
+import { drainMsMax, formatDuration } from '../../duration.ts'
 import { PerduraError, toError } from '../../errors.ts'
 import { startHub, type StartHubOptions } from '../../hub/server/start-hub.ts'
 import type { Hub } from '../../hub/hub.ts'
@@ -44,7 +44,6 @@ const { rest: defaultPort, webSocket: defaultWebSocketPort } = originalPorts
 const recordEveryMs = 1_000
 /** Time for what is under way, and for agents to go one after the other. It takes so long only where some do not go. */
 const drainMs = 5_000
-const drainMsMax = 3_600_000
 /** Beyond it, for a manager that waits for the end. */
 const serviceMarginMs = 10_000
 
@@ -66,8 +65,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
   const addresses = addressesOf(call)
   const token = metricsToken(call)
   const openLogin = call.flag('open-login')
-  const graceMs = call.durationMs('drain', drainMs)
-  if (graceMs > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
+  const graceMs = call.durationMs('drain', drainMs, drainMsMax)
   const settings = { admission: admissionOf(call), activity: activityOf(call) }
   const [first] = addresses
   if (openLogin && !isLoopback(first?.host ?? '')) {

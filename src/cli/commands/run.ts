@@ -1,3 +1,4 @@
+import { drainMsMax } from '../../duration.ts'
 import { errorCodes, PerduraError, toError } from '../../errors.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import type { LogFileOptions } from '../../platform/node/log-file.ts'
@@ -40,7 +41,6 @@ import { ownVersion } from '../version.ts'
 
 /** What the stages around the turns may need, for a manager that waits for the end. */
 const serviceMarginMs = 10_000
-const drainMsMax = 3_600_000
 
 export async function run(call: Call): Promise<number> {
   const parent = await connectParent()
@@ -71,8 +71,7 @@ async function runAgent(call: Call, parent: Parent): Promise<number> {
   const hub = chooseHub(call, target.hub)
   const hubKey = hub.url === undefined ? null : (hubAddressList(hub.url)[0]?.key ?? null)
   const reconnect = reconnectSettings(call)
-  const drainMs = call.text('drain') === undefined ? undefined : call.durationMs('drain', 0)
-  if ((drainMs ?? 0) > drainMsMax) throw new PerduraError('ERR_USAGE', '--drain is an hour at most')
+  const drainMs = call.text('drain') === undefined ? undefined : call.durationMs('drain', 0, drainMsMax)
   const token = ingressToken(call)
   const secrets = token === undefined ? [] : [token]
   const endEarlyWatch = watchEarlyCrashes(secrets)

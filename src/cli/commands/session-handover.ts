@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { formatDuration } from '../../duration.ts'
+import { drainMsMax, formatDuration } from '../../duration.ts'
 import { PerduraError } from '../../errors.ts'
 import { isAlive } from '../../platform/process-table.ts'
 import type { AgentPaths } from '../../runtime/home.ts'
@@ -14,7 +14,7 @@ const pollMs = 10
 
 export async function run(call: Call): Promise<undefined> {
   const agent = call.argument(0)
-  const deadlineMs = call.durationMs('deadline', defaultDeadlineMs)
+  const deadlineMs = call.durationMs('deadline', defaultDeadlineMs, drainMsMax)
   const timeoutMs = call.durationMs('timeout', defaultTimeoutMs + deadlineMs)
   const paths = requireAgent(call, agent)
   const { record: old, state, supervised } = viewProcess(call, paths)

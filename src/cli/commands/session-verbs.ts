@@ -56,7 +56,7 @@ export const sessionVerbs: readonly CommandSpec[] = [
       deadline: {
         type: 'text',
         value: '<duration>',
-        help: 'time for turns to finish and for what they send (default: 10s)',
+        help: 'time for turns to finish and for what they send (default: 10s; an hour at most)',
       },
     },
     examples: ['perdura session handover Ada'],

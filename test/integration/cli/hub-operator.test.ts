@@ -62,7 +62,7 @@ test('settings of a hub that make no sense are refused before it starts', patien
     for (const [args, message] of [
       [['--resume-rate', 'many'], /--resume-rate is a number a second/],
       [['--resume-rate', '10', '--new-rate', '20'], /admission\.newSessions\.perSecond/],
-      [['--drain', '2h'], /--drain is an hour at most/],
+      [['--drain', '2h'], /--drain is 1h at most, not 2h/],
       [['--stale-timeout', '1ms'], /activity\.staleMs/],
     ] as const) {
       const { code, stderr } = await cli.run(['hub', 'run', '--port', '0', ...args])

@@ -68,6 +68,9 @@ test('a handover is a restart in which nothing is lost and the session goes on',
     const sent = Array.from({ length: 5 }, (_, n) =>
       cli.json(['send', '--hub', url, '--as', 'zoe', '--to', 'Cy', `remember that ${n} came`]),
     )
+    const tooLate = await cli.run(['session', 'handover', 'Cy', '--deadline', '25d'])
+    assert.equal(tooLate.code, 2)
+    assert.match(tooLate.stderr, /--deadline is 1h at most, not 25d/)
     const done = await cli.json(['session', 'handover', 'Cy'])
     await Promise.all(sent)
     assert.equal(done.handed_over, true)

@@ -304,6 +304,8 @@ test('the owner decides effects, retries turns, acknowledges, looks and stops', 
   assert.deepEqual(parse(await post({ method: 'GET', path: '/v1/process' })), { pid: 7 })
   assert.equal((await post({ path: '/v1/session/handover', body: '{"deadline_ms":5}' })).status, 202)
   assert.equal((await post({ path: '/v1/session/handover', body: '{}' })).status, 202)
+  const tooLong = await post({ path: '/v1/session/handover', body: '{"deadline_ms":3600001}' })
+  assertRefused(tooLong, 400, 'ERR_PAYLOAD_INVALID')
   assert.equal((await post({ path: '/v1/session/reconnect', body: '{"reason":"why not"}' })).status, 202)
   assert.equal((await post({ path: '/v1/reload' })).status, 202)
   assert.equal((await post({ path: '/v1/stop' })).status, 202)

@@ -39,6 +39,25 @@ test('what has announced its end and goes on ends like any other', () => {
   assert.deepEqual(reasons, ['crashed'])
 })
 
+test('an end that was announced for later is awaited until then, also by the next supervisor, and not for ever', () => {
+  const first = arrange()
+  first.supervised.start()
+  first.last().ready()
+  first.last().say({ kind: 'handover', withinMs: 1_800_000 })
+  first.beatFor(1_790_000)
+  assert.equal(first.supervised.process?.asked, 'handover')
+
+  const { orphans, supervised, last, beatFor } = arrange()
+  orphans.set(orphan.pid, orphan)
+  supervised.adopt(orphan, { mode: 'normal', ready: true, asked: 'handover', startedAt: 1_000_000 })
+  beatFor(1_000)
+  last().say({ kind: 'handover', withinMs: 10_000_000 })
+  beatFor(3_590_000)
+  assert.equal(supervised.process?.asked, 'handover')
+  beatFor(60_000)
+  assert.equal(supervised.process?.asked, undefined)
+})
+
 test('one that was to be killed for not answering, by a supervisor that died just before, is judged anew', () => {
   const { orphans, supervised, last, beatFor, reasons } = arrange({ policyChanges: { stopMs: 5_000 } })
   orphans.set(orphan.pid, orphan)
