@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SafeMode } from '../../../src/supervisor/safe-mode.ts'
+import { awaitsMending } from '../../../src/supervisor/child-state.ts'
 import { arrange, type Arrangement } from '../../helpers/supervised.ts'
 
 const minute = 60_000
@@ -128,4 +129,24 @@ test('a child without a safe mode is tried slowly, until it has been stable', ()
     delayMs: 0,
     crashLooping: false,
   })
+})
+
+test('a changed definition helps what waits or goes on without its mind, and starts nothing that has ended', () => {
+  const { supervised, clock, last } = arrange({ hasSafeMode: true, policyChanges: { failuresMax: 2 } })
+  const awaits = (): boolean => awaitsMending(supervised.state, supervised.history.safeMode.isOn)
+  supervised.start()
+  last().ready()
+  assert.equal(awaits(), false)
+  for (let failure = 0; failure < 2; failure += 1) {
+    last().exit({ code: 1 })
+    assert.equal(awaits(), true)
+    clock.advance(30_000)
+  }
+  last().ready()
+  assert.deepEqual([supervised.history.safeMode.isOn, awaits()], [true, true])
+  void supervised.stop()
+  assert.deepEqual([supervised.state.name, awaits()], ['stopping', false])
+  last().exit({ code: 0 })
+  assert.deepEqual([supervised.state.name, awaits()], ['stopped', false])
+  assert.equal(supervised.history.safeMode.isOn, true)
 })
