@@ -16,6 +16,9 @@ export interface DetachedSpawnerOptions {
 /** Until a process that is killed for not answering has said where it is, ms: inside the time that it is given for that. */
 const evidenceTimeoutMs = 1_500
 
+/** Of a process that has ended, its connection has ended as well, and is read to its end: it takes no longer, ms. */
+const lastWordsMs = 500
+
 /** What a service manager says to the daemon alone. */
 const managersVariables = [
   'NOTIFY_SOCKET',
@@ -70,6 +73,8 @@ class LinkedChild implements Child {
   #process: DetachedProcess | undefined
   #end: LinkEnd | undefined
   #lastWord: number | undefined
+  /** Tells of its end; set while its connection is still being read. */
+  #tell: (() => void) | undefined
 
   constructor(options: DetachedSpawnerOptions, sink: ChildSink) {
     this.#options = options
@@ -95,12 +100,29 @@ class LinkedChild implements Child {
           if (lastWord === undefined) this.#sink.onMessage(message)
           else this.#lastWord = lastWord.code
         },
-        onLost: () => process.look(),
+        onLost: () => {
+          if (this.#tell === undefined) process.look()
+          else this.#tell()
+        },
       },
     )
   }
 
+  /** Why it has ended is the last that it said, and may be read after the system has told of its end. */
   exited(exit: ChildExit): void {
+    if (this.#end?.isConnected !== true) {
+      this.#ended(exit)
+      return
+    }
+    const late = setTimeout(() => this.#tell?.(), lastWordsMs)
+    this.#tell = () => {
+      clearTimeout(late)
+      this.#tell = undefined
+      this.#ended(exit)
+    }
+  }
+
+  #ended(exit: ChildExit): void {
     this.#end?.detach()
     const unknown = exit.code === null && exit.signal === null && exit.error === undefined
     this.#sink.onExit(unknown ? { ...exit, code: this.#lastWord ?? null } : exit)

@@ -17,6 +17,8 @@ export interface LinkSink {
 
 /** One process's end of the link, whether it is connected at the moment or not. */
 export interface LinkEnd {
+  /** Whether there is a connection whose end has not been read to. */
+  readonly isConnected: boolean
   /** Lost where the process is not connected. */
   send(message: unknown): void
   detach(): void
@@ -74,6 +76,9 @@ export class Link {
       for (const message of peer()?.unheard.splice(0) ?? []) sink.onMessage(message)
     })
     return {
+      get isConnected() {
+        return peer() !== undefined
+      },
       send: (message) => void peer()?.lines.send(message),
       detach: () => {
         if (this.#sinks.get(process.pid) === attached) this.#sinks.delete(process.pid)
