@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto'
+import { dirname } from 'node:path'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { PerduraError } from '../errors.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
@@ -83,7 +84,7 @@ export function* writeArchive(
   }
   const sizeBytes = to.sizeBytes
   disk.rename(temporary, target)
-  disk.syncFolder(target.slice(0, target.lastIndexOf('/')) || '/')
+  disk.syncFolder(dirname(target))
   return { sizeBytes, manifest }
 }
 
@@ -113,20 +114,20 @@ export function* readArchive(
 ): Generator<void, BackupManifest> {
   const { disk, source, target, key } = options
   const file = disk.open(source)
-  let to: HashedWriter | undefined
+  let to: DiskFile | undefined
   let whole = false
   try {
     const reader = new ArchiveReader(file, source)
     const { manifest } = reader
     const pieces = reader.pieces(opener(reader, key, source))
     if (target !== undefined) disk.replaceFile(target, Buffer.alloc(0))
-    to = target === undefined ? undefined : new HashedWriter(disk.open(target))
+    to = target === undefined ? undefined : disk.open(target)
     const hash = createHash('sha256')
     let sizeBytes = 0
     for (const piece of pieces) {
       hash.update(piece)
+      to?.write(sizeBytes, piece)
       sizeBytes += piece.length
-      to?.write(piece)
       yield
     }
     if (sizeBytes !== manifest.size_bytes || hash.digest('hex') !== manifest.sha256)
@@ -211,7 +212,7 @@ class ArchiveReader {
   }
 }
 
-/** Appends to a file, and knows what it has written. */
+/** Appends to a file, and ends it with the hash of all that it has. */
 class HashedWriter {
   readonly #file: DiskFile
   readonly #hash = createHash('sha256')
@@ -232,10 +233,6 @@ class HashedWriter {
     const digest = this.#hash.digest()
     this.#file.write(this.sizeBytes, digest)
     this.sizeBytes += digest.length
-    this.#file.sync()
-  }
-
-  sync(): void {
     this.#file.sync()
   }
 

@@ -7,7 +7,7 @@ import type { DatabaseFiles } from '../store/database.ts'
 import { checkCopy } from '../store/portable.ts'
 import { endOf, readArchive, readManifest, type BackupKey } from './archive.ts'
 import type { BackupManifest } from './manifest.ts'
-import { inPieces } from './pieces.ts'
+import { inPieces } from '../store/pieces.ts'
 import { rotate, type KeptFor, type RotationPolicy } from './rotation.ts'
 
 /** That a backup was taken out, and what came out is whole. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import type { CopySource } from '../store/copy-source.ts'
+import { atOnce } from '../store/pieces.ts'
 import { readArchive, type BackupKey } from './archive.ts'
 import { listBackups } from './backups.ts'
 
@@ -14,8 +15,7 @@ export function backupsAsCopies(disk: Disk, folder: string, key?: BackupKey): Co
         sequence,
       })),
     extract({ name }, path) {
-      const steps = readArchive({ disk, source: join(folder, name), target: path, key })
-      while (steps.next().done !== true);
+      atOnce(readArchive({ disk, source: join(folder, name), target: path, key }))
     },
     provenSequence(chain) {
       const { backups } = listBackups(disk, folder)

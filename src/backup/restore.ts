@@ -2,11 +2,12 @@ import { join } from 'node:path'
 import { PerduraError } from '../errors.ts'
 import type { Database } from '../platform/database.ts'
 import { newestChain } from '../store/newest-chain.ts'
+import { quarantineFolder } from '../store/quarantine.ts'
 import { beginChainInCopy } from '../store/portable.ts'
 import { readArchive, readManifest, type BackupKey } from './archive.ts'
 import { checkContent } from './backups.ts'
 import type { BackupManifest } from './manifest.ts'
-import { inPieces } from './pieces.ts'
+import { inPieces } from '../store/pieces.ts'
 import { requireRoom, type BackupParts } from './take.ts'
 
 type Parts = Omit<BackupParts, 'folder'>
@@ -67,11 +68,7 @@ export function finishRestore(
 ): string | undefined {
   const existed = files.exists()
   beginChainInCopy(files, random, prepared.path, newestChain(disk, join(folder, 'journal')))
-  const time = new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')
-  const first = join(folder, 'quarantine', `${time}-replaced-by-a-backup`)
-  // Evidence is never put over evidence, whatever the clock says.
-  let quarantine = first
-  for (let number = 2; disk.exists(quarantine); number++) quarantine = `${first}-${number}`
+  const quarantine = quarantineFolder({ disk, clock }, folder, 'replaced by a backup')
   files.replaceWith(prepared.path, quarantine)
   return existed ? quarantine : undefined
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { PerduraError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -13,7 +12,7 @@ import { catchUpCopy } from '../store/replay.ts'
 import { writeArchive, type BackupKey } from './archive.ts'
 import { backupFileName, type Backup } from './backups.ts'
 import type { BackupManifest, BackupReason } from './manifest.ts'
-import { inPieces } from './pieces.ts'
+import { digestOf, inPieces } from '../store/pieces.ts'
 
 export interface BackupParts {
   readonly disk: Disk
@@ -33,7 +32,6 @@ export interface TakeOptions {
   readonly software: Pick<BackupManifest, 'perdura' | 'node'>
 }
 
-const pieceBytes = 1_048_576
 const roomForOthersBytes = 67_108_864
 
 /**
@@ -163,16 +161,10 @@ function hubsOf(database: Database): BackupManifest['hubs'] {
 }
 
 function* digest(disk: Disk, path: string): Generator<void, { size_bytes: number; sha256: string }> {
-  const hash = createHash('sha256')
   const file = disk.open(path)
   try {
-    const room = Buffer.alloc(pieceBytes)
-    const { sizeBytes } = file
-    for (let at = 0; at < sizeBytes; at += pieceBytes) {
-      hash.update(file.read(at, Math.min(pieceBytes, sizeBytes - at), room))
-      yield
-    }
-    return { size_bytes: sizeBytes, sha256: hash.digest('hex') }
+    const { sizeBytes, sha256 } = yield* digestOf(file)
+    return { size_bytes: sizeBytes, sha256 }
   } finally {
     file.close()
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { isJsonObject } from '../json.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -7,6 +6,7 @@ import type { Database } from '../platform/database.ts'
 import type { DatabaseFiles } from './database.ts'
 import type { JournalPosition } from './chain-scan.ts'
 import type { Chain } from './journal-record.ts'
+import { atOnce, digestOf, inPieces } from './pieces.ts'
 import { readPosition, schemaVersion } from './position.ts'
 
 /** A copy of the database at one position of its chain: cut + journal = any later point. */
@@ -25,8 +25,6 @@ interface Manifest extends Cut {
   readonly sha256: string
 }
 
-/** Of a file whose checksum is taken: less than a millisecond of work. */
-const pieceBytes = 262_144
 const cutName = /^(\d{6})-(\d{16})\.cut$/
 
 /** The cuts of all chains that have a manifest, oldest first. */
@@ -52,11 +50,7 @@ export interface CutOptions {
 export function cutNow(options: CutOptions, connection: Database): Cut {
   const temporary = join(options.folder, 'cut.tmp')
   options.files.copyNow(connection, temporary)
-  const steps = finishCut(options, temporary)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
+  return atOnce(finishCut(options, temporary))
 }
 
 /** Takes a cut beside a running store: the copy off the main thread, its checksum in small pieces. */
@@ -64,12 +58,7 @@ export async function cutBeside(options: CutOptions): Promise<Cut> {
   const temporary = join(options.folder, 'cut.tmp')
   if (options.disk.exists(temporary)) options.disk.remove(temporary)
   await options.files.copyTo(temporary)
-  const steps = finishCut(options, temporary)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    await new Promise<void>((resolve) => options.clock.defer(resolve))
-  }
+  return inPieces(options.clock, finishCut(options, temporary))
 }
 
 /** Whether the bytes of the cut are those that its manifest describes. */
@@ -78,11 +67,7 @@ export function verifyCut(disk: Disk, folder: string, cut: Cut): boolean {
   if (manifest === undefined || manifest.chain !== cut.chain || manifest.sequence !== cut.sequence)
     return false
   if (!disk.exists(join(folder, cut.name))) return false
-  const steps = checksum(disk, join(folder, cut.name))
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value.sha256 === manifest.sha256
-  }
+  return atOnce(checksum(disk, join(folder, cut.name))).sha256 === manifest.sha256
 }
 
 export function removeCut(disk: Disk, folder: string, cut: Cut): void {
@@ -129,18 +114,11 @@ function* finishCut({ disk, files, folder }: CutOptions, temporary: string): Gen
   return { chain: chain.number, sequence, name }
 }
 
-function* checksum(disk: Disk, path: string): Generator<void, { sha256: string; sizeBytes: number }> {
-  const hash = createHash('sha256')
+function* checksum(disk: Disk, path: string): ReturnType<typeof digestOf> {
   const file = disk.open(path)
   try {
     file.sync()
-    // One for all: V8 lets tens of megabytes of them pile up before it collects any.
-    const piece = Buffer.alloc(pieceBytes)
-    for (let at = 0; at < file.sizeBytes; at += pieceBytes) {
-      hash.update(file.read(at, Math.min(pieceBytes, file.sizeBytes - at), piece))
-      yield
-    }
-    return { sha256: hash.digest('hex'), sizeBytes: file.sizeBytes }
+    return yield* digestOf(file)
   } finally {
     file.close()
   }

@@ -13,6 +13,7 @@ import type { Database } from '../platform/database.ts'
 import type { DatabaseFiles } from './database.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 import type { Chain } from './journal-record.ts'
+import { quarantineFolder } from './quarantine.ts'
 import { rebuildFromCopy, restoreNewestBackup } from './rebuild.ts'
 import { newestChain } from './newest-chain.ts'
 import { applyRecords } from './replay.ts'
@@ -170,8 +171,8 @@ export class Opening {
         const database = (this.#database = files.open())
         this.#check(database)
         assertReadable(database, this.#migrations.length)
-        const isNew = this.#newestChain() === 0 && (copies?.list() ?? []).length === 0
-        if (schemaVersion(database) > 0 || isNew) return database
+        if (schemaVersion(database) > 0) return database
+        if (this.#newestChain() === 0 && (copies?.list() ?? []).length === 0) return database
         log.error('store:database:emptied', {})
       } catch (error) {
         if (!isCorruption(error)) throw error
@@ -332,11 +333,7 @@ export class Opening {
   }
 
   #quarantineFolder(reason: string): string {
-    const time = new Date(this.#options.clock.now()).toISOString().replaceAll(/[:.]/g, '-')
-    const first = join(this.#options.folder, 'quarantine', `${time} ${reason}`.replaceAll(' ', '-'))
-    // Evidence is never put over evidence, whatever the clock says.
-    let folder = first
-    for (let number = 2; this.#options.disk.exists(folder); number++) folder = `${first}-${number}`
+    const folder = quarantineFolder(this.#options, this.#options.folder, reason)
     this.#options.log.error('store:evidence:kept', { folder, reason })
     return folder
   }
