@@ -1,12 +1,12 @@
 import { toError } from '../../src/errors.ts'
 import type { Campaign } from './campaign.ts'
 import { agents, containerCases } from './container/cases.ts'
-import { Container, whyNoContainer } from './container/container.ts'
+import { Container, whyNotHere } from './container/container.ts'
 import { readRecipe } from './container/recipe.ts'
 
 /** The container recipe of `deploy`, as an engine would run it: what the image's files say is what is run. */
 export const campaign: Campaign = async (say) => {
-  const why = whyNoContainer()
+  const why = whyNotHere()
   if (why !== undefined) return { document: {}, header: [], rows: [], failures: [], skipped: why }
   const recipe = readRecipe()
   say(`… a Debian ${recipe.suite}`)

@@ -2,7 +2,7 @@ import { toError } from '../../src/errors.ts'
 import type { ServiceScope } from '../../src/daemon/service/spec.ts'
 import type { Campaign } from './campaign.ts'
 import { serviceCases } from './systemd/cases.ts'
-import { BootedContainer, whyNoContainer } from './systemd/container.ts'
+import { BootedContainer, whyNotHere } from './systemd/container.ts'
 import { Machine, places, type Place } from './systemd/machine.ts'
 
 /** Debian's stable release, and the one before: a systemd of 2025 and one of 2022. */
@@ -23,7 +23,7 @@ interface Report {
 
 /** The service under a real systemd, booted in a container: of the machine and of a person, on two generations of systemd. */
 export const campaign: Campaign = async (say) => {
-  const why = whyNoContainer()
+  const why = whyNotHere()
   if (why !== undefined) return { document: {}, header: [], rows: [], failures: [], skipped: why }
   const reports: Report[] = []
   for (const suite of suites) for (const place of places) reports.push(await inMachine(suite, place, say))

@@ -1,5 +1,6 @@
 import type { Prepared } from '../backup/restore.ts'
 import { formatDuration } from '../duration.ts'
+import { defaultStreamLimits } from '../hub/streams.ts'
 import type { AgentPaths } from '../runtime/home.ts'
 import type { Call } from './call.ts'
 import { readAgent } from './database.ts'
@@ -27,7 +28,7 @@ export function readPresent(call: Call, paths: AgentPaths): Present | undefined 
 }
 
 /** So long a hub sends again what was acknowledged. */
-const hubKeepsMs = 86_400_000
+const { rewindMs: hubKeepsMs } = defaultStreamLimits
 
 /** What has come and gone since the backup, for the person who is about to give it up. */
 export function describeLoss(call: Call, paths: AgentPaths, prepared: Prepared): string[] {

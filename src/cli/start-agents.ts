@@ -126,9 +126,9 @@ async function startAtFreePort(
       await settle(call, hubChild, before)
       return port
     } catch (error) {
-      const taken = error instanceof PerduraError && error.code === 'ERR_PORT_IN_USE'
-      const chosen = wantedPort === undefined || wantedPort === 0
-      if (!taken || !chosen || attempt === portAttemptsMax) throw error
+      const isTaken = error instanceof PerduraError && error.code === 'ERR_PORT_IN_USE'
+      const isOurChoice = wantedPort === undefined || wantedPort === 0
+      if (!isTaken || !isOurChoice || attempt === portAttemptsMax) throw error
     }
   }
 }

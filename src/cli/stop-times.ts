@@ -34,14 +34,11 @@ export function longestStopMs(call: Call, children?: readonly string[]): number 
   try {
     const { current } = new SettingsSource(call.disk, call.home)
     const asked = children ?? recordedChildren(call.disk, call.home)
-    return Math.max(usualIfNone(asked), ...asked.map((child) => stopMsOf(call, current, child)))
+    const times = asked.map((child) => stopMsOf(call, current, child))
+    return times.length === 0 ? defaultPolicy.stopMs : Math.max(...times)
   } catch {
     return defaultPolicy.stopMs
   }
-}
-
-function usualIfNone(children: readonly string[]): number {
-  return children.length === 0 ? defaultPolicy.stopMs : 0
 }
 
 function stopMsOf(call: Call, settings: HomeSettings, child: string): number {

@@ -48,27 +48,26 @@ export interface Words {
 }
 
 /** The more, the worse. */
-export function rising(
-  check: CheckName,
-  value: number | undefined,
-  [degraded, unhealthy]: readonly [number, number],
-  words: Words,
-): Finding | undefined {
-  if (value === undefined) return undefined
-  const state = value >= unhealthy ? 'unhealthy' : value >= degraded ? 'degraded' : 'healthy'
-  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
-}
+export const rising = grading((value, threshold) => value >= threshold)
 
 /** The less, the worse. */
-export function falling(
-  check: CheckName,
-  value: number | undefined,
-  [degraded, unhealthy]: readonly [number, number],
-  words: Words,
-): Finding | undefined {
-  if (value === undefined) return undefined
-  const state = value < unhealthy ? 'unhealthy' : value < degraded ? 'degraded' : 'healthy'
-  return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
+export const falling = grading((value, threshold) => value < threshold)
+
+function grading(isBeyond: (value: number, threshold: number) => boolean) {
+  return (
+    check: CheckName,
+    value: number | undefined,
+    [degraded, unhealthy]: readonly [number, number],
+    words: Words,
+  ): Finding | undefined => {
+    if (value === undefined) return undefined
+    const state = isBeyond(value, unhealthy)
+      ? 'unhealthy'
+      : isBeyond(value, degraded)
+        ? 'degraded'
+        : 'healthy'
+    return finding(check, state, value, state === 'unhealthy' ? unhealthy : degraded, words)
+  }
 }
 
 export function finding(

@@ -2,6 +2,7 @@ import { HealthMonitor, type HealthChange, type HealthView } from '../health/mon
 import type { HealthReport } from '../health/report.ts'
 import type { HealthSample, HubSample, QueueSample } from '../health/sample.ts'
 import type { Clock } from '../platform/clock.ts'
+import { knownFreeBytes } from '../platform/known-free-bytes.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Log } from '../platform/log.ts'
 import type { Sensors } from '../platform/sensors.ts'
@@ -51,7 +52,7 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
     sample: (atMs, { restartsWindowMs }): HealthSample => ({
       atMs,
       process: sensors.read(),
-      diskFreeBytes: freeBytes(disk, agent.folder),
+      diskFreeBytes: knownFreeBytes(disk, agent.folder),
       hub: hubSample(agent, clock, token, options.heartbeatMs),
       queues: queueSample(agent, clock.now()),
       work: {
@@ -76,7 +77,7 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
     const found: string[] = []
     const { load, safeMode } = agent
     if (safeMode) found.push('it is in safe mode')
-    if ((freeBytes(disk, agent.folder) ?? Infinity) < commitRoomBytes) found.push('the disk is full')
+    if ((knownFreeBytes(disk, agent.folder) ?? Infinity) < commitRoomBytes) found.push('the disk is full')
     if (load.inboxRoom === 0) found.push('the inbox is full')
     const paused = isPaused(agent)
     if (paused === undefined) found.push('its database cannot be read')
@@ -115,15 +116,6 @@ export function createAgentHealth(options: AgentHealthOptions): AgentHealth {
 function isPaused({ reader }: Pick<Agent, 'reader'>): boolean | undefined {
   try {
     return pauses(reader).inbox !== null
-  } catch {
-    return undefined
-  }
-}
-
-/** Undefined where it cannot be found out: an unreachable disk is no full one. */
-function freeBytes(disk: Pick<Disk, 'freeBytes'>, folder: string): number | undefined {
-  try {
-    return disk.freeBytes(folder)
   } catch {
     return undefined
   }

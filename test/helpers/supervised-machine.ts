@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict'
 import type { AdoptedProcess, ChildSink, Spawner } from '../../src/platform/child.ts'
-import type { Log } from '../../src/platform/log.ts'
 import type { ChildWord } from '../../src/supervisor/child-state.ts'
 import { defaultPolicy } from '../../src/supervisor/policy.ts'
 import { Supervisor, type ChildSpec } from '../../src/supervisor/supervisor.ts'
+import { silentLog } from './silent-log.ts'
 import { FakeChild, ManualClock } from './supervised.ts'
-
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  with: () => silent,
-}
 
 /** A machine with a disk and processes, which outlives its supervisors. */
 export class Machine {
@@ -49,7 +41,7 @@ export class Machine {
       random: { bytes: () => new Uint8Array(), uuid: () => '', fraction: () => 0.5 },
       processes: { identify: (pid) => this.alive.get(pid)?.identity },
       bootId: this.boot,
-      log: silent,
+      log: silentLog,
       records: {
         read: (name) => this.files.get(name),
         write: (name, text) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import type { Container, Ended } from './container.ts'
+import type { Ended } from '../containers.ts'
+import type { Container } from './container.ts'
 
 /** One thing that a container must bear; resolves to how long that took, ms, where it is of interest. */
 export interface ContainerCase {

@@ -6,26 +6,13 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installPackage } from '../installed-package.ts'
 import type { Recipe } from './recipe.ts'
+import { whyNoContainer, type Ended } from '../containers.ts'
 
 const waitMs = 60_000
 
-export interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** Why none can be run here; undefined where one can. */
-export function whyNoContainer(): string | undefined {
-  if (process.platform !== 'linux') return 'it needs Linux'
-  if (process.getuid?.() !== 0) return 'it needs root'
-  const missing = ['debootstrap', 'unshare', 'nsenter', 'ip'].filter(
-    (program) => spawnSync('which', [program]).status !== 0,
-  )
-  return missing.length === 0
-    ? undefined
-    : `it needs ${missing.join(' and ')} (apt-get install debootstrap iproute2)`
-}
+export const whyNotHere = (): string | undefined =>
+  whyNoContainer(['debootstrap', 'unshare', 'nsenter', 'ip'], 'debootstrap iproute2')
 
 /**
  * A container as an engine would run the recipe: name spaces of its own for processes, mounts and network; a root that cannot be

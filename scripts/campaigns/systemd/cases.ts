@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { ServiceScope } from '../../../src/daemon/service/spec.ts'
-import type { Ended } from './container.ts'
+import type { Ended } from '../containers.ts'
 import { nodes, type Machine } from './machine.ts'
 
 /** One thing that a service must bear; resolves to how long it took to be as it should again, ms, where that is of interest. */

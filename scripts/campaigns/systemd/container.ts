@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { whyNoContainer, type Ended } from '../containers.ts'
 
 /** What Debian's smallest root lacks of a machine that people log in to; libstdc++6 is what Node needs. */
 const packages = [
@@ -19,23 +20,9 @@ const packages = [
 const bootWaitMs = 60_000
 const groupRoot = '/sys/fs/cgroup'
 
-export interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Why no container can be booted here; undefined where one can. */
-export function whyNoContainer(): string | undefined {
-  if (process.platform !== 'linux') return 'it needs Linux'
-  if (process.getuid?.() !== 0) return 'it needs root'
-  const missing = ['debootstrap', 'systemd-nspawn', 'nsenter'].filter(
-    (program) => spawnSync('which', [program]).status !== 0,
-  )
-  if (missing.length > 0)
-    return `it needs ${missing.join(' and ')} (apt-get install debootstrap systemd-container)`
-  return undefined
-}
+/** Why none can be run here; undefined where one can. */
+export const whyNotHere = (): string | undefined =>
+  whyNoContainer(['debootstrap', 'systemd-nspawn', 'nsenter'], 'debootstrap systemd-container')
 
 /** A Debian of its own in a temporary folder, booted by its own systemd. It shares the kernel, and nothing else. */
 export class BootedContainer {

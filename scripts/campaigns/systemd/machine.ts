@@ -3,7 +3,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { ServiceScope } from '../../../src/daemon/service/spec.ts'
 import { installPackage } from '../installed-package.ts'
-import type { BootedContainer, Ended } from './container.ts'
+import type { Ended } from '../containers.ts'
+import type { BootedContainer } from './container.ts'
 
 const modules = '/opt/perdura/lib/node_modules'
 const program = `${modules}/perdura/bin/perdura.mjs`
@@ -70,32 +71,21 @@ export class Machine {
 
   /** As ada, whose agents they are. */
   ada(...words: readonly string[]): Ended {
-    return this.asAda(
-      'env',
-      'HOME=/home/ada',
-      `PERDURA_HOME=${this.place.home}`,
-      this.node,
-      program,
-      ...words,
-    )
+    return this.asAda(...this.#ofAda(words))
   }
 
   /** As ada at a terminal of her own, where she types an answer. */
   adaAtTerminal(answer: string, ...words: readonly string[]): Ended {
-    const command = [
-      'env',
-      'HOME=/home/ada',
-      `PERDURA_HOME=${this.place.home}`,
-      this.node,
-      program,
-      ...words,
-    ].join(' ')
     return this.asAda(
       'sh',
       '-c',
       `echo ${answer} | script --quiet --return --command "$0" /dev/null`,
-      command,
+      this.#ofAda(words).join(' '),
     )
+  }
+
+  #ofAda(words: readonly string[]): string[] {
+    return ['env', 'HOME=/home/ada', `PERDURA_HOME=${this.place.home}`, this.node, program, ...words]
   }
 
   asAda(...words: readonly string[]): Ended {

@@ -93,12 +93,7 @@ async function runHub(call: Call, parent: Parent): Promise<number> {
     reloadSettings(home.settings, log)
     log.bound(logFile())
   }
-  const crash = new CrashWatch({
-    log,
-    recent,
-    folder: join(paths.folder, 'crashes'),
-    secrets: token === undefined ? [] : [token],
-  })
+  const crash = new CrashWatch({ log, recent, folder: join(paths.folder, 'crashes'), secrets })
   crash.lastWord = (code) => parent.lastWord(code)
   crash.tellOfEarlier()
   if (parent.kind === 'link') captureOutput(log)

@@ -4,6 +4,7 @@ import type { ServerSample } from '../../health/sample.ts'
 import type { Backlog } from '../../hub/backlog.ts'
 import type { Hub } from '../../hub/hub.ts'
 import { hubConnectionsMax } from '../../hub/server/start-hub.ts'
+import { knownFreeBytes } from '../../platform/known-free-bytes.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Platform } from '../../platform/platform.ts'
 import type { SettingsSource } from '../../settings/settings.ts'
@@ -57,7 +58,7 @@ export class HubHealth {
       sample: (atMs, { restartsWindowMs }) => ({
         atMs,
         process: sensors.read(),
-        diskFreeBytes: freeBytes(platform.disk, folder),
+        diskFreeBytes: knownFreeBytes(platform.disk, folder),
         hub: undefined,
         queues: undefined,
         work: undefined,
@@ -150,12 +151,3 @@ export class HubHealth {
 }
 
 const nothingSeen: HealthView = { state: 'healthy', reasons: [], findings: [], figures: undefined }
-
-/** Undefined where it cannot be found out: an unreachable disk is no full one. */
-function freeBytes(disk: Pick<Platform['disk'], 'freeBytes'>, folder: string): number | undefined {
-  try {
-    return disk.freeBytes(folder)
-  } catch {
-    return undefined
-  }
-}

@@ -65,8 +65,8 @@ function ready({ report: { notReady } }: HubHealth, local: boolean): HttpRespons
 const forwardedBy = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via']
 
 function isLocal(request: HttpRequest): boolean {
-  const address = (request.remoteAddress ?? '').replace(/^::ffff:/, '')
-  if (!isLoopback(address) || forwardedBy.some((name) => name in request.headers)) return false
+  if (!isLoopback(request.remoteAddress ?? '') || forwardedBy.some((name) => name in request.headers))
+    return false
   try {
     refuseBrowsers(request, { checkHost: true })
     return true

@@ -1,7 +1,6 @@
 import { createHub, type HubOptions } from '../../../src/hub/hub.ts'
 import { SqliteStorage } from '../../../src/hub/storage/sqlite-storage.ts'
 import type { HttpListener, HttpRequest, HttpResponse } from '../../../src/platform/http.ts'
-import type { Log } from '../../../src/platform/log.ts'
 import type { AcceptConnection, Connection, Transport } from '../../../src/platform/transport.ts'
 import { hubAddress } from '../../../src/session/hub-address.ts'
 import { HubAddresses } from '../../../src/session/hub-addresses.ts'
@@ -24,6 +23,7 @@ import {
   type SeededRandom,
 } from '../../../src/testing/index.ts'
 import type { Attempt } from '../../helpers/herd-figures.ts'
+import { silentLog } from '../../helpers/silent-log.ts'
 import { LightSessionStore } from '../../helpers/light-session-store.ts'
 
 /** Parts that are put in place of the usual ones, to see that it shows. */
@@ -54,14 +54,6 @@ const liberal = {
 }
 const hubHost = 'hub'
 const port = 8768
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  with: () => silent,
-}
-
 /**
  * A real hub and a herd of agents on a simulated network and clock. Of an agent there is its session and nothing else:
  * connecting, waiting, resuming are the product's, what an agent has on its disk is kept in memory.
@@ -111,7 +103,7 @@ export class HerdWorld {
     await this.clock.settle(
       createHub({
         platform: { ...platform, listener: this.#watched(platform.listener) },
-        log: silent,
+        log: silentLog,
         storage: new SqliteStorage({ database, clock: platform.clock, process, queueMax: 1_000_000 }),
         keysFolder: '/hub/keys',
         addresses: [{ host: '0.0.0.0', port }],
@@ -181,9 +173,9 @@ export class HerdWorld {
     const session = new Session({
       clock,
       random,
-      log: silent,
+      log: silentLog,
       transport: swaps.transport?.(transport) ?? transport,
-      addresses: new HubAddresses({ list: [hubAddress(`http://${hubHost}:${port}`)], clock, log: silent }),
+      addresses: new HubAddresses({ list: [hubAddress(`http://${hubHost}:${port}`)], clock, log: silentLog }),
       credentials,
       store: new LightSessionStore(),
       instance: random.uuid(),

@@ -1,12 +1,12 @@
 import type { AdoptedProcess, Child, ChildSink, Spawner } from '../../../src/platform/child.ts'
 import type { Clock } from '../../../src/platform/clock.ts'
-import type { Log } from '../../../src/platform/log.ts'
 import type { ChildWord } from '../../../src/supervisor/child-state.ts'
 import type { SupervisorParts } from '../../../src/supervisor/parts.ts'
 import { Supervisor, type ChildSpec, type SupervisorOptions } from '../../../src/supervisor/supervisor.ts'
 import { SimulatedProcess } from '../../../src/testing/process.ts'
 import type { SeededRandom } from '../../../src/testing/index.ts'
 import type { Machine } from './machine.ts'
+import { silentLog } from '../../helpers/silent-log.ts'
 import type { ChildProcess, ProcessWord } from './process.ts'
 
 /** Parts of a supervisor that a mutant replaces. */
@@ -22,14 +22,6 @@ export interface DaemonWatch {
   heard(process: ChildProcess, word: ProcessWord, daemon: Daemon): void
   entered(name: string, state: Parameters<SupervisorOptions['sink']['onState']>[1], daemon: Daemon): void
   exited(process: ChildProcess | undefined, reason: string, name: string, daemon: Daemon): void
-}
-
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  with: () => silent,
 }
 
 /** How the daemon hears of a process: the sink that the supervisor gave it. */
@@ -117,7 +109,7 @@ export class Daemon {
       random: this.#random.fork('supervisor'),
       processes: { identify: (pid) => machine.identify(pid) },
       bootId: machine.bootId,
-      log: silent,
+      log: silentLog,
       records: {
         read: (name) => machine.files.get(name),
         write: (name, text) => {
